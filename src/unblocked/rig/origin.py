@@ -1,0 +1,34 @@
+"""An HTTP server that counts its connections: what every upstream here is built on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Awaitable, Callable
+
+
+class Origin(web.Server):
+    """An aiohttp low-level server that knows how many connections it has and ever had.
+
+    A handler is cancelled when its caller closes the connection, so a `finally` sees the moment.
+    """
+
+    def __init__(self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> None:
+        super().__init__(handler, handler_cancellation=True, access_log=None)
+        self.opened = 0
+        """Connections ever accepted."""
+
+    def connection_made(
+        self, handler: web.RequestHandler[web.BaseRequest], transport: asyncio.Transport
+    ) -> None:
+        super().connection_made(handler, transport)
+        self.opened += 1
+
+    @property
+    def open(self) -> int:
+        """Connections open now, idle keep-alive ones included."""
+        return len(self.connections)
