@@ -1,0 +1,206 @@
+"""Where the course lies, and what is in it.
+
+Imports nothing of ours and nothing heavy: the build, the grader and the command line all begin here.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+
+FrontMatter = dict[str, "str | list[str]"]
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+class CourseError(Exception):
+    """The course, or the part of it that was asked for, cannot be used. The text says the mend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """One exercise: all that belongs to it lies in one folder."""
+
+    slug: str
+    folder: Path
+    title: str
+    minutes: int
+    points: int
+    lesson: str
+
+    @property
+    def statement(self) -> Path:
+        return self.folder / "exercise.md"
+
+    @property
+    def starter(self) -> Path:
+        return self.folder / "starter.py"
+
+    @property
+    def solution(self) -> Path:
+        return self.folder / "solution.py"
+
+    @property
+    def checks(self) -> Path:
+        return self.folder / "checks.py"
+
+    @property
+    def given(self) -> Path | None:
+        """The file that binds the given names, when there is one."""
+        path = self.folder / "given.py"
+        return path if path.is_file() else None
+
+    @property
+    def right(self) -> tuple[Path, ...]:
+        return tuple(sorted((self.folder / "right").glob("*.py")))
+
+    @property
+    def wrong(self) -> tuple[Path, ...]:
+        return tuple(sorted((self.folder / "wrong").glob("*.py")))
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """One lesson: a MyST Markdown file. Its name is that of the notebook."""
+
+    name: str
+    path: Path
+    title: str
+    minutes: int
+    objectives: tuple[str, ...]
+
+
+def course_folder() -> Path:
+    """The folder `course/`: inside the package when it was installed as a wheel, else the checkout's.
+
+    Raises:
+        CourseError: neither is there.
+    """
+    for folder in (_PACKAGE / "_course", _PACKAGE.parents[1] / "course"):
+        if (folder / "exercises").is_dir():
+            return folder
+    raise CourseError("The course's files are missing; install Unblocked again, or clone it again.")
+
+
+def exercise_slugs(course: Path | None = None) -> tuple[str, ...]:
+    """Slugs of all exercises, in the order of their lessons."""
+    return tuple(room.slug for room in rooms(course))
+
+
+def rooms(course: Path | None = None) -> tuple[Room, ...]:
+    """All exercises, in the order of their lessons."""
+    folder = (course or course_folder()) / "exercises"
+    found = [_read_room(path.parent) for path in sorted(folder.glob("*/exercise.md"))]
+    return tuple(sorted(found, key=lambda room: (room.lesson, room.points, room.slug)))
+
+
+def room(slug: str, course: Path | None = None) -> Room:
+    """One exercise.
+
+    Raises:
+        CourseError: there is no such exercise; the text names the nearest.
+    """
+    folder = (course or course_folder()) / "exercises"
+    known = sorted(path.parent.name for path in folder.glob("*/exercise.md"))
+    if slug not in known:
+        near = difflib.get_close_matches(slug, known, n=1)
+        mend = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(known) or 'none'}."
+        raise CourseError(f"There is no exercise {slug!r}. {mend}")
+    return _read_room(folder / slug)
+
+
+def lessons(course: Path | None = None) -> tuple[Lesson, ...]:
+    """All lessons, in order."""
+    folder = (course or course_folder()) / "lessons"
+    return tuple(_read_lesson(path) for path in sorted(folder.glob("[0-9][0-9]-*.md")))
+
+
+def split_front_matter(text: str) -> tuple[FrontMatter, str]:
+    """Front matter and the rest of a Markdown file.
+
+    Understands what the course needs and no more: `key: value`, `key: [a, b]` and lists of `- item`.
+    """
+    head, found, body = text.removeprefix("---\n").partition("\n---\n")
+    if not text.startswith("---\n") or not found:
+        return {}, text
+    return _front_matter(head), body
+
+
+def _front_matter(head: str) -> FrontMatter:
+    values: FrontMatter = {}
+    items: list[str] = []
+    for line in head.splitlines():
+        stripped = line.strip()
+        if stripped.startswith("- "):
+            items.append(_plain(stripped[2:]))
+        elif ":" in stripped and not line.startswith((" ", "#")):
+            key, _, value = stripped.partition(":")
+            items = []
+            values[key] = _value(value.strip()) if value.strip() else items
+    return values
+
+
+def _value(text: str) -> str | list[str]:
+    if text.startswith("[") and text.endswith("]"):
+        return [_plain(item) for item in _split_items(text[1:-1])]
+    return _plain(text)
+
+
+def _split_items(text: str) -> list[str]:
+    """Split at commas that are outside quotes."""
+    items, quote = [""], ""
+    for char in text:
+        if char == "," and not quote:
+            items.append("")
+            continue
+        if char in "\"'" and (char == quote or (not quote and not items[-1].strip())):
+            quote = "" if quote else char
+        items[-1] += char
+    return [item for item in items if item.strip()]
+
+
+def _plain(text: str) -> str:
+    text = text.strip()
+    quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "\"'"
+    return text[1:-1] if quoted else text
+
+
+def _read_room(folder: Path) -> Room:
+    values, _ = _read(folder / "exercise.md")
+    return Room(
+        slug=folder.name,
+        folder=folder,
+        title=_text(values, "title", folder.name),
+        minutes=_number(values, "minutes", folder / "exercise.md"),
+        points=_number(values, "points", folder / "exercise.md"),
+        lesson=_text(values, "lesson", ""),
+    )
+
+
+def _read_lesson(path: Path) -> Lesson:
+    values, _ = _read(path)
+    objectives = values.get("objectives", [])
+    return Lesson(
+        name=path.stem,
+        path=path,
+        title=_text(values, "title", path.stem),
+        minutes=_number(values, "minutes", path),
+        objectives=(objectives,) if isinstance(objectives, str) else tuple(objectives),
+    )
+
+
+def _read(path: Path) -> tuple[FrontMatter, str]:
+    return split_front_matter(path.read_text(encoding="utf-8"))
+
+
+def _text(values: FrontMatter, key: str, default: str) -> str:
+    value = values.get(key, default)
+    return value if isinstance(value, str) else ", ".join(value)
+
+
+def _number(values: FrontMatter, key: str, path: Path) -> int:
+    text = _text(values, key, "")
+    if not text.isdecimal():
+        raise CourseError(f"{path}: the front matter needs `{key}:` with a whole number.")
+    return int(text)
