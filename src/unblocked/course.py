@@ -1,6 +1,6 @@
 """Where the course lies, and what is in it.
 
-Imports nothing of ours and nothing heavy: the build, the grader and the command line all begin here.
+Imports nothing of ours and nothing heavy: build, grader and command line all begin here.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Lesson:
 
 
 def course_folder() -> Path:
-    """The folder `course/`: inside the package when it was installed as a wheel, else the checkout's.
+    """The folder `course/`: inside the package when that came as a wheel, else the checkout's.
 
     Raises:
         CourseError: neither is there.
@@ -119,7 +119,7 @@ def lessons(course: Path | None = None) -> tuple[Lesson, ...]:
 def split_front_matter(text: str) -> tuple[FrontMatter, str]:
     """Front matter and the rest of a Markdown file.
 
-    Understands what the course needs and no more: `key: value`, `key: [a, b]` and lists of `- item`.
+    Understands what the course needs, no more: `key: value`, `key: [a, b]`, lists of `- item`.
     """
     head, found, body = text.removeprefix("---\n").partition("\n---\n")
     if not text.startswith("---\n") or not found:

@@ -1,0 +1,201 @@
+"""The command `unblocked`.
+
+Every command imports what it needs when it runs, so that `unblocked check` loads no notebook
+tools and `unblocked --help` loads nothing. Exit codes: 0 done, 1 not (full marks, in step), 2 the
+command could not be used as given; then one sentence on stderr says what to mend.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from unblocked.course import CourseError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    Command = Callable[[argparse.Namespace], int]
+    Commands = Any  # argparse's class of sub-parsers is private
+
+RUNGS = ("namespaces+landlock", "bubblewrap", "landlock", "limits")
+_INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; never a traceback of ours on stderr.
+
+    Set UNBLOCKED_TRACEBACK=1 to see where an error of ours came from.
+    """
+    args = _parser().parse_args(argv)
+    command: Command = args.command
+    try:
+        return command(args)
+    except (CourseError, OSError) as error:
+        return _refuse(_sentence(error))
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except Exception as error:
+        if os.environ.get("UNBLOCKED_TRACEBACK"):
+            raise
+        return _refuse(
+            f"this is a fault of Unblocked, not yours: {type(error).__name__}: {error}. "
+            "Run it again with UNBLOCKED_TRACEBACK=1 and report what it says."
+        )
+
+
+def _refuse(sentence: str) -> int:
+    print(f"unblocked: {sentence}", file=sys.stderr)
+    return 2
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, BrokenPipeError):
+        return "nobody reads the output any more."
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}. Check the path and your rights there."
+    return str(error)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"unblocked: {message}. See `{self.prog} --help`.\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="unblocked", description="Threads or await: a course that measures.")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and leave")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for add in (_lab, _list, _check, _reset, _grade, _build, _new, _race, _site):
+        add(commands)
+    return parser
+
+
+class _Version(argparse.Action):
+    """Looked up when asked for: reading the installed metadata costs more than the parser."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        print(f"unblocked {metadata.version('unblocked')}")
+        parser.exit()
+
+
+def _add(commands: Commands, name: str, command: Command, text: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
+    parser.set_defaults(command=command)
+    return parser
+
+
+def _lab(commands: Commands) -> None:
+    def lab(args: argparse.Namespace) -> int:
+        from unblocked.authoring.lab import lab
+
+        return lab(args.jupyter)
+
+    parser = _add(commands, "lab", lab, "open JupyterLab on the course")
+    parser.add_argument("jupyter", nargs=argparse.REMAINDER, help="passed on to JupyterLab")
+
+
+def _list(commands: Commands) -> None:
+    def show(args: argparse.Namespace) -> int:
+        from unblocked.grading.commands import list_exercises
+
+        return list_exercises(args)
+
+    _add(commands, "list", show, "exercises: slug, title, points, minutes, your best mark")
+
+
+def _check(commands: Commands) -> None:
+    def check(args: argparse.Namespace) -> int:
+        from unblocked.grading.commands import check
+
+        return check(args)
+
+    parser = _add(commands, "check", check, "mark one answer")
+    parser.add_argument("slug", metavar="SLUG", help="which exercise (see `unblocked list`)")
+    parser.add_argument("file", metavar="FILE", type=Path, help="a notebook, or a .py answer")
+    parser.add_argument("--json", action="store_true", help="print one JSON object, no more")
+    parser.add_argument("--stream", action="store_true", help=argparse.SUPPRESS)
+
+
+def _reset(commands: Commands) -> None:
+    def reset(args: argparse.Namespace) -> int:
+        from unblocked.authoring.reset import reset
+
+        return reset(args.slug)
+
+    text = "put an exercise's starter back, keeping a dated copy of what was there"
+    parser = _add(commands, "reset", reset, text)
+    parser.add_argument("slug", metavar="SLUG")
+
+
+def _grade(commands: Commands) -> None:
+    def grade(args: argparse.Namespace) -> int:
+        from unblocked.grading.classroom import grade
+
+        return grade(args)
+
+    parser = _add(commands, "grade", grade, "mark a class")
+    parser.add_argument("folder", metavar="FOLDER", type=Path, help="the submissions")
+    parser.add_argument("--out", metavar="FOLDER", type=Path, required=True, help="the marks")
+    parser.add_argument("--workers", metavar="N", type=_at_least_one, help="default: the cores")
+    parser.add_argument("--dask", metavar="ADDRESS", help="a Dask scheduler that spreads the work")
+    parser.add_argument("--again", action="store_true", help="mark afresh what is marked already")
+    parser.add_argument("--require", metavar="RUNG", choices=RUNGS, help="the least isolation")
+    parser.add_argument("--roster", metavar="FILE", type=Path, help="your platform's list of names")
+    parser.add_argument("--course", metavar="FOLDER", type=Path, help="your variants of exercises")
+
+
+def _build(commands: Commands) -> None:
+    def build(args: argparse.Namespace) -> int:
+        from unblocked.authoring.build import build
+
+        return build(check=args.check, for_learners=args.for_learners)
+
+    text = "course/ → notebooks/, exercises/, solutions/ and the README's map"
+    parser = _add(commands, "build", build, text)
+    way = parser.add_mutually_exclusive_group()
+    way.add_argument("--check", action="store_true", help="write nothing; exit 1 if out of step")
+    text = "also make a copy without solutions"
+    way.add_argument("--for-learners", metavar="OUT", type=Path, help=text)
+
+
+def _new(commands: Commands) -> None:
+    def new(args: argparse.Namespace) -> int:
+        from unblocked.authoring.new import new_exercise
+
+        return new_exercise(args.slug)
+
+    parser = _add(commands, "new", new, "make an empty room that already fails its contract")
+    parser.add_argument("what", choices=["exercise"])
+    parser.add_argument("slug", metavar="SLUG")
+
+
+def _race(commands: Commands) -> None:
+    def race(args: argparse.Namespace) -> int:
+        from unblocked.show.race import race
+
+        return race(args)
+
+    parser = _add(commands, "race", race, "the headline comparison, and as a picture")
+    parser.add_argument("--users", metavar="N", type=_at_least_one, nargs="+", default=[50])
+    parser.add_argument("--out", metavar="FILE", type=Path, help="write the picture here (PNG)")
+
+
+def _site(commands: Commands) -> None:
+    def site(args: argparse.Namespace) -> int:
+        from unblocked.authoring.site import site
+
+        return site(args.out)
+
+    parser = _add(commands, "site", site, "the course as static pages to read online")
+    parser.add_argument("out", metavar="OUT", type=Path)
+
+
+def _at_least_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
+    return int(text)
