@@ -18,7 +18,7 @@ from pathlib import Path
 USAGE = """\
 python3 start.py                 set up .venv if needed, open JupyterLab on the first notebook
 python3 start.py setup           only set up (what a learner needs)
-python3 start.py test [ARG...]   set up with the development extras, run the tests (ARG... go to pytest)
+python3 start.py test [ARG...]   set up with the test tools, run pytest with ARG...
 python3 start.py bench [NAME...] the studies behind the figures
 (On Windows: py start.py. Options that begin with "-" go to JupyterLab, such as --no-browser.)"""
 
@@ -62,7 +62,7 @@ class Stop(Exception):
     """What is missing, in one sentence with the mend."""
 
 
-def main(args):
+def main(args: list) -> int:
     named = bool(args) and not args[0].startswith("-")
     command, rest = (args[0], args[1:]) if named else ("lab", args)
     if rest[:1] in (["-h"], ["--help"]) and not named:
@@ -82,14 +82,14 @@ def main(args):
             install_debian_tools()
         return become(python_of_venv(), *COMMANDS[command](rest))
     except Stop as stop:
-        print("start.py: {}".format(stop), file=sys.stderr)
+        print(f"start.py: {stop}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nstart.py: stopped; the same command goes on from here.", file=sys.stderr)
         return 130
 
 
-def lab(options):
+def lab(options: list) -> list:
     root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     return ["-m", "jupyterlab", "--ServerApp.root_dir=" + str(ROOT), FIRST, *root, *options]
 
@@ -104,7 +104,7 @@ COMMANDS = {
 # --- what is there already ------------------------------------------------------------------
 
 
-def setup(extra):
+def setup(extra: str) -> None:
     """Make .venv hold what pyproject.toml asks for; free of cost when it does already."""
     found = read_stamp()
     if found.get("wants") == wanted() and (not extra or extra in found["extras"]):
@@ -112,7 +112,7 @@ def setup(extra):
     check_disk()
     if found.get("folder", str(ROOT)) != str(ROOT) or not venv_is_usable():
         shutil.rmtree(str(VENV), ignore_errors=True)  # moved, or its Python is gone or too old
-    target = "." if not extra else ".[{}]".format(extra)
+    target = "." if not extra else f".[{extra}]"
     print("Setting up .venv, once: about a minute, more on a slow line.", flush=True)
     try:
         install(["-c", "requirements.txt", "-e", target])
@@ -124,7 +124,7 @@ def setup(extra):
     )
 
 
-def read_stamp():
+def read_stamp() -> dict:
     """What the last set-up left, or {} where there was none or its Python is gone."""
     try:
         return json.loads(STAMP.read_text(encoding="utf-8")) if python_of_venv().exists() else {}
@@ -132,15 +132,15 @@ def read_stamp():
         return {}
 
 
-def wanted():
+def wanted() -> str:
     """A digest of all that decides what is installed."""
     digest = hashlib.sha256(str(ROOT).encode("utf-8", "surrogateescape"))
-    for name in ("pyproject.toml", "requirements.txt"):
+    for name in ("pyproject.toml", "requirements.txt", "jupyter/overrides.json"):
         digest.update((ROOT / name).read_bytes())
     return digest.hexdigest()
 
 
-def venv_is_usable():
+def venv_is_usable() -> bool:
     try:
         config = (VENV / "pyvenv.cfg").read_text(encoding="utf-8")
     except OSError:
@@ -150,23 +150,23 @@ def venv_is_usable():
     return new_enough and python_of_venv().exists()
 
 
-def python_of_venv():
+def python_of_venv() -> Path:
     return VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
-def check_disk():
+def check_disk() -> None:
     free = shutil.disk_usage(str(ROOT)).free
     if free < NEEDS_BYTES:
         raise Stop(
-            "The disk has only {} MB free and the set-up needs about 1 GB: "
-            "make room, {}.".format(free // 1_000_000, AGAIN)
+            f"The disk has only {free // 1_000_000} MB free and the set-up needs about 1 GB: "
+            f"make room, {AGAIN}."
         )
 
 
 # --- installing -----------------------------------------------------------------------------
 
 
-def install(requirements):
+def install(requirements: list) -> None:
     uv = shutil.which("uv")
     python = str(python_of_venv())
     if uv:
@@ -179,35 +179,37 @@ def install(requirements):
     run([*pip_of_venv(), "install", "--disable-pip-version-check", *requirements])
 
 
-def make_venv():
+def make_venv() -> None:
     if importlib.util.find_spec("venv") is None:
         raise Stop(
             "This Python has no venv module: install it (on Debian and Ubuntu: "
-            "sudo apt install python3-venv) or install uv, " + AGAIN + "."
+            f"sudo apt install python3-venv) or install uv, {AGAIN}."
         )
-    without_pip = [] if importlib.util.find_spec("ensurepip") else ["--without-pip"]
-    run([sys.executable, "-m", "venv", *without_pip, str(VENV)])
+    run([sys.executable, "-m", "venv", "--without-pip", str(VENV)])
 
 
-def pip_of_venv():
-    """The command that runs pip on .venv, also where .venv has none.
+def pip_of_venv() -> list:
+    """The command that runs pip on .venv, also where Python cannot put a pip into it.
 
     Debian and Ubuntu keep `ensurepip` in a package of its own. A pip of the system can serve
     .venv; without one, pip is taken out of Debian's package, which needs no rights and changes
     nothing outside .venv.
     """
     python = str(python_of_venv())
-    if list(VENV.glob("lib/python*/site-packages/pip")) or os.name == "nt":
-        return [python, "-m", "pip"]
-    if importlib.util.find_spec("pip"):
-        return [sys.executable, "-m", "pip", "--python", python]
-    with tempfile.TemporaryDirectory() as folder:
-        wheel = pip_wheel_of_debian(Path(folder))
-        run([python, str(wheel / "pip"), "install", "--no-index", str(wheel)])
+    packages = "Lib/site-packages" if os.name == "nt" else "lib/python*/site-packages"
+    if not list(VENV.glob(packages + "/pip")):
+        if importlib.util.find_spec("ensurepip"):
+            run([python, "-m", "ensurepip", "--default-pip"])
+        elif importlib.util.find_spec("pip"):
+            return [sys.executable, "-m", "pip", "--python", python]
+        else:
+            with tempfile.TemporaryDirectory() as folder:
+                wheel = pip_wheel_of_debian(Path(folder))
+                run([python, str(wheel / "pip"), "install", "--no-index", str(wheel)])
     return [python, "-m", "pip"]
 
 
-def pip_wheel_of_debian(folder):
+def pip_wheel_of_debian(folder: Path) -> Path:
     try:
         download = ["apt-get", "download", "-q", "python3-pip-whl"]
         if subprocess.call(download, cwd=str(folder), **QUIET) != 0:
@@ -228,18 +230,18 @@ def pip_wheel_of_debian(folder):
 QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 
-def install_debian_tools():
+def install_debian_tools() -> None:
     """A bare Debian machine whose root we are (CI, a container) gets what the tests use."""
     missing = sorted(package for tool, package in DEBIAN.items() if not shutil.which(tool))
     if not missing or not shutil.which("apt-get") or os.geteuid() != 0:
         return
     print("Installing for the tests: " + " ".join(missing), flush=True)
-    environment = {"DEBIAN_FRONTEND": "noninteractive"}
-    run(["apt-get", "update", "-q"], environment)
-    run(["apt-get", "install", "-q", "-y", "--no-install-recommends", *missing], environment)
+    run(["apt-get", "update", "-q"])
+    install = ["apt-get", "install", "-q", "-y", "--no-install-recommends", *missing]
+    run(install, DEBIAN_FRONTEND="noninteractive")
 
 
-def run(command, environment=()):
+def run(command: list, **environment: str) -> None:
     """Run one step of the set-up; its output is only shown when it failed in an unknown way."""
     unset = {"PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV"}
     env = {name: value for name, value in os.environ.items() if name not in unset}
@@ -257,12 +259,12 @@ def run(command, environment=()):
         raise Stop(explain(lines))
 
 
-def show_progress(line):
+def show_progress(line: str) -> None:
     if sys.stdout.isatty():
-        print("\r{:<78}\r".format(line.strip()[:78]), end="", flush=True)
+        print(f"\r{line.strip()[:78]:<78}\r", end="", flush=True)
 
 
-def explain(lines):
+def explain(lines: list) -> str:
     text = "\n".join(lines)
     for pattern, sentence in KNOWN_FAILURES:
         if re.search(pattern, text):
@@ -273,7 +275,7 @@ def explain(lines):
 # --- starting something else ----------------------------------------------------------------
 
 
-def with_newer_python(args):
+def with_newer_python(args: list) -> int:
     uv = shutil.which("uv")
     if uv:  # which finds or fetches a newer one
         newer = "{}.{}".format(*OLDEST)
@@ -284,7 +286,7 @@ def with_newer_python(args):
     )
 
 
-def become(program, *args):
+def become(program: object, *args: str) -> int:
     """Run the program in the place of this process, or wait for it where that cannot be."""
     command = [str(program), *args]
     os.chdir(str(ROOT))
