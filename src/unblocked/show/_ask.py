@@ -1,0 +1,183 @@
+"""Questions to the learner: a number to predict before a run, and a quiz after it."""
+
+from __future__ import annotations
+
+import math
+from html import escape
+from typing import Any, TypedDict
+
+import ipywidgets as widgets
+
+from unblocked.show._frontend import Slot, has_front_end
+
+
+class Question(TypedDict):
+    """One question of a quiz: what is asked, options with a reply to each, and the right one."""
+
+    ask: str
+    options: dict[str, str]
+    right: str
+
+
+class Predict:
+    """`predict(...)` asks for a number, `predict.score(...)` says how close it was."""
+
+    def __init__(self) -> None:
+        self._asked: dict[str, str] = {}
+        self._entered: dict[str, float] = {}
+
+    def __call__(self, ask: str, *, key: str, unit: str = "") -> None:
+        """Ask the learner for a number; without a front end the question is only printed.
+
+        Asking again with the same `key` keeps the number that was entered before.
+        """
+        self._asked[key] = ask
+        if has_front_end():
+            Slot().put_widget(_prediction_box(self, ask, key, unit), f"Your prediction: {ask}")
+        else:
+            print(f"Your prediction: {ask}")
+
+    def enter(self, key: str, value: float) -> None:
+        """Record a prediction, as typing it into the field does."""
+        self._entered[key] = float(value)
+
+    def forget(self, key: str) -> None:
+        """Drop a prediction, as emptying the field does."""
+        self._entered.pop(key, None)
+
+    def value(self, key: str) -> float | None:
+        """What was entered for `key`, or None."""
+        return self._entered.get(key)
+
+    def score(self, key: str, actual: float) -> None:
+        """Print how close the prediction called `key` came to `actual`."""
+        guess = self.value(key)
+        print(_verdict(guess, float(actual)))
+
+
+def _verdict(guess: float | None, actual: float) -> str:
+    measured = f"measured: {_number(actual)}"
+    if guess is None:
+        return f"No prediction was entered; {measured}."
+    said = f"You predicted {_number(guess)}; {measured}."
+    if guess == actual:
+        return f"{said} Exactly right."
+    if guess <= 0 or actual <= 0:
+        return f"{said} Off by {_number(abs(guess - actual))}."
+    factor = max(guess, actual) / min(guess, actual)
+    if factor <= 1.1:
+        return f"{said} Within a tenth: well predicted."
+    side = "low" if guess < actual else "high"
+    return f"{said} Too {side} by a factor of {factor:.1f}."
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value == int(value) or abs(value) >= 100 else f"{value:,.3g}"
+
+
+def _prediction_box(predict: Predict, ask: str, key: str, unit: str) -> widgets.VBox:
+    known = predict.value(key)
+    field = widgets.Text(
+        value="" if known is None else _number(known),
+        placeholder="a number",
+        description="Predict",
+        layout=widgets.Layout(width="14em"),
+        style={"description_width": "4em"},
+    )
+    field.tooltip = ask
+    note = widgets.HTML(_note("" if known is None else "noted"))
+
+    def typed(change: dict[str, Any]) -> None:
+        note.value = _note(_take(predict, key, change["new"]))
+
+    field.observe(typed, names="value")
+    row = widgets.HBox([field, widgets.HTML(escape(unit)), note])
+    return widgets.VBox([_question(ask), row], layout=_card())
+
+
+def _take(predict: Predict, key: str, text: str) -> str:
+    if not text.strip():
+        predict.forget(key)
+        return ""
+    try:
+        value = float(text.replace(",", "").replace(" ", ""))
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        predict.forget(key)
+        return "that is not a number yet"
+    predict.enter(key, value)
+    return "noted"
+
+
+def quiz(*questions: Question) -> None:
+    """Show questions with one right answer each; every choice gets its own reply.
+
+    Replies and right answers stay in the kernel, so a saved notebook does not give them away.
+    Without a front end the questions and their options are printed.
+
+    Raises:
+        ValueError: a question's right answer is not among its options.
+    """
+    for question in questions:
+        if question["right"] not in question["options"]:
+            raise ValueError(f"{question['right']!r} is not an option of {question['ask']!r}")
+    text = "\n\n".join(_as_text(question) for question in questions)
+    if has_front_end():
+        cards = [_question_card(question) for question in questions]
+        Slot().put_widget(widgets.VBox(cards), text)
+    else:
+        print(text)
+
+
+def _as_text(question: Question) -> str:
+    letters = "abcdefghij"
+    options = zip(letters, question["options"], strict=False)
+    return "\n".join([question["ask"], *(f"  {letter}) {text}" for letter, text in options)])
+
+
+def _question_card(question: Question) -> widgets.VBox:
+    choice = widgets.RadioButtons(
+        options=list(question["options"]), value=None, layout=widgets.Layout(width="auto")
+    )
+    choice.add_class("ub-options")
+    reply = widgets.HTML()
+
+    def chosen(change: dict[str, Any]) -> None:
+        reply.value = _reply(question, change["new"])
+
+    choice.observe(chosen, names="value")
+    return widgets.VBox([_style(), _question(question["ask"]), choice, reply], layout=_card())
+
+
+def _reply(question: Question, chosen: str) -> str:
+    right = chosen == question["right"]
+    sign, word = ("✓", "Right.") if right else ("✗", "Not quite.")
+    kind = "ub-right" if right else "ub-wrong"
+    text = escape(question["options"][chosen])
+    return f'<div class="ub-reply {kind}" role="status">{sign} <b>{word}</b> {text}</div>'
+
+
+def _question(text: str) -> widgets.HTML:
+    return widgets.HTML(f'<div class="ub-question">{escape(text)}</div>')
+
+
+def _note(text: str) -> str:
+    return f'<span class="ub-note" role="status">{escape(text)}</span>'
+
+
+def _card() -> widgets.Layout:
+    return widgets.Layout(padding="8px 14px", margin="4px 0", border="1px solid #8886")
+
+
+def _style() -> widgets.HTML:
+    return widgets.HTML(
+        "<style>.ub-question{font-weight:600;line-height:1.4;white-space:normal}"
+        ".ub-note{opacity:.75}"
+        ".ub-options label{white-space:normal;height:auto;line-height:1.5}"
+        ".ub-reply{line-height:1.45;white-space:normal;padding:4px 10px;border-left:4px solid}"
+        ".ub-right{border-color:#009e73}.ub-wrong{border-color:#d55e00}</style>"
+    )
+
+
+predict = Predict()

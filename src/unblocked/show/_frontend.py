@@ -1,0 +1,61 @@
+"""Who is looking: a notebook with widgets, a notebook being run by a program, or a terminal."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.getipython import get_ipython
+from IPython.display import DisplayHandle, display
+
+if TYPE_CHECKING:
+    from ipywidgets import DOMWidget
+
+Bundle = dict[str, Any]
+
+_SET_BY_FRONT_ENDS = ("JPY_SESSION_NAME", "__vsc_ipynb_file__")
+
+
+def in_kernel() -> bool:
+    """Whether this code runs in a Jupyter kernel, so that pictures can be displayed."""
+    return getattr(get_ipython(), "kernel", None) is not None
+
+
+def has_front_end() -> bool:
+    """Whether somebody can press buttons.
+
+    Jupyter's server and VS Code say in the kernel's environment which notebook it belongs to; a
+    program that only runs a notebook (nbclient, nbconvert) does not. `UNBLOCKED_WIDGETS=1` or `=0`
+    overrides, for a front end that is not known here.
+    """
+    wish = os.environ.get("UNBLOCKED_WIDGETS")
+    if wish is not None:
+        return wish not in {"", "0"} and in_kernel()
+    return in_kernel() and any(name in os.environ for name in _SET_BY_FRONT_ENDS)
+
+
+def view_bundle(widget: DOMWidget, text: str) -> Bundle:
+    """A widget's display data, with `text` for whoever cannot show widgets."""
+    bundle = widget._repr_mimebundle_()
+    data: Bundle = dict(bundle[0] if isinstance(bundle, tuple) else bundle)
+    return {**data, "text/plain": text}
+
+
+class Slot:
+    """One place below a cell whose content can be replaced; in a terminal it prints instead."""
+
+    def __init__(self) -> None:
+        self._handle: DisplayHandle | None = None
+
+    def put(self, bundle: Bundle) -> None:
+        """Show `bundle` (MIME type → data) in place of what was there."""
+        if not in_kernel():
+            print(bundle["text/plain"])
+        elif self._handle is None:
+            self._handle = display(bundle, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        else:
+            self._handle.update(bundle, raw=True)  # type: ignore[no-untyped-call]
+
+    def put_widget(self, widget: DOMWidget, text: str) -> None:
+        """Show a live widget, with `text` for whoever cannot show widgets."""
+        self.put(view_bundle(widget, text))

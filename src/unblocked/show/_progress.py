@@ -1,0 +1,113 @@
+"""The map of the course: lessons and exercises with minutes and the learner's own marks."""
+
+from __future__ import annotations
+
+import json
+import os
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from unblocked import course
+from unblocked.show._frontend import Slot
+
+Marks = dict[str, dict[str, Any]]
+
+
+def progress() -> None:
+    """Show lessons and exercises with their minutes and your best marks; a table, or text."""
+    lessons, rooms, marks = course.lessons(), course.rooms(), read_marks()
+    Slot().put(
+        {
+            "text/plain": _as_text(lessons, rooms, marks),
+            "text/html": _as_html(lessons, rooms, marks),
+        }
+    )
+
+
+def data_folder() -> Path:
+    """Where the learner's marks are kept; the environment variable `UNBLOCKED_HOME` moves it."""
+    home = os.environ.get("UNBLOCKED_HOME")
+    return Path(home) if home else Path.home() / ".local" / "share" / "unblocked"
+
+
+def read_marks() -> Marks:
+    """Best marks by slug; none when there is no file, or one that cannot be read."""
+    try:
+        found = json.loads((data_folder() / "marks.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _mark(room: course.Room, marks: Marks) -> str:
+    best = marks.get(room.slug, {}).get("points")
+    return "not tried yet" if best is None else f"{best:g} of {room.points}"
+
+
+def _share(room: course.Room, marks: Marks) -> float:
+    return float(marks.get(room.slug, {}).get("points") or 0) / max(room.points, 1)
+
+
+def _as_text(
+    lessons: tuple[course.Lesson, ...], rooms: tuple[course.Room, ...], marks: Marks
+) -> str:
+    lines = ["Lessons"]
+    lines += [f"  {item.name[:2]}  {item.title}  ({item.minutes} min)" for item in lessons]
+    lines += ["Exercises"]
+    lines += [
+        f"  {room.slug}  {room.title}  ({room.minutes} min, {room.points} points): "
+        f"{_mark(room, marks)}"
+        for room in rooms
+    ]
+    return "\n".join([*lines, _total(rooms, marks)])
+
+
+def _total(rooms: tuple[course.Room, ...], marks: Marks) -> str:
+    got = sum(float(marks.get(room.slug, {}).get("points") or 0) for room in rooms)
+    return f"Your points: {got:g} of {sum(room.points for room in rooms)}"
+
+
+def _as_html(
+    lessons: tuple[course.Lesson, ...], rooms: tuple[course.Room, ...], marks: Marks
+) -> str:
+    body = "".join(
+        _lesson_row(lesson) + "".join(_room_row(room, marks) for room in _of(lesson, rooms))
+        for lesson in lessons
+    )
+    names = {lesson.name for lesson in lessons}
+    body += "".join(_room_row(room, marks) for room in rooms if _home(room, names) is None)
+    head = "<tr>" + "".join(
+        f'<th scope="col" style="text-align:left">{name}</th>'
+        for name in ("Lesson or exercise", "Minutes", "Your best mark")
+    )
+    return (
+        f'<table style="min-width:40em"><caption style="text-align:left;caption-side:bottom">'
+        f"{_total(rooms, marks)}</caption><thead>{head}</tr></thead><tbody>{body}</tbody></table>"
+    )
+
+
+def _home(room: course.Room, names: set[str]) -> str | None:
+    """The lesson an exercise belongs to: named in full or by its number."""
+    return next((n for n in names if room.lesson in (n, n[:2], n[3:])), None)
+
+
+def _of(lesson: course.Lesson, rooms: tuple[course.Room, ...]) -> list[course.Room]:
+    return [room for room in rooms if _home(room, {lesson.name}) is not None]
+
+
+def _lesson_row(lesson: course.Lesson) -> str:
+    link = f'<a href="../notebooks/{lesson.name}.ipynb">{escape(lesson.title)}</a>'
+    number = lesson.name[:2]
+    return _row(f"<b>{number} &nbsp;{link}</b>", str(lesson.minutes), "")
+
+
+def _room_row(room: course.Room, marks: Marks) -> str:
+    link = f'<a href="../exercises/{room.slug}.ipynb">{escape(room.title)}</a>'
+    share = _share(room, marks)
+    bar = f'<progress value="{share:.3f}" max="1" aria-hidden="true"></progress> '
+    return _row(f"&emsp;✎ {link}", str(room.minutes), bar + _mark(room, marks))
+
+
+def _row(*cells: str) -> str:
+    return "<tr>" + "".join(f'<td style="text-align:left">{cell}</td>' for cell in cells) + "</tr>"

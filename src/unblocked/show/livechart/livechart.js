@@ -1,0 +1,228 @@
+// One live panel: a title, a tile per measured value (latest and largest), and one or more plots
+// that share their time axis. The kernel sends only new rows: [seconds, value, value, ...].
+import uPlot from "uplot";
+
+// Okabe-Ito, told apart without red-green vision; the second blue is for dark backgrounds.
+const LIGHT = ["#D55E00", "#0072B2", "#009E73", "#CC79A7", "#8A6A00", "#3A7FA6"];
+const DARK = ["#E8701A", "#56B4E9", "#1FC093", "#D990B8", "#E69F00", "#8FCBEF"];
+const DASHES = [[], [7, 4], [], [2, 3], [9, 3, 2, 3], [4, 2]];
+const TIME_STEPS = [0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600];
+
+const isDark = () => document.body.dataset.jpThemeLight === "false";
+const colour = (i) => (isDark() ? DARK : LIGHT)[i % LIGHT.length];
+const foreground = () =>
+  getComputedStyle(document.body).getPropertyValue("--jp-ui-font-color1").trim() ||
+  (isDark() ? "#ddd" : "#222");
+
+function number(value) {
+  if (value === null || value === undefined) return "–";
+  const size = Math.abs(value);
+  if (size >= 100 || Number.isInteger(value)) return Math.round(value).toLocaleString("en");
+  return value.toFixed(size >= 10 ? 1 : 2).replace(/\.?0+$/, "");
+}
+
+function element(tag, className, parent) {
+  const made = document.createElement(tag);
+  made.className = className;
+  parent.append(made);
+  return made;
+}
+
+function swatch(i, parent) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("class", "lc-swatch");
+  svg.setAttribute("width", "22");
+  svg.setAttribute("height", "8");
+  svg.setAttribute("aria-hidden", "true");
+  const line = document.createElementNS("http://www.w3.org/2000/svg", "line");
+  for (const [name, at] of Object.entries({ x1: 0, x2: 22, y1: 4, y2: 4 })) line.setAttribute(name, at);
+  line.setAttribute("stroke-width", "3");
+  line.setAttribute("stroke-dasharray", DASHES[i % DASHES.length].join(" "));
+  svg.append(line);
+  parent.append(svg);
+  return () => line.setAttribute("stroke", colour(i));
+}
+
+// The rows that the kernel has sent, cut to the window; listeners are told of every change.
+function makeStore(count) {
+  const columns = Array.from({ length: count + 1 }, () => []);
+  const largest = new Array(count).fill(null);
+  const listeners = new Set();
+  const store = { columns, largest, listeners, updates: 0 };
+  const tell = () => {
+    store.updates += 1;
+    listeners.forEach((listener) => listener());
+  };
+  const push = (row) => {
+    row.forEach((value, i) => {
+      columns[i].push(value);
+      if (i && value !== null) largest[i - 1] = Math.max(largest[i - 1] ?? value, value);
+    });
+  };
+  store.clear = () => {
+    columns.forEach((column) => (column.length = 0));
+    largest.fill(null);
+  };
+  store.tell = tell;
+  store.add = (rows, window) => {
+    rows.forEach(push);
+    const times = columns[0];
+    const oldest = times[times.length - 1] - window;
+    let cut = 0;
+    while (cut < times.length && times[cut] < oldest) cut += 1;
+    if (cut) columns.forEach((column) => column.splice(0, cut));
+    tell();
+  };
+  return store;
+}
+
+function makeTiles(series, parent) {
+  const box = element("div", "lc-tiles", parent);
+  const tiles = series.map(({ name, unit, drawn }, i) => {
+    const tile = element("div", "lc-tile", box);
+    const label = element("div", "lc-name", tile);
+    const paint = drawn ? swatch(i, label) : () => {};
+    label.append(name);
+    const now = element("div", "lc-now", tile);
+    const largest = element("div", "lc-max", tile);
+    return { now, largest, paint, unit };
+  });
+  const show = (store) =>
+    tiles.forEach((tile, i) => {
+      const column = store.columns[i + 1];
+      tile.now.textContent = number(column[column.length - 1]);
+      if (tile.unit) element("small", "", tile.now).textContent = ` ${tile.unit}`;
+      tile.largest.textContent = `largest ${number(store.largest[i])}`;
+    });
+  return { show, paint: () => tiles.forEach((tile) => tile.paint()) };
+}
+
+function plotOptions({ label, indices }, series, width, model, position) {
+  const faint = { stroke: "rgba(128,128,128,.28)", width: 1 };
+  const axis = { stroke: foreground, grid: faint, ticks: faint, font: "12px sans-serif" };
+  const top = (u, low, high) => {
+    const shared = model.get("y_max")[position] || 0;
+    return [0, Math.max(1, shared, (high || 0) * 1.06)];
+  };
+  return {
+    width,
+    height: model.get("height"),
+    pxAlign: 0,
+    legend: { show: false },
+    cursor: { y: false, points: { size: 6 } },
+    scales: {
+      x: { time: false, range: (u, low, high) => [low, Math.max(high, low + model.get("span"))] },
+      y: { range: top },
+    },
+    axes: [
+      { ...axis, incrs: TIME_STEPS, space: 50, size: 30, values: (u, v) => v.map((x) => `${x} s`) },
+      { ...axis, size: 52, space: 28, values: (u, v) => v.map(number) },
+    ],
+    series: [
+      {},
+      ...indices.map((i) => ({
+        label: series[i].name,
+        stroke: () => colour(i),
+        width: 2.5,
+        dash: DASHES[i % DASHES.length],
+        points: { show: false },
+      })),
+    ],
+  };
+}
+
+export default () => {
+  let store = null;
+  // `initialize` and `render` get different proxies of the model, so the rows live in this closure.
+  const storeOf = (model) => (store ??= makeStore(model.get("series").length));
+
+  function initialize({ model }) {
+    const rows = storeOf(model);
+    const receive = (message) => {
+      if (message.k === "clear") {
+        rows.clear();
+        rows.tell();
+      }
+      if (message.k === "set") rows.clear();
+      if (message.rows?.length) rows.add(message.rows, model.get("window_s"));
+    };
+    model.on("msg:custom", receive);
+    model.send({ k: "hello" });
+    return () => model.off("msg:custom", receive);
+  }
+
+  function render({ model, el }) {
+    const rows = storeOf(model);
+    const series = model.get("series");
+    el.classList.add("lc-root");
+    const figure = element("figure", "", el);
+    figure.setAttribute("role", "img");
+    const head = element("div", "lc-head", figure);
+    element("span", "lc-title", head).textContent = model.get("title");
+    const state = element("span", "lc-state", head);
+    const tiles = makeTiles(series, figure);
+    const plots = [];
+
+    const data = (plot) => [rows.columns[0], ...plot.indices.map((i) => rows.columns[i + 1])];
+    const width = () => Math.max(220, figure.clientWidth || 400);
+    model.get("plots").forEach((plot, position) => {
+      element("p", "lc-caption", figure).textContent = plot.label;
+      const host = element("div", "lc-plot", figure);
+      const options = plotOptions(plot, series, width(), model, position);
+      plots.push({ ...plot, chart: new uPlot(options, data(plot), host) });
+    });
+
+    const describe = () =>
+      series
+        .map(({ name, unit }, i) => {
+          const column = rows.columns[i + 1];
+          const latest = number(column[column.length - 1]);
+          return `${name}: latest ${latest}, largest ${number(rows.largest[i])} ${unit}`.trim();
+        })
+        .join("; ");
+    let frame = 0;
+    const draw = () => {
+      frame = 0;
+      tiles.show(rows);
+      plots.forEach((plot) => plot.chart.setData(data(plot)));
+      el.dataset.updates = rows.updates;
+      figure.setAttribute("aria-label", `${model.get("title")}. ${describe()}`);
+    };
+    const drawSoon = () => {
+      if (!frame) frame = requestAnimationFrame(draw);
+    };
+    const showState = () => {
+      state.textContent = model.get("state");
+      el.classList.toggle("lc-running", model.get("state") === "running");
+    };
+    const repaint = () => {
+      tiles.paint();
+      plots.forEach((plot) => plot.chart.redraw());
+    };
+
+    rows.listeners.add(drawSoon);
+    model.on("change:state", showState);
+    model.on("change:y_max", drawSoon);
+    const sizes = new ResizeObserver(() => {
+      const size = { width: width(), height: model.get("height") };
+      plots.forEach(({ chart }) => Math.abs(chart.width - size.width) > 2 && chart.setSize(size));
+    });
+    sizes.observe(figure);
+    const theme = new MutationObserver(repaint);
+    theme.observe(document.body, { attributeFilter: ["data-jp-theme-light", "data-jp-theme-name"] });
+    showState();
+    tiles.paint();
+    draw();
+
+    return () => {
+      rows.listeners.delete(drawSoon);
+      model.off("change:state", showState);
+      model.off("change:y_max", drawSoon);
+      sizes.disconnect();
+      theme.disconnect();
+      cancelAnimationFrame(frame);
+      plots.forEach(({ chart }) => chart.destroy());
+    };
+  }
+  return { initialize, render };
+};
