@@ -2,7 +2,7 @@
 
 python .ci/pins.py compile          write requirements.txt and environment.yml, moving what it must
 python .ci/pins.py upgrade          the same, every pin moved to the newest version allowed
-python .ci/pins.py newest [ARG...]  run the tests on the newest versions allowed, ARG... are pytest's
+python .ci/pins.py newest [ARG...]  run the tests on the newest versions allowed (ARG... to pytest)
 python .ci/pins.py oldest [ARG...]  run the tests on the oldest that pyproject.toml allows
 """
 
