@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -31,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Set UNBLOCKED_TRACEBACK=1 to see where an error of ours came from.
     """
-    args = _parser().parse_args(argv)
+    args = _parse(argv)
     command: Command = args.command
     try:
         return command(args)
@@ -46,6 +45,17 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"this is a fault of Unblocked, not yours: {type(error).__name__}: {error}. "
             "Run it again with UNBLOCKED_TRACEBACK=1 and report what it says."
         )
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """What is unknown is an error, except after `lab`, which hands it on to JupyterLab."""
+    parser = _parser()
+    args, unknown = parser.parse_known_args(argv)
+    if hasattr(args, "jupyter"):
+        args.jupyter = unknown
+    elif unknown:
+        parser.error(f"unrecognised: {' '.join(unknown)}")
+    return args
 
 
 def _refuse(sentence: str) -> int:
@@ -79,6 +89,8 @@ class _Version(argparse.Action):
     """Looked up when asked for: reading the installed metadata costs more than the parser."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib import metadata
+
         print(f"unblocked {metadata.version('unblocked')}")
         parser.exit()
 
@@ -95,8 +107,8 @@ def _lab(commands: Commands) -> None:
 
         return lab(args.jupyter)
 
-    parser = _add(commands, "lab", lab, "open JupyterLab on the course")
-    parser.add_argument("jupyter", nargs=argparse.REMAINDER, help="passed on to JupyterLab")
+    text = "open JupyterLab on the course; further options are JupyterLab's own"
+    _add(commands, "lab", lab, text).set_defaults(jupyter=[])
 
 
 def _list(commands: Commands) -> None:
@@ -155,7 +167,7 @@ def _build(commands: Commands) -> None:
 
         return build(check=args.check, for_learners=args.for_learners)
 
-    text = "course/ → notebooks/, exercises/, solutions/ and the README's map"
+    text = "make notebooks/, exercises/, solutions/ and the README's map from course/"
     parser = _add(commands, "build", build, text)
     way = parser.add_mutually_exclusive_group()
     way.add_argument("--check", action="store_true", help="write nothing; exit 1 if out of step")

@@ -5,7 +5,6 @@ Imports nothing of ours and nothing heavy: build, grader and command line all be
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,6 +68,11 @@ class Lesson:
     title: str
     minutes: int
     objectives: tuple[str, ...]
+    needs: str
+
+    @property
+    def number(self) -> str:
+        return self.name[:2]
 
 
 def course_folder() -> Path:
@@ -104,6 +108,8 @@ def room(slug: str, course: Path | None = None) -> Room:
     folder = (course or course_folder()) / "exercises"
     known = sorted(path.parent.name for path in folder.glob("*/exercise.md"))
     if slug not in known:
+        import difflib  # only for the mend, so that `check` need not load it
+
         near = difflib.get_close_matches(slug, known, n=1)
         mend = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(known) or 'none'}."
         raise CourseError(f"There is no exercise {slug!r}. {mend}")
@@ -187,6 +193,7 @@ def _read_lesson(path: Path) -> Lesson:
         title=_text(values, "title", path.stem),
         minutes=_number(values, "minutes", path),
         objectives=(objectives,) if isinstance(objectives, str) else tuple(objectives),
+        needs=_text(values, "needs", ""),
     )
 
 

@@ -1,0 +1,106 @@
+"""Cells and notebooks that come out the same, byte for byte, from the same text."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import nbformat
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Cell = Any  # nbformat's NotebookNode: a dict with attributes, without types of its own
+Notebook = Any
+
+_ID_LIMIT = 64
+_HEADING = re.compile(r"^#{1,6}\s+(.+)$", re.MULTILINE)
+_FENCE = re.compile(r"^(```+|~~~+).*?^\1\s*$", re.MULTILINE | re.DOTALL)
+
+
+def read_myst(text: str) -> list[Cell]:
+    """The cells of a MyST Markdown text without front matter. Their ids are not stable yet."""
+    if not text.strip():
+        return []
+    import jupytext  # type: ignore[import-untyped]  # an author's tool, which learners lack
+
+    cells: list[Cell] = jupytext.reads(text.strip() + "\n", fmt="md:myst").cells
+    return cells
+
+
+def markdown(source: str, cell_id: str) -> Cell:
+    return nbformat.v4.new_markdown_cell(source, id=cell_id)  # type: ignore[no-untyped-call]
+
+
+def code(source: str, cell_id: str) -> Cell:
+    return nbformat.v4.new_code_cell(source, id=cell_id)  # type: ignore[no-untyped-call]
+
+
+def name_cells(cells: Iterable[Cell], prefix: str, section: str = "start") -> None:
+    """Give each cell an id made of the prefix, the heading above it, its kind and its number.
+
+    Numbers start again at every heading, so that a new cell moves few ids.
+    """
+    seen: Counter[str] = Counter()
+    for cell in cells:
+        section = _section(cell) or section
+        kind = "code" if cell.cell_type == "code" else "text"
+        stem = f"{prefix}-{section}-{kind}"
+        seen[stem] += 1
+        cell["id"] = f"{stem}-{seen[stem]}"
+
+
+def _section(cell: Cell) -> str:
+    if cell.cell_type != "markdown":
+        return ""
+    heading = _HEADING.search(without_fences(cell.source))
+    return slugify(heading[1])[:30].strip("-") if heading else ""
+
+
+def without_fences(text: str) -> str:
+    """The text without its fenced code blocks."""
+    return _FENCE.sub("", text)
+
+
+def slugify(text: str) -> str:
+    """Lower-case letters, digits and hyphens only."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")
+
+
+def notebook(cells: list[Cell], source: str) -> Notebook:
+    """A notebook for the python3 kernel. `source` is what it was built from, for the next build."""
+    made = nbformat.v4.new_notebook(cells=cells)  # type: ignore[no-untyped-call]
+    made.nbformat_minor = 5
+    made.metadata = {
+        "kernelspec": {
+            "display_name": "Python 3 (ipykernel)",
+            "language": "python",
+            "name": "python3",
+        },
+        "language_info": {"name": "python"},
+        "unblocked": {"source": source},
+    }
+    return made
+
+
+def to_bytes(made: Notebook) -> bytes:
+    """Checked, with outputs left out; the form in which JupyterLab itself saves."""
+    for cell in made.cells:
+        cell["id"] = _short(cell["id"])
+        if cell.cell_type == "code":
+            cell.outputs = []
+            cell.execution_count = None
+    nbformat.validate(made)
+    text: str = nbformat.writes(made, version=nbformat.NO_CONVERT)  # type: ignore[no-untyped-call]
+    return (text.rstrip("\n") + "\n").encode()
+
+
+def _short(cell_id: str) -> str:
+    if len(cell_id) <= _ID_LIMIT:
+        return cell_id
+    digest = hashlib.sha256(cell_id.encode()).hexdigest()[:8]
+    return f"{cell_id[: _ID_LIMIT - 9]}-{digest}"

@@ -1,0 +1,118 @@
+"""What the build writes around a text: title line, minutes, objectives, links back and forth."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from unblocked import course as _course
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from unblocked.course import Lesson, Room
+
+_TITLE = re.compile(r"\A\s*#\s+.+\n*")
+_TELLS_OBJECTIVES = re.compile(r"objectives|after this lesson|by the end|you can\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """Everything the build reads."""
+
+    folder: Path
+    lessons: tuple[Lesson, ...]
+    rooms: tuple[Room, ...]
+
+    def rooms_of(self, lesson: Lesson) -> tuple[Room, ...]:
+        return tuple(room for room in self.rooms if room.lesson == lesson.name)
+
+    def neighbours(self, lesson: Lesson) -> tuple[Lesson | None, Lesson | None]:
+        place = self.lessons.index(lesson)
+        around = (None, *self.lessons, None)
+        return around[place], around[place + 2]
+
+    def lesson_of(self, room: Room) -> Lesson | None:
+        return next((lesson for lesson in self.lessons if lesson.name == room.lesson), None)
+
+
+def read_course(folder: Path) -> Course:
+    return Course(folder, _course.lessons(folder), _course.rooms(folder))
+
+
+def name_of(lesson: Lesson) -> str:
+    return f"{lesson.number} · {lesson.title}"
+
+
+def without_title(text: str) -> str:
+    """The text without a title of its own: the build writes the one from the front matter."""
+    return _TITLE.sub("", text, count=1)
+
+
+def lesson_header(course: Course, lesson: Lesson, body: str) -> str:
+    facts = [f"**{lesson.minutes} minutes**", *_needs(course, lesson), *_leads_to(course, lesson)]
+    parts = [_lesson_links(course, lesson), f"# {name_of(lesson)}", " · ".join(facts)]
+    if lesson.objectives and not _tells_objectives(body, lesson):
+        goals = "\n".join(f"- {goal}" for goal in lesson.objectives)
+        parts.append(f"After this lesson you can\n\n{goals}")
+    return "\n\n".join(parts)
+
+
+def _needs(course: Course, lesson: Lesson) -> list[str]:
+    before, _ = course.neighbours(lesson)
+    if lesson.needs:
+        return [f"needs {lesson.needs}"]
+    return [f"needs lesson {before.number}"] if before else ["needs `def` and `await`, no more"]
+
+
+def _leads_to(course: Course, lesson: Lesson) -> list[str]:
+    links = [_exercise_link(room) for room in course.rooms_of(lesson)]
+    return [f"leads to {' and '.join(links)}"] if links else []
+
+
+def _tells_objectives(body: str, lesson: Lesson) -> bool:
+    opening = body.split("```{code-cell}", 1)[0]
+    return lesson.objectives[0] in body or bool(_TELLS_OBJECTIVES.search(opening))
+
+
+def lesson_footer(course: Course, lesson: Lesson) -> str:
+    tasks = [
+        f"**Now do it:** {_exercise_link(room)}, {room.points} points, {room.minutes} minutes"
+        for room in course.rooms_of(lesson)
+    ]
+    return "\n\n".join(["---", *tasks, _lesson_links(course, lesson)])
+
+
+def _exercise_link(room: Room) -> str:
+    return f"[{room.title}](../exercises/{room.slug}.ipynb)"
+
+
+def _lesson_links(course: Course, lesson: Lesson) -> str:
+    before, after = course.neighbours(lesson)
+    links = [f"[← {name_of(before)}]({before.name}.ipynb)"] if before else []
+    if lesson != course.lessons[0]:
+        links.append(f"[The map]({course.lessons[0].name}.ipynb)")
+    links += [f"[{name_of(after)} →]({after.name}.ipynb)"] if after else []
+    return " | ".join(links) or "The only lesson so far."
+
+
+def exercise_header(course: Course, room: Room) -> str:
+    facts = f"**{room.points} points** · {room.minutes} minutes"
+    return "\n\n".join([_exercise_links(course, room), f"# Exercise: {room.title}", facts])
+
+
+def exercise_footer(course: Course, room: Room) -> str:
+    return f"---\n\n{_exercise_links(course, room)}"
+
+
+def _exercise_links(course: Course, room: Room) -> str:
+    lesson = course.lesson_of(room)
+    if lesson is None:
+        return "An exercise of its own."
+    links = [f"[← {name_of(lesson)}](../notebooks/{lesson.name}.ipynb)"]
+    if lesson != course.lessons[0]:
+        links.append(f"[The map](../notebooks/{course.lessons[0].name}.ipynb)")
+    _, after = course.neighbours(lesson)
+    links += [f"[{name_of(after)} →](../notebooks/{after.name}.ipynb)"] if after else []
+    return " | ".join(links)

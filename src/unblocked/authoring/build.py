@@ -1,0 +1,162 @@
+"""`unblocked build`: course/ → notebooks/, exercises/, solutions/ and the README's map.
+
+The same course gives the same bytes. What a learner wrote in exercises/ is never overwritten.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from unblocked.authoring import _learner
+from unblocked.authoring._cells import to_bytes
+from unblocked.authoring._exercises import exercise_notebook, solution_notebook
+from unblocked.authoring._lessons import lesson_notebook
+from unblocked.authoring._pages import read_course
+from unblocked.authoring._readme import readme
+from unblocked.course import CourseError, course_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from unblocked.authoring._cells import Notebook
+    from unblocked.authoring._pages import Course
+
+BUILT_FOLDERS = ("notebooks", "exercises", "solutions")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One file to be built. `slug` is set when learners write in it."""
+
+    path: Path
+    made: Notebook | str
+    slug: str | None = None
+
+    @property
+    def content(self) -> bytes:
+        return self.made.encode() if isinstance(self.made, str) else to_bytes(self.made)
+
+
+def build(*, check: bool = False, for_learners: Path | None = None) -> int:
+    """Build the course that this checkout holds. Returns the command's exit code."""
+    root = checkout()
+    if check:
+        return check_step(root)
+    write(root)
+    if for_learners is not None:
+        from unblocked.authoring._handout import hand_out
+
+        hand_out(root, for_learners)
+    return 0
+
+
+def checkout() -> Path:
+    """The folder that holds course/, pyproject.toml and the README.
+
+    Raises:
+        CourseError: the course was installed as a package, which is not where it is written.
+    """
+    root = course_folder().parent
+    if not (root / "pyproject.toml").is_file():
+        raise CourseError("The course is built in a clone of its repository; this is a package.")
+    return root
+
+
+def write(root: Path) -> None:
+    """Write what is out of step, remove what has lost its source, and say so line by line."""
+    pages = list(_pages(root))
+    for page in pages:
+        _say(_write(page), page.path, root)
+    for path in _orphans(root, pages):
+        path.unlink()
+        _say("removed", path, root)
+
+
+def check_step(root: Path) -> int:
+    """List the files that are not as the course says; 0 when there are none, else 1."""
+    pages = list(_pages(root))
+    wrong = [page.path for page in pages if not _in_step(page)]
+    wrong += _orphans(root, pages)
+    for path in wrong:
+        print(path.relative_to(root).as_posix())
+    if wrong:
+        print("Out of step with course/; `unblocked build` mends it.", file=sys.stderr)
+    return int(bool(wrong))
+
+
+def _pages(root: Path) -> Iterator[Page]:
+    course = read_course(root / "course")
+    for lesson in course.lessons:
+        path = root / "notebooks" / f"{lesson.name}.ipynb"
+        yield Page(path, lesson_notebook(course, lesson))
+    yield from _exercise_pages(course, root)
+    yield Page(root / "README.md", readme(course, root))
+
+
+def _exercise_pages(course: Course, root: Path) -> Iterator[Page]:
+    for room in course.rooms:
+        name = f"{room.slug}.ipynb"
+        yield Page(root / "exercises" / name, exercise_notebook(course, room), room.slug)
+        if room.solution.is_file():  # a copy for learners has none
+            yield Page(root / "solutions" / name, solution_notebook(course, room))
+
+
+def _in_step(page: Page) -> bool:
+    if not page.path.is_file():
+        return False
+    if page.path.read_bytes() == page.content:
+        return True
+    found = None if isinstance(page.made, str) else _learner.read(page.path)
+    if found is None:
+        return False
+    if page.slug is None:
+        return _learner.page_in_step(found, page.made)
+    return _learner.exercise_in_step(found, page.made, page.slug)
+
+
+def _write(page: Page) -> str:
+    content = page.content
+    if page.path.is_file():
+        if page.path.read_bytes() == content:
+            return ""
+        if page.slug is not None and _is_learners(page.path, page.slug):
+            return f"kept, a learner's work (`unblocked reset {page.slug}` starts afresh)"
+    replace(page.path, content)
+    return "written"
+
+
+def _is_learners(path: Path, slug: str) -> bool:
+    found = _learner.read(path)
+    return found is None or _learner.holds_work(found, slug)
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Write a file in one step, so that a reader never sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half = path.with_name(f".{path.name}.{os.getpid()}")
+    half.write_bytes(content)
+    half.replace(path)
+
+
+def _orphans(root: Path, pages: list[Page]) -> list[Path]:
+    """Notebooks that a build made of a source that is gone, and that no learner wrote in."""
+    kept = {page.path for page in pages}
+    found = [path for name in BUILT_FOLDERS for path in sorted((root / name).glob("*.ipynb"))]
+    return [path for path in found if path not in kept and _lost_its_source(path, root)]
+
+
+def _lost_its_source(path: Path, root: Path) -> bool:
+    found = _learner.read(path)
+    source = found.metadata.get("unblocked", {}).get("source") if found else None
+    if found is None or source is None or (root / source).exists():
+        return False
+    return path.parent.name != "exercises" or not _learner.holds_work(found, path.stem)
+
+
+def _say(what: str, path: Path, root: Path) -> None:
+    if what:
+        print(f"{path.relative_to(root).as_posix()}: {what}")

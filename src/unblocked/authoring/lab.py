@@ -1,0 +1,51 @@
+"""`unblocked lab`: JupyterLab on the course."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from unblocked.authoring._places import shipped_folder, working_folder
+from unblocked.course import CourseError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+def lab(jupyter: Sequence[str] = ()) -> int:
+    """Open JupyterLab on the first lesson; `jupyter` are options of JupyterLab's own.
+
+    Returns JupyterLab's exit code.
+    """
+    folder = working_folder()
+    first = _first_notebook(folder)
+    command = [sys.executable, "-m", "jupyterlab", *jupyter, str(first)]
+    process = subprocess.Popen(command, cwd=folder)
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:  # JupyterLab has heard it too, and asks whether it is meant
+            continue
+
+
+def _first_notebook(folder: Path) -> Path:
+    if not any((folder / "notebooks").glob("*.ipynb")):
+        _unpack(folder)
+    found = sorted((folder / "notebooks").glob("[0-9][0-9]-*.ipynb"))
+    if not found:
+        raise CourseError(f"{folder} holds no notebooks/; `unblocked build` makes them.")
+    return found[0].relative_to(folder)
+
+
+def _unpack(folder: Path) -> None:
+    """Put the notebooks that came with the package here; what is here already stays."""
+    for name in ("notebooks", "exercises"):
+        source = shipped_folder() / name
+        for path in sorted(source.glob("*.ipynb")) if source.is_dir() else ():
+            target = folder / name / path.name
+            target.parent.mkdir(exist_ok=True)
+            if not target.exists():
+                shutil.copyfile(path, target)

@@ -1,0 +1,95 @@
+"""`unblocked reset SLUG`: the starter is back, and what was there is kept.
+
+Learners need not have the tools that authors have. Without jupytext the notebook is put together
+from one that was built before: the learner's own, the solved one, or the one in the package.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from unblocked import course as _course
+from unblocked.authoring import _learner
+from unblocked.authoring._cells import to_bytes
+from unblocked.authoring._exercises import answer_source, exercise_notebook
+from unblocked.authoring._pages import read_course
+from unblocked.authoring._places import shipped_folder, working_folder
+from unblocked.authoring.build import replace
+from unblocked.course import CourseError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from unblocked.authoring._cells import Notebook
+    from unblocked.course import Room
+
+
+def reset(slug: str) -> int:
+    """Put the starter back in exercises/SLUG.ipynb, keeping a dated copy of what was there.
+
+    Returns the command's exit code.
+
+    Raises:
+        CourseError: there is no such exercise, or nothing to make its notebook from.
+    """
+    room = _course.room(slug)
+    path = working_folder() / "exercises" / f"{slug}.ipynb"
+    content = to_bytes(_fresh(room, path))
+    if path.is_file() and path.read_bytes() == content:
+        print(f"{path.name} is the untouched starter already.")
+        return 0
+    kept = _keep(path)
+    replace(path, content)
+    print(f"{path.name} is the starter again." + (f" What was there: {kept.name}" if kept else ""))
+    print("Is it open in JupyterLab? Choose File → Reload Notebook from Disk.")
+    return 0
+
+
+def _keep(path: Path) -> Path | None:
+    if not path.is_file():
+        return None
+    kept = path.with_name(f"{path.stem}.{datetime.now():%Y-%m-%d-%H%M%S-%f}.ipynb")
+    path.rename(kept)
+    return kept
+
+
+def _fresh(room: Room, path: Path) -> Notebook:
+    try:
+        return exercise_notebook(read_course(_course.course_folder()), room)
+    except ModuleNotFoundError:
+        return _from_built(room, path)
+
+
+def _from_built(room: Room, path: Path) -> Notebook:
+    for built in _built(path):
+        found = _learner.read(built) if built.is_file() else None
+        if found is not None and _put_back(found, room):
+            return found
+    raise CourseError(
+        f"{path.name} cannot be mended from what is here. Get it back with "
+        f"`git checkout -- exercises/{path.name}`, or install jupytext and try again."
+    )
+
+
+def _built(path: Path) -> Iterator[Path]:
+    yield path
+    yield path.parent.parent / "solutions" / path.name
+    yield shipped_folder() / "exercises" / path.name
+
+
+def _put_back(found: Notebook, room: Room) -> bool:
+    """Keep the cells that a build made, with the starter as the answer; False without one."""
+    slug, built = room.slug, []
+    for cell in found.cells:
+        if _learner.is_answer(cell, slug):
+            if cell.get("id") != slug:
+                continue  # a learner's copy
+            cell.source = answer_source(slug, room.starter)
+        elif not {"nbgrader", "unblocked"} & cell.metadata.keys():
+            continue
+        if cell.get("id") != f"{slug}-others":
+            built.append(cell)
+    found.cells = built
+    return any(cell.get("id") == slug for cell in built)
