@@ -1,0 +1,32 @@
+"""The test rig: a server in this process, an upstream, load, and a meter.
+
+Importing it is cheap: uvicorn, aiohttp and psutil are loaded when they are first needed.
+"""
+
+from unblocked.rig._host import (
+    descriptors_left,
+    free_loopback_of_proxies,
+    raise_descriptor_limit,
+)
+from unblocked.rig.load import LoadResult, load
+from unblocked.rig.meter import Meter, Sample
+from unblocked.rig.reply import Call, Counts, Reply
+from unblocked.rig.server import Request, Server, serve
+from unblocked.rig.upstream import Upstream
+
+__all__ = [
+    "Call",
+    "Counts",
+    "LoadResult",
+    "Meter",
+    "Reply",
+    "Request",
+    "Sample",
+    "Server",
+    "Upstream",
+    "descriptors_left",
+    "free_loopback_of_proxies",
+    "load",
+    "raise_descriptor_limit",
+    "serve",
+]

@@ -21,14 +21,26 @@ class Origin(web.Server):
         super().__init__(handler, handler_cancellation=True, access_log=None)
         self.opened = 0
         """Connections ever accepted."""
+        self._numbers: dict[web.RequestHandler, int] = {}
 
-    def connection_made(
-        self, handler: web.RequestHandler[web.BaseRequest], transport: asyncio.Transport
-    ) -> None:
+    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
         super().connection_made(handler, transport)
         self.opened += 1
+        self._numbers[handler] = self.opened
+
+    def connection_lost(
+        self,
+        handler: web.RequestHandler,
+        exc: BaseException | None = None,
+    ) -> None:
+        super().connection_lost(handler, exc)
+        self._numbers.pop(handler, None)
 
     @property
     def open(self) -> int:
         """Connections open now, idle keep-alive ones included."""
         return len(self.connections)
+
+    def number_of(self, request: web.BaseRequest) -> int:
+        """Which connection a call came on: 1 for the first ever accepted; 0 when it is gone."""
+        return self._numbers.get(request.protocol, 0)

@@ -1,0 +1,134 @@
+"""ASGI middleware around a served app: what is in flight, what was asked, what went wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+import time
+import traceback
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, MutableMapping
+
+    Scope = MutableMapping[str, Any]
+    Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+    Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+    App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_LOGGED = 50_000
+
+
+@dataclass(slots=True)
+class Request:
+    """One request that a served app got."""
+
+    path: str
+    method: str
+    started: float
+    """Seconds since the server started."""
+    thread: str
+    """The name of the thread that runs the event loop."""
+    task: str
+    """The name of the task that answers."""
+    ended: float | None = None
+    """Seconds since the server started; None while in flight."""
+    status: int | None = None
+    """The status sent; None when none was."""
+
+
+class Recorder:
+    """Passes everything on to the app unchanged, and keeps a record."""
+
+    def __init__(self, app: App, name: str) -> None:
+        self._app = app
+        self._name = name
+        self._seen: set[str] = set()
+        self.zero = time.perf_counter()
+        self.in_flight = 0
+        self.requests: deque[Request] = deque(maxlen=_LOGGED)
+        self.lifespan_error: BaseException | None = None
+        self.started = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._request(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._lifespan(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except BaseException as error:
+            self.lifespan_error = error
+            if self.started and isinstance(error, Exception):
+                self._show(error, "the part of the lifespan after the yield raised")
+            raise
+
+    async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = self._begin(scope)
+        complete = False
+
+        async def watched(message: MutableMapping[str, Any]) -> None:
+            nonlocal complete
+            await send(message)
+            if message["type"] == "http.response.start":
+                request.status = message["status"]
+            elif message["type"] == "http.response.body":
+                complete = not message.get("more_body", False)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception as error:
+            self._show(error, f"{request.method} {request.path} raised")
+            if not complete:
+                raise
+        finally:
+            self.in_flight -= 1
+            request.ended = self._now()
+
+    def _begin(self, scope: Scope) -> Request:
+        task = asyncio.current_task()
+        request = Request(
+            path=scope["path"],
+            method=scope["method"],
+            started=self._now(),
+            thread=threading.current_thread().name,
+            task=task.get_name() if task is not None else "",
+        )
+        self.requests.append(request)
+        self.in_flight += 1
+        return request
+
+    def _now(self) -> float:
+        return time.perf_counter() - self.zero
+
+    def _show(self, error: Exception, what: str) -> None:
+        """Print an error, once for each place it comes from: a load repeats it by the thousand."""
+        place = _place(error)
+        if place not in self._seen:
+            self._seen.add(place)
+            print(f"{self._name}: {what} (shown once)", file=sys.stderr)
+            traceback.print_exception(_learners_part(error))
+
+
+def _place(error: BaseException) -> str:
+    last = traceback.extract_tb(error.__traceback__)[-1:]
+    return f"{type(error).__name__} {[(frame.filename, frame.lineno) for frame in last]}"
+
+
+def _learners_part(error: Exception) -> Exception:
+    """The error without the frames of the frameworks above the learner's own code."""
+    frames = error.__traceback__
+    while frames is not None and _is_framework(frames.tb_frame.f_code.co_filename):
+        frames = frames.tb_next
+    return error.with_traceback(frames) if frames is not None else error
+
+
+def _is_framework(filename: str) -> bool:
+    return "site-packages" in filename or filename == __file__

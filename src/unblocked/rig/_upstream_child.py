@@ -1,0 +1,312 @@
+"""The process of an upstream: a scripted server that counts. Started by `Upstream`."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import functools
+import json
+import math
+import secrets
+import time
+from collections import deque
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from unblocked.rig import _leash
+from unblocked.rig._host import raise_descriptor_limit
+from unblocked.rig.origin import Origin
+from unblocked.rig.reply import Counts, Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from unblocked.rig._child import Message
+
+_PIECES = 10
+_BACKLOG = 4096
+_LOGGED = 50_000
+_PROSE = "Où naît l\N{RIGHT SINGLE QUOTATION MARK}été, 東京では雨、Größe zählt, αλλά όχι εδώ · "
+
+
+class Script:
+    """Which reply a call gets."""
+
+    def __init__(self, default: Message, routes: dict[str, Message]) -> None:
+        self._default = Reply(**default)
+        self._routes = {path: Reply(**fields) for path, fields in routes.items()}
+        self._turns: dict[str, int] = {}
+
+    def reply_to(self, request: web.BaseRequest) -> Reply:
+        """The reply of the path, with what the query asks for instead; raises `ValueError`."""
+        path = self._match(request.path)
+        reply = self._routes[path] if path is not None else self._default
+        if not isinstance(reply.status, int):
+            reply = dataclasses.replace(reply, status=self._turn(path or "", reply.status))
+        return _overridden(reply, request)
+
+    def _match(self, path: str) -> str | None:
+        if path in self._routes:
+            return path
+        return next((known for known in self._routes if fnmatchcase(path, known)), None)
+
+    def _turn(self, path: str, statuses: Sequence[int]) -> int:
+        turn = self._turns.get(path, 0)
+        self._turns[path] = turn + 1
+        return statuses[turn % len(statuses)]
+
+
+def _overridden(reply: Reply, request: web.BaseRequest) -> Reply:
+    query = request.query
+    changes: dict[str, Any] = {}
+    for name in ("delay", "drip"):
+        if name in query:
+            changes[name] = _seconds(query[name])
+    for name in ("size", "status"):
+        if name in query:
+            changes[name] = int(query[name])
+    for name in ("hang", "cut", "echo"):
+        if name in query:
+            changes[name] = _truth(query[name])
+    if "redirect" in query:
+        changes["redirect"] = query["redirect"]
+    if reply.json is None and _truth(query.get("json", "0")):
+        changes["json"] = {"token": secrets.token_hex(8), "path": request.path}
+    return dataclasses.replace(reply, **changes) if changes else reply
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not (math.isfinite(seconds) and seconds >= 0):
+        raise ValueError(f"{text!r} is no number of seconds")
+    return seconds
+
+
+def _truth(text: str) -> bool:
+    return text.lower() not in ("", "0", "false", "no")
+
+
+class Book:
+    """What is counted, and the list of calls."""
+
+    def __init__(self) -> None:
+        self._zero = time.perf_counter()
+        self.in_flight = 0
+        self.reset(opened=0)
+
+    def reset(self, opened: int) -> None:
+        """Count from now; connections accepted so far are `opened`."""
+        self.requests = self.cut_short = 0
+        self.peak = self.in_flight
+        self.opened_before = opened
+        self.calls: deque[list[Any]] = deque(maxlen=_LOGGED)
+
+    def begin(self, request: web.BaseRequest, connection: int) -> list[Any]:
+        """A call came. Its row has the fields of `Call` in their order."""
+        self.requests += 1
+        self.in_flight += 1
+        self.peak = max(self.peak, self.in_flight)
+        row = [request.path, request.query_string, request.method, connection]
+        row += [self.now(), None, None, False]
+        self.calls.append(row)
+        return row
+
+    def end(self, row: list[Any], *, cut_short: bool) -> None:
+        """A call has ended."""
+        self.in_flight -= 1
+        self.cut_short += cut_short
+        row[5], row[7] = self.now(), cut_short
+
+    def now(self) -> float:
+        """Seconds since the upstream started."""
+        return round(time.perf_counter() - self._zero, 6)
+
+
+class Gate:
+    """Holds calls until enough are in flight, then lets all pass, later ones too."""
+
+    def __init__(self) -> None:
+        self._wanted = 0
+        self._open = asyncio.Event()
+        self._open.set()
+        self._patience: asyncio.TimerHandle | None = None
+
+    def shut(self, wanted: int, patience: float) -> None:
+        """Hold calls until `wanted` are in flight or `patience` seconds have passed."""
+        self.release()
+        if wanted > 0:
+            self._wanted = wanted
+            self._open = asyncio.Event()
+            loop = asyncio.get_running_loop()
+            self._patience = loop.call_later(patience, self.release)
+
+    def release(self) -> None:
+        """Let all pass."""
+        if self._patience is not None:
+            self._patience.cancel()
+        self._open.set()
+
+    async def wait(self, in_flight: int) -> None:
+        """Wait with the others; `in_flight` counts the caller, too."""
+        if not self._open.is_set():
+            if in_flight >= self._wanted:
+                self.release()
+            await self._open.wait()
+
+
+class Upstream:
+    """The server and the parent's questions to it."""
+
+    def __init__(self, script: Script) -> None:
+        self._script = script
+        self._book = Book()
+        self._gate = Gate()
+        self._origin = Origin(self._answer)
+        self.ended = asyncio.Event()
+
+    async def serve(self) -> None:
+        """Listen, tell the parent where, and answer until it lets go."""
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(self._origin, "127.0.0.1", 0, backlog=_BACKLOG)
+        _leash.follow(loop, self._hear, self.ended.set)
+        _leash.tell({"port": server.sockets[0].getsockname()[1]})
+        await self.ended.wait()
+        server.close()
+        await self._origin.shutdown(0)
+
+    def _hear(self, message: Message) -> None:
+        number = message.pop("number")
+        answer = getattr(self, "on_" + message.pop("ask"))(**message)
+        _leash.tell({"number": number, "answer": answer})
+
+    def on_counts(self) -> Message:
+        """The fields of `Counts`."""
+        book = self._book
+        opened = self._origin.opened - book.opened_before
+        counts = Counts(
+            requests=book.requests,
+            in_flight=book.in_flight,
+            peak=book.peak,
+            open=self._origin.open,
+            opened=opened,
+            cut_short=book.cut_short,
+        )
+        return dataclasses.asdict(counts)
+
+    def on_reset(self) -> None:
+        """Count and list from now on."""
+        self._book.reset(self._origin.opened)
+
+    def on_gather(self, wanted: int, patience: float) -> None:
+        """Hold calls from now on."""
+        self._gate.shut(wanted, patience)
+
+    def on_log(self) -> list[list[Any]]:
+        """The calls, as rows in the order of the fields of `Call`."""
+        return list(self._book.calls)
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        row = self._book.begin(request, self._origin.number_of(request))
+        cut_short = True
+        try:
+            response = await self._reply(request, row)
+            cut_short = False
+            return response
+        except ConnectionError:
+            return web.Response()  # Nobody is there to see it.
+        finally:
+            self._book.end(row, cut_short=cut_short)
+
+    async def _reply(self, request: web.BaseRequest, row: list[Any]) -> web.StreamResponse:
+        try:
+            reply = self._script.reply_to(request)
+        except ValueError as error:
+            return web.Response(status=400, text=f"in the query: {error}")
+        await self._gate.wait(self._book.in_flight)
+        if reply.delay:
+            await asyncio.sleep(reply.delay)
+        if reply.hang:
+            await asyncio.Event().wait()
+        return await self._respond(request, reply, row)
+
+    async def _respond(
+        self, request: web.BaseRequest, reply: Reply, row: list[Any]
+    ) -> web.StreamResponse:
+        body, kind = await _body(request, reply)
+        response = web.StreamResponse(status=302 if reply.redirect else _status(reply))
+        response.headers["Content-Type"] = kind
+        if reply.redirect:
+            response.headers["Location"] = reply.redirect
+        response.headers.update(reply.headers)
+        row[6] = response.status
+        if not reply.drip:
+            response.content_length = len(body)
+        await response.prepare(request)
+        await _write(request, response, body, reply)
+        return response
+
+
+def _status(reply: Reply) -> int:
+    assert isinstance(reply.status, int)
+    return reply.status
+
+
+async def _write(
+    request: web.BaseRequest, response: web.StreamResponse, body: bytes, reply: Reply
+) -> None:
+    if reply.cut:
+        await response.write(body[: len(body) // 2])
+        if request.transport is not None:
+            request.transport.close()
+    elif reply.drip:
+        await _drip(response, body, reply.drip)
+        await response.write_eof()
+    else:
+        await response.write_eof(body)
+
+
+async def _drip(response: web.StreamResponse, body: bytes, pause: float) -> None:
+    size = max(1, math.ceil(len(body) / _PIECES))
+    for start in range(0, len(body), size):
+        if start:
+            await asyncio.sleep(pause)
+        await response.write(body[start : start + size])
+
+
+async def _body(request: web.BaseRequest, reply: Reply) -> tuple[bytes, str]:
+    if reply.echo:
+        return json.dumps(await _echo(request)).encode(), "application/json"
+    if reply.json is not None:
+        return json.dumps(reply.json).encode(), "application/json"
+    token = f"{secrets.token_hex(8)} "
+    text = token.encode() + _prose(reply.size - len(token))
+    return (text if reply.size >= len(token) else text[: reply.size]), "text/plain; charset=utf-8"
+
+
+@functools.lru_cache(maxsize=64)
+def _prose(characters: int) -> bytes:
+    repeated = _PROSE * (max(0, characters) // len(_PROSE) + 1)
+    return repeated[: max(0, characters)].encode()
+
+
+async def _echo(request: web.BaseRequest) -> Message:
+    body = b"".join([piece async for piece in request.content.iter_any()])
+    return {
+        "method": request.method,
+        "path": request.path,
+        "query": dict(request.query),
+        "headers": dict(request.headers),
+        "body": body.decode(errors="replace"),
+    }
+
+
+async def _main() -> None:
+    start = _leash.first_message()
+    raise_descriptor_limit()
+    await Upstream(Script(start["default"], start["routes"])).serve()
+
+
+if __name__ == "__main__":
+    _leash.run(_main())
