@@ -39,6 +39,10 @@ class Script:
         self._routes = {path: Reply(**fields) for path, fields in routes.items()}
         self._turns: dict[str, int] = {}
 
+    def set_delay(self, seconds: float) -> None:
+        """Change the delay of paths without a reply of their own."""
+        self._default = dataclasses.replace(self._default, delay=seconds)
+
     def reply_to(self, request: web.BaseRequest) -> Reply:
         """The reply of the path, with what the query asks for instead; raises `ValueError`."""
         path = self._match(request.path)
@@ -198,6 +202,10 @@ class Upstream:
     def on_reset(self) -> None:
         """Count and list from now on."""
         self._book.reset(self._origin.opened)
+
+    def on_delay(self, seconds: float) -> None:
+        """Answer so late from now on."""
+        self._script.set_delay(seconds)
 
     def on_gather(self, wanted: int, patience: float) -> None:
         """Hold calls from now on."""

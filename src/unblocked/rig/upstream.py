@@ -64,6 +64,7 @@ class Upstream:
         except BaseException:
             self.stop()
             raise
+        self._delay = delay
         self.started_at = time.time()
         """When it started, in seconds since the epoch."""
         _cell.keep("upstream", self)
@@ -77,6 +78,16 @@ class Upstream:
     def pid(self) -> int:
         """The id of its process."""
         return self._child.pid
+
+    @property
+    def delay(self) -> float:
+        """Seconds from a call to its answer, where no route or query says otherwise; can be set."""
+        return self._delay
+
+    @delay.setter
+    def delay(self, seconds: float) -> None:
+        self._child.ask("delay", seconds=seconds)
+        self._delay = seconds
 
     @property
     def counts(self) -> Counts:

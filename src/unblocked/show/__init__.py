@@ -4,4 +4,8 @@ from unblocked.show._ask import Predict as Predict
 from unblocked.show._ask import Question as Question
 from unblocked.show._ask import predict as predict
 from unblocked.show._ask import quiz as quiz
+from unblocked.show._checkview import CheckView as CheckView
+from unblocked.show._checkview import check_view as check_view
+from unblocked.show._compare import compare as compare
+from unblocked.show._comparison import Comparison as Comparison
 from unblocked.show._progress import progress as progress
