@@ -85,7 +85,7 @@ class Comparison:
         return f"{self.title}. " + " ".join(_sentence(row) for row in self.rows)
 
     def bundle(self) -> Bundle:
-        """Display data: the picture, and a page with picture, table and notes that needs no trust."""
+        """Display data: the picture, and a page with picture and table that needs no trust."""
         if not self.rows:
             return {"text/plain": f"{self.title}\nNothing was measured."}
         picture = base64.b64encode(self.png()).decode("ascii")

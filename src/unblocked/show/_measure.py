@@ -8,6 +8,7 @@ import gc
 import math
 import sys
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlencode
@@ -158,6 +159,7 @@ class Sampler:
         self._thread = threading.Thread(target=self._sample, name="compare", daemon=True)
 
     def __enter__(self) -> Sampler:
+        self._zero = time.perf_counter()
         self._thread.start()  # Before the meter, which then counts this thread as there already.
         self.meter.start()
         self._begun.set()
@@ -189,7 +191,7 @@ class Sampler:
     def _row(self) -> Row:
         first, now, load_now = self.meter.first, self.meter.latest, self.partial
         return (
-            round(now.at, 2),
+            round(time.perf_counter() - self._zero, 2),
             now.threads - first.threads,
             now.in_flight if self._upstream is None else self._upstream.counts.in_flight,
             _ms(load_now.p50) if load_now else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
@@ -34,7 +35,8 @@ def comparison(result: Comparison) -> bytes:
     rows = len(result.rows)
     figure = Figure(figsize=(10.5, 3.4 + 1.1 + 0.36 * rows), layout="constrained")
     figure.suptitle(result.title, fontsize=12, fontweight="bold")
-    above, below = figure.subfigures(2, 1, height_ratios=[2.6, 1.1 + 0.36 * rows])
+    parts: Any = figure.subfigures(2, 1, height_ratios=[2.6, 1.1 + 0.36 * rows])
+    above, below = parts
     _draw_curves(above, result)
     _draw_bars(below, result)
     return png(figure)
@@ -58,7 +60,7 @@ def _draw_curve(axes: Axes, curve: Curve) -> None:
     style: Any = (0, (4, 2))
     flying = _gaps(curve.in_flight)
     axes.plot(curve.seconds, flying, color=BLUE, linewidth=1.8, linestyle=style, label="in flight")
-    axes.set_title(curve.variant, fontsize=11)
+    axes.set_title("\n".join(textwrap.wrap(curve.variant, 22)), fontsize=11)
     axes.set_xlabel("seconds", fontsize=9)
 
 
@@ -85,7 +87,8 @@ def _draw_bar(axes: Axes, result: Comparison, key: str, colour: str) -> None:
 
     plain(axes)
     values = [row[key] or 0 for row in result.rows]
-    bars = axes.barh([row["variant"] for row in result.rows], values, color=colour, height=0.6)
+    names = ["\n".join(textwrap.wrap(row["variant"], 22)) for row in result.rows]
+    bars = axes.barh(names, values, color=colour, height=0.6)
     labels = [number(row[key]) for row in result.rows]
     axes.bar_label(bars, labels=labels, padding=3, fontsize=9)
     axes.set_xlim(0, max([*values, 1e-9]) * 1.35)
