@@ -45,7 +45,7 @@ KNOWN_FAILURES = (
     (
         r"[Nn]ame resolution|getaddrinfo|NewConnectionError|[Nn]etwork is unreachable|dns error"
         r"|[Cc]onnection refused|[Cc]onnect ?[Tt]imeout|[Rr]ead timed out|error sending request"
-        r"|No route to host|ProxyError|[Tt]unnel connection failed",
+        r"|No route to host|ProxyError|[Tt]unnel connection failed|\(from versions: none\)",
         "The packages could not be downloaded, as there is no network or a proxy is in the way: "
         "connect, or set HTTPS_PROXY to your proxy, " + AGAIN + ".",
     ),

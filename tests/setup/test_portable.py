@@ -1,0 +1,67 @@
+"""What is not there on Windows or macOS is only used behind a question that says so.
+
+mypy knows which names each system has, and reads `sys.platform` and `hasattr` questions, so that
+a name that is used without one is an error for the system that lacks it.
+"""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+from typing import TypeGuard
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "src" / "unblocked"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])
+def test_mypy_passes_for(platform: str) -> None:
+    cache = ROOT / ".mypy_cache" / platform
+    command = [sys.executable, "-m", "mypy", "--platform", platform, "--cache-dir", str(cache)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_ruff_passes() -> None:
+    for command in (["check", "-q"], ["format", "--check", "-q"]):
+        run = [sys.executable, "-m", "ruff", *command, "."]
+        done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_linux_folders_are_only_read_in_modules_that_say_linux(module: Path) -> None:
+    tree = ast.parse(module.read_text("utf-8"))
+    documentation = ast.get_docstring(tree) or ""
+    constants = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    roots = ("/proc", "/sys", "/dev", "/tmp", "/usr")
+    paths = [text for text in constants if isinstance(text, str) and text.startswith(roots)]
+    assert paths == [] or "Linux" in documentation
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_text_is_read_and_written_as_utf_8(module: Path) -> None:
+    """Windows would otherwise use the code page of the country."""
+    tree = ast.parse(module.read_text("utf-8"))
+    if "Linux" in (ast.get_docstring(tree) or ""):
+        return
+    calls = [node for node in ast.walk(tree) if is_text_call(node)]
+    assert [f"line {call.lineno}" for call in calls if not says_encoding(call)] == []
+
+
+def is_text_call(node: ast.AST) -> TypeGuard[ast.Call]:
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        return False
+    return node.func.attr in ("read_text", "write_text")
+
+
+def says_encoding(node: ast.Call) -> bool:
+    assert isinstance(node.func, ast.Attribute)
+    position = 0 if node.func.attr == "read_text" else 1
+    named = any(keyword.arg == "encoding" for keyword in node.keywords)
+    return named or len(node.args) > position
