@@ -44,3 +44,8 @@ class Origin(web.Server):
     def number_of(self, request: web.BaseRequest) -> int:
         """Which connection a call came on: 1 for the first ever accepted; 0 when it is gone."""
         return self._numbers.get(request.protocol, 0)
+
+    def drop_all(self) -> None:
+        """Abort every connection, whatever it carries."""
+        for transport in list(self._connections.values()):
+            transport.abort()

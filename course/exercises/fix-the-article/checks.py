@@ -1,0 +1,399 @@
+"""What is graded in `fix-the-article`: the endpoint of EXERCISES, seen from its two other sides."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from unblocked.grading.exam import App, Call, Exam, Failed, Reply, Upstream, criterion
+from unblocked.grading.upstream import in_pieces
+
+CALLS = 5
+POOL = 10
+LONG = "x" * (4 << 20)  # more than the system's own buffers hold: a body nobody reads is noticed
+
+
+async def long_body(call: Call, upstream: Upstream) -> None:
+    """Send the first characters, then the rest when released: an unread body stays in flight."""
+    await call.head()
+    first, second = in_pieces(call.text)
+    await call.send(first)
+    await call.send(second)
+    await upstream.released.wait()
+    await call.send(LONG)
+    await call.finish()
+
+
+def held(upstream: Upstream, calls: int) -> str:
+    return f"{upstream.in_flight} of {calls} upstream calls in flight"
+
+
+def first_fifty(upstream: Upstream) -> Counter[str]:
+    return Counter(call.text[:50] for call in upstream.calls)
+
+
+def expect_lines(reply: Reply, upstream: Upstream, called: str = "GET /") -> None:
+    """The five lines are the beginnings of five responses that this upstream gave."""
+    sent = first_fifty(upstream)
+    right = (
+        reply.status == 200
+        and len(reply.lines) == CALLS
+        and Counter(reply.lines) <= sent
+        and reply.headers.get("content-type", "").startswith("text/plain")
+    )
+    if right:
+        return
+    known = sum((Counter(reply.lines) & sent).values())
+    kind = reply.headers.get("content-type", "no content type")
+    raise Failed(
+        called=called,
+        saw=f"{reply.status}, {kind}, {len(reply.lines)} lines, "
+        f"{known} of them the first 50 characters of a response: {reply.text[:90]!r}",
+        expected="200, text/plain, five lines: the first 50 characters of each response, all of "
+        "it when it is shorter",
+        look="characters are not bytes, and a response arrives in pieces: collect text until 50 "
+        "characters are there",
+    )
+
+
+async def serve_five(app: App, upstream: Upstream, callers: int = 1) -> list[Reply]:
+    calls = app.call_many(callers)
+    return await app.answers(calls, called=f"{callers} callers at once, GET /")
+
+
+@criterion("five calls at once", points=3)
+async def five_at_once(exam: Exam) -> str:
+    async with exam.serving() as (app, upstream):
+        upstream.script = upstream.hold
+        caller = app.call()
+        await app.until(
+            lambda: upstream.in_flight >= CALLS,
+            called="one caller, GET /, while the upstream holds its answers",
+            saw=lambda: held(upstream, CALLS),
+            expected="five upstream calls in flight at the same time",
+            look="awaiting one call after the other: asyncio.gather or a TaskGroup starts all five",
+            calls=[caller],
+        )
+        upstream.released.set()
+        await app.answers([caller], called="GET /")
+    return "Five calls were in flight together. The slowest one decides how long the caller waits."
+
+
+@criterion("the first 50 characters of each", points=2)
+async def lines(exam: Exam) -> str:
+    async with exam.serving() as (app, upstream):
+
+        async def pieces(call: Call) -> None:
+            await call.head()
+            for piece in in_pieces(call.text):
+                await call.send(piece)
+            await call.send(call.text[60:])
+            await call.finish()
+
+        upstream.script = pieces
+        expect_lines((await serve_five(app, upstream))[0], upstream)
+        upstream.text_size = 31
+        expect_lines((await serve_five(app, upstream))[0], upstream, "GET /, short responses")
+        if len(upstream.calls) != 2 * CALLS:
+            raise Failed(
+                called="GET /, twice",
+                saw=f"{len(upstream.calls)} upstream calls",
+                expected="five for each request",
+            )
+    return "Characters, not bytes; and a short response is taken whole."
+
+
+@criterion("ten callers share ten connections", points=3)
+async def ten_callers(exam: Exam) -> str:
+    async with exam.serving() as (app, upstream):
+
+        async def beginning(call: Call) -> None:
+            await upstream.released.wait()
+            await call.head()
+            for piece in in_pieces(call.text):
+                await call.send(piece)
+            await call.send(LONG)
+            await call.finish()
+
+        upstream.script = beginning
+        callers = app.call_many(10)
+        called = "ten callers at once, GET /, while the upstream holds its answers"
+        await app.until(
+            lambda: upstream.in_flight >= POOL,
+            called=called,
+            saw=lambda: held(upstream, POOL),
+            expected="ten upstream calls in flight",
+            look="one caller after the other gives five: no lock may surround the calls",
+            calls=callers,
+        )
+        await app.turn()
+        if upstream.peak_open > POOL:
+            raise Failed(
+                called=called,
+                saw=f"{upstream.peak_open} upstream connections",
+                expected="ten, for all callers together",
+                look="httpx.Limits(max_connections=10, max_keepalive_connections=5) on one shared "
+                "client",
+            )
+        upstream.released.set()
+        for reply in await app.answers(callers, called=called, expected="all ten answered"):
+            expect_lines(reply, upstream, called)
+        if upstream.peak_open > POOL:
+            raise Failed(
+                called=called,
+                saw=f"{upstream.peak_open} upstream connections at one time",
+                expected="never more than ten",
+            )
+    return (
+        "Fifty calls took turns on ten connections. A limit of ten is a decision: it is the most "
+        "this endpoint will ever have in flight, whatever the load."
+    )
+
+
+@criterion("callers do not starve each other", points=2)
+async def no_deadlock(exam: Exam) -> str:
+    async with exam.serving() as (app, upstream):
+        upstream.script = lambda call: long_body(call, upstream)
+        called = "ten callers at once, GET /, bodies held back after 60 characters"
+        replies = app.call_many(10)
+        for reply in await app.answers(
+            replies, called=called, expected="all ten answered: no call waits for another's body"
+        ):
+            expect_lines(reply, upstream, called)
+    return "Each task opened, read and closed its own stream, so no caller waited for a connection"
+
+
+@criterion("streams", points=2)
+async def streams(exam: Exam) -> str:
+    async with exam.serving() as (app, upstream):
+        upstream.script = lambda call: long_body(call, upstream)
+        called = "GET /, while the upstream keeps the rest of every body back"
+        calls = [app.call()]
+        replies = await app.answers(
+            calls, called=called, expected="an answer, made from what has arrived"
+        )
+        expect_lines(replies[0], upstream, called)
+        await app.until(
+            lambda: upstream.in_flight == 0,
+            called=called,
+            saw=lambda: f"{upstream.in_flight} upstream bodies still open after the answer",
+            expected="every stream closed once its 50 characters are read",
+            look="`async with client.stream(…)` closes; `send(stream=True)` needs `aclose()`",
+        )
+    return (
+        "A stream closed early costs its connection: nobody can use it again. For 50 characters "
+        "of a long body that is cheap, for short bodies reading to the end would be cheaper."
+    )
+
+
+@criterion("the loop stays free", points=1)
+async def loop_free(exam: Exam) -> str:
+    async with exam.serving() as (app, upstream):
+        upstream.script = upstream.hold
+        caller = app.call()
+        await app.until(
+            lambda: upstream.in_flight >= 1,
+            called="one caller, GET /",
+            saw=lambda: "no upstream call",
+            expected="an upstream call",
+            calls=[caller],
+        )
+        await app.turn()
+        upstream.released.set()
+        await app.answers([caller], called="GET /")
+    return "While the calls waited, the loop answered others."
+
+
+@criterion("no thread per call", points=1)
+async def no_threads(exam: Exam) -> str:
+    async with exam.serving() as (app, upstream):
+        upstream.script = upstream.hold
+        await app.turn(1)
+        before = await app.threads()
+        caller = app.call()
+        await app.until(
+            lambda: upstream.in_flight >= CALLS,
+            called="one caller, GET /, five calls held",
+            saw=lambda: held(upstream, CALLS),
+            expected="five calls in flight",
+            calls=[caller],
+        )
+        more = await app.threads() - before
+        if more > 1:
+            raise Failed(
+                called="one caller, GET /, five calls held",
+                saw=f"{more} more threads than before",
+                expected="at most one",
+                look="ThreadPoolExecutor, asyncio.to_thread and plain `def` endpoints use threads",
+            )
+        upstream.released.set()
+        await app.answers([caller], called="GET /")
+    return "Five calls in flight, no thread each. A synchronous iterator in a response costs one."
+
+
+@criterion("an upstream that fails is a 502", points=1)
+async def upstream_fails(exam: Exam) -> str:
+    async with exam.serving() as (app, upstream):
+
+        async def one_fails(call: Call) -> None:
+            await call.reply("no", status=503 if call.number == 2 else 200)
+
+        upstream.script = one_fails
+        await expect_502(app, "GET /, one of five upstream calls answers 503")
+        upstream.script = lambda call: call.reply("no", status=404)
+        await expect_502(app, "GET /, the upstream answers 404")
+        upstream.script = lambda call: call.reply(call.text)
+        expect_lines((await serve_five(app, upstream))[0], upstream, "GET /, after a failure")
+    async with exam.run() as app:
+        app.bind(URL=app.unreachable())
+        await app.start()
+        await expect_502(app, "GET /, the upstream cannot be reached")
+    return "Bad gateway: it says that the fault is behind you."
+
+
+async def expect_502(app: App, called: str) -> None:
+    reply = (await app.answers([app.call()], called=called))[0]
+    if reply.status != 502:
+        log = app.last_words()
+        raise Failed(
+            called=called,
+            saw=f"{reply.status}" + (f"; the app's log says {log}" if log else ""),
+            expected="502",
+            look="`raise_for_status()` and `except httpx.HTTPError`, with HTTPException(502)",
+        )
+
+
+@criterion("lets go when one call fails", points=1)
+async def lets_go_on_failure(exam: Exam) -> str:
+    async with exam.serving() as (app, upstream):
+
+        async def one_fails(call: Call) -> None:
+            if call.number % CALLS == 1:
+                await upstream.arrived(CALLS)
+                await call.reply("no", status=500)
+            else:
+                await call.head()
+                await call.send("a few")
+                await upstream.released.wait()
+                await call.send(call.text + LONG)
+                await call.finish()
+
+        upstream.script = one_fails
+        called = "GET /, one call answers 500 while the others keep their bodies back"
+        caller = app.call()
+        await app.until(
+            lambda: len(upstream.calls) >= CALLS,
+            called=called,
+            saw=lambda: held(upstream, CALLS),
+            expected="five calls",
+            calls=[caller],
+        )
+        await app.turn()
+        upstream.released.set()
+        reply = (await app.answers([caller], called=called))[0]
+        if reply.status != 502:
+            raise Failed(called=called, saw=str(reply.status), expected="502")
+        await expect_let_go(app, upstream, called)
+    return "A failed sibling left nothing open. TaskGroup cancels the others; gather does not."
+
+
+async def expect_let_go(app: App, upstream: Upstream, called: str) -> None:
+    await app.until(
+        lambda: upstream.in_flight == 0,
+        called=called,
+        saw=lambda: f"{upstream.in_flight} upstream connections still carry an unread body",
+        expected="every upstream connection let go",
+        look="who closes when the task is cancelled or a sibling fails: `async with` inside the "
+        "task, or `finally`",
+    )
+
+
+@criterion("lets go when the caller leaves", points=1)
+async def caller_leaves(exam: Exam) -> str:
+    async with exam.serving() as (app, upstream):
+
+        async def all_but_first(call: Call) -> None:
+            await call.head()
+            if call.number == 0:
+                await call.send(call.text)
+            else:
+                await upstream.released.wait()
+                await call.send(call.text)
+            await upstream.released.wait()
+            await call.send(LONG)
+            await call.finish()
+
+        upstream.script = all_but_first
+        called = "one caller, GET /, who leaves while bodies are held back"
+        caller = app.call()
+        await app.until(
+            lambda: len(upstream.calls) >= CALLS,
+            called=called,
+            saw=lambda: held(upstream, CALLS),
+            expected="five calls in flight",
+            calls=[caller],
+        )
+        caller.cancel()
+        await app.turn()
+        upstream.released.set()
+        await expect_let_go(app, upstream, called)
+    return (
+        "FastAPI does not cancel an endpoint whose caller has left, but it does cancel a "
+        "streaming response. Yours closed its streams either way."
+    )
+
+
+@criterion("the lifespan can be entered", points=1)
+async def lifespan(exam: Exam) -> str:
+    async with exam.serving() as (app, _):
+        seen = await app.inside("lifespan")
+    if seen != "enterable":
+        raise Failed(
+            called="FastAPI(lifespan=…)",
+            saw=seen,
+            expected="a function made by @asynccontextmanager",
+            look="FastAPI wraps a bare generator without a word, by a courtesy that may end",
+        )
+    return "The documented way: @asynccontextmanager around the lifespan."
+
+
+@criterion("timeouts are as asked", points=1)
+async def timeouts(exam: Exam) -> str:
+    async with exam.serving() as (app, _):
+        await app.get()
+        found = [c["timeout"] for c in await app.inside("clients") if not c["closed"]]
+    asked = {"connect": 5, "read": 15, "write": 5, "pool": 5}
+    if asked not in found:
+        raise Failed(
+            called="the clients that were open after GET /",
+            saw=f"timeouts {found}",
+            expected=str(asked),
+            look="httpx.Timeout(5, read=15)",
+        )
+    return "Five seconds to connect, write or wait for a connection, fifteen between two reads."
+
+
+@criterion("starts and stops cleanly", points=1)
+async def stops_cleanly(exam: Exam) -> str:
+    async with exam.serving() as (app, upstream):
+        upstream.text_size = 40  # read whole: its connection stays, idle, to be closed
+        expect_lines((await serve_five(app, upstream))[0], upstream)
+        await app.stop()
+        await app.until(
+            lambda: upstream.open == 0,
+            called="shutdown, with the process still alive",
+            saw=lambda: f"{upstream.open} connections open at the upstream",
+            expected="none: the lifespan closes its client",
+            look="`async with httpx.AsyncClient(…) as client: yield` in the lifespan",
+        )
+        await app.end()
+        await expect_no_threads(app)
+    return "After shutdown the upstream saw no connection of yours, and no thread was left."
+
+
+async def expect_no_threads(app: App) -> None:
+    await app.until(
+        lambda: app.process.threads() <= 1,
+        called="shutdown",
+        saw=lambda: f"{app.process.threads() - 1} threads of the answer still run",
+        expected="none",
+    )

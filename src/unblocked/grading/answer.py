@@ -1,0 +1,135 @@
+"""Find an answer in what a learner hands in: a notebook, or a plain Python file."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+LARGEST = 8 << 20
+"""Bytes of the largest file that is read as a submission."""
+
+
+class NoAnswer(Exception):
+    """The submission holds no answer to this exercise; the text says what to do."""
+
+
+class Unusable(Exception):
+    """The file cannot be used at all: not there, too large, no notebook."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The code of one answer and what was odd about where it stood."""
+
+    source: str
+    note: str = ""
+
+
+def existing(name: str) -> Path:
+    """The file of this name.
+
+    Raises:
+        Unusable: there is none.
+    """
+    path = Path(name)
+    if not path.is_file():
+        raise Unusable(f"There is no file {path}.")
+    return path
+
+
+def read(path: Path, slug: str, needed: str = "app") -> Answer:
+    """The answer to `slug` in this file. `needed` is the name that an answer must define.
+
+    Raises:
+        Unusable: there is no such file, or it is neither a notebook nor Python.
+        NoAnswer: the notebook has no answer cell, or it is empty.
+    """
+    text = _text(path)
+    if path.suffix == ".ipynb":
+        return _from_cells(_code_cells(text, path), slug, needed)
+    if path.suffix == ".py":
+        return _checked(text, slug)
+    raise Unusable(f"{path.name} is neither a notebook (.ipynb) nor Python (.py).")
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > LARGEST:
+            raise Unusable(f"{path.name} is larger than {LARGEST >> 20} MiB: clear its outputs.")
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise Unusable(f"There is no file {path}.") from None
+    except UnicodeDecodeError:
+        raise Unusable(f"{path.name} is not text: save the notebook again in Jupyter.") from None
+    except OSError as error:
+        raise Unusable(f"{path} cannot be read: {error.strerror}.") from None
+
+
+def _code_cells(text: str, path: Path) -> list[dict[str, Any]]:
+    try:
+        cells = json.loads(text)["cells"]
+        return [cell for cell in cells if cell["cell_type"] == "code"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise Unusable(
+            f"{path.name} is no notebook, or is cut off: open it in Jupyter and save it again."
+        ) from None
+
+
+def _from_cells(cells: list[dict[str, Any]], slug: str, needed: str) -> Answer:
+    found = [c for c in cells if _grade_id(c) == slug] or [
+        c for c in cells if marked(_source(c)) == slug
+    ]
+    if not found:
+        raise NoAnswer(
+            f"No cell is the answer to {slug}. Its first line must be # exercise: {slug}"
+        )
+    last = _source(found[-1])
+    if len(found) == 1:
+        return _checked(last, slug)
+    if defines(last, needed):
+        return Answer(last, f"{len(found)} cells are marked as the answer; the last one counts.")
+    whole = "\n".join(_source(cell) for cell in found)
+    return Answer(whole, f"The answer was split into {len(found)} cells; all were run, in order.")
+
+
+def _checked(source: str, slug: str) -> Answer:
+    if not re.sub(r"(?m)#.*$", "", source).strip():
+        raise NoAnswer(f"The answer to {slug} is empty.")
+    return Answer(source)
+
+
+def _grade_id(cell: dict[str, Any]) -> str:
+    metadata = cell.get("metadata")
+    nbgrader = metadata.get("nbgrader") if isinstance(metadata, dict) else None
+    return str(nbgrader.get("grade_id", "")) if isinstance(nbgrader, dict) else ""
+
+
+def _source(cell: dict[str, Any]) -> str:
+    source = cell.get("source", "")
+    return "".join(map(str, source)) if isinstance(source, list) else str(source)
+
+
+def marked(source: str) -> str:
+    """The slug in the marker line `# exercise: SLUG` that the code begins with, or ''."""
+    found = re.match(r"\s*#\s*exercise:\s*([\w-]+)", source)
+    return found[1] if found else ""
+
+
+def defines(source: str, name: str) -> bool:
+    """Whether the code binds this name at its top level; code that does not parse binds nothing."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return any(name in _bound(statement) for statement in tree.body)
+
+
+def _bound(statement: ast.stmt) -> set[str]:
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {statement.name}
+    names = (n for n in ast.walk(statement) if isinstance(n, ast.Name))
+    return {n.id for n in names if isinstance(n.ctx, ast.Store)}

@@ -1,0 +1,167 @@
+"""What runs in an answer's own process: execute it, serve its app, do what the marker says.
+
+Everything here runs beside the learner's code, which could change it at will. So nothing that this
+process says decides a mark alone: behaviour is judged by what reaches the upstream and the callers.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import inspect
+import json
+import linecache
+import logging
+import os
+import signal
+import socket
+import sys
+import traceback
+import types
+from typing import Any
+
+import uvicorn
+
+from unblocked.grading import channel, inside
+
+FILE = "answer.py"
+"""The name under which the answer's code stands in tracebacks."""
+
+
+class Answer:
+    """The learner's module, the functions that look at it, and the server of its app."""
+
+    def __init__(self, talk: socket.socket) -> None:
+        self.talk = talk
+        self.module = types.ModuleType("answer")
+        self.looker = types.ModuleType("looker")
+        self.server: uvicorn.Server | None = None
+        self.over = asyncio.Event()
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    def say(self, **message: Any) -> None:
+        """Send a message to the marker; a closed channel ends this process."""
+        try:
+            channel.send(self.talk, message)
+        except OSError:
+            os._exit(0)
+
+    async def load(self, spec: dict[str, Any]) -> bool:
+        """Execute the given names, the answer and the room's functions; say how it went."""
+        sys.modules["answer"] = self.module
+        inside.watch()
+        vars(self.module).update(spec["bindings"])
+        try:
+            for source, file in ((spec["given"], "given.py"), (spec["source"], FILE)):
+                await _execute(source, file, vars(self.module))
+            vars(self.looker).update(vars(inside), answer=self.module)
+            await _execute(spec["inside"], "inside.py", vars(self.looker))
+        except BaseException as error:
+            traceback.print_exc()
+            self.say(event="load-failed", error=describe(error))
+            return False
+        self.say(event="loaded", names=sorted(n for n in vars(self.module) if n[0] != "_"))
+        return True
+
+    async def obey(self) -> None:
+        """Do what comes over the channel until it closes or says that it is over."""
+        asyncio.get_running_loop().add_reader(self.talk, self._next)
+        await self.over.wait()
+        asyncio.get_running_loop().remove_reader(self.talk)
+
+    def _next(self) -> None:
+        try:
+            message, fds = channel.receive(self.talk)
+        except (channel.ChannelClosed, OSError):
+            os._exit(0)
+        task = asyncio.create_task(self._do(message, fds))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def _do(self, message: dict[str, Any], fds: list[int]) -> None:
+        what = message.pop("do")
+        try:
+            value = await getattr(self, f"_do_{what}")(*fds, **message)
+        except BaseException as error:
+            traceback.print_exc()
+            self.say(event=f"{what}-failed", error=describe(error))
+        else:
+            self.say(event=f"{what}-done", value=value)
+
+    async def _do_start(self, fd: int | None = None) -> int:
+        sock = socket.create_server(("127.0.0.1", 0)) if fd is None else socket.socket(fileno=fd)
+        port: int = sock.getsockname()[1]
+        app = getattr(self.module, "app", None)
+        if app is None:
+            raise NameError("name 'app' is not defined")
+        config = uvicorn.Config(
+            app, loop="none", http="h11", ws="none", lifespan="on", log_level="error"
+        )
+        self.server = uvicorn.Server(config)
+        serving = asyncio.create_task(_survive(self.server.serve(sockets=[sock])))
+        self.serving = serving
+        while not self.server.started and not serving.done():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)  # uvicorn offers no event
+        if not self.server.started:
+            raise RuntimeError("the app's start-up failed")
+        return port
+
+    async def _do_stop(self) -> bool:
+        assert self.server is not None
+        self.server.should_exit = True
+        await self.serving
+        return not self.server.lifespan.should_exit
+
+    async def _do_call(self, name: str, args: dict[str, Any]) -> Any:
+        value = getattr(self.looker, name)(**args)
+        if inspect.isawaitable(value):
+            value = await value
+        return json.loads(json.dumps(value))
+
+    async def _do_end(self) -> None:
+        self.over.set()
+
+
+async def _survive(serving: Any) -> None:
+    """Uvicorn leaves by SystemExit when a start-up fails; the loop must not go with it."""
+    try:
+        await serving
+    except SystemExit:
+        return
+
+
+async def _execute(source: str, file: str, namespace: dict[str, Any]) -> None:
+    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+    code = compile(source, file, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+    result = types.FunctionType(code, namespace)()
+    if inspect.iscoroutine(result):
+        await result
+
+
+def describe(error: BaseException) -> str:
+    """One line a learner can act on: the error's class, its text and the answer's own line."""
+    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == FILE]
+    if isinstance(error, SyntaxError) and error.filename == FILE:
+        lines = [error.lineno]
+    where = f" (line {lines[-1]} of your answer)" if lines else ""
+    return f"{type(error).__name__}: {error}"[:600] + where
+
+
+def main(talk: socket.socket) -> None:
+    """Live as an answer's process until the marker closes the channel."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.captureWarnings(False)
+    spec, _ = channel.receive(talk)
+    answer_over = asyncio.run(_life(talk, spec))
+    if answer_over:
+        channel.send(talk, {"event": "ended"})
+    while talk.recv(1):
+        pass
+
+
+async def _life(talk: socket.socket, spec: dict[str, Any]) -> bool:
+    answer = Answer(talk)
+    if await answer.load(spec):
+        await answer.obey()
+        return True
+    return False

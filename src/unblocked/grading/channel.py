@@ -1,0 +1,78 @@
+"""Messages between the marker and the processes it starts: JSON of bounded size, with descriptors.
+
+Nothing is ever unpickled: what comes back from an answer's process is data.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Iterable
+
+LIMIT = 1 << 20
+"""Bytes of the largest message that is read from an answer's process."""
+
+_HEAD = struct.Struct("!I")
+_MOST_FDS = 200
+
+
+class ChannelClosed(Exception):
+    """The other side is gone, or sent what is no message."""
+
+
+def encode(message: dict[str, Any]) -> bytes:
+    """Frame a message: four bytes of length, then JSON."""
+    body = json.dumps(message).encode()
+    return _HEAD.pack(len(body)) + body
+
+
+def send(sock: socket.socket, message: dict[str, Any], fds: Iterable[int] = ()) -> None:
+    """Send a message, and copies of descriptors with it; blocks until it is out."""
+    data = encode(message)
+    sent = socket.send_fds(sock, [data], list(fds))
+    sock.sendall(data[sent:])
+
+
+def receive(sock: socket.socket) -> tuple[dict[str, Any], list[int]]:
+    """Wait for a message and the descriptors that came with it.
+
+    Raises:
+        ChannelClosed: the other side has gone.
+    """
+    head, fds, _, _ = socket.recv_fds(sock, _HEAD.size, _MOST_FDS)
+    head += _exactly(sock, _HEAD.size - len(head))
+    body = _exactly(sock, _HEAD.unpack(head)[0])
+    return json.loads(body), fds
+
+
+def _exactly(sock: socket.socket, size: int) -> bytes:
+    data = bytearray()
+    while len(data) < size:
+        piece = sock.recv(size - len(data))
+        if not piece:
+            raise ChannelClosed
+        data += piece
+    return bytes(data)
+
+
+async def read(stream: asyncio.StreamReader) -> dict[str, Any]:
+    """Read a message from a process that is not trusted.
+
+    Raises:
+        ChannelClosed: it has gone, or sent something that is no message of bounded size.
+    """
+    try:
+        size = _HEAD.unpack(await stream.readexactly(_HEAD.size))[0]
+        if size > LIMIT:
+            raise ChannelClosed
+        message = json.loads(await stream.readexactly(size))
+    except (EOFError, OSError, ValueError, RecursionError) as error:
+        raise ChannelClosed from error
+    if not isinstance(message, dict):
+        raise ChannelClosed
+    return message

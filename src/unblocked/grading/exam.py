@@ -1,0 +1,380 @@
+"""What a room's checks are written with: criteria, a running answer, its callers and upstreams.
+
+A criterion is an async function that returns a sentence (what a right answer may learn next) or
+raises `Failed`. It never looks at a clock: it waits for what must happen, and gives up only when
+the answer's process has been asleep for a while and nothing moves any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import secrets
+import socket
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from yarl import URL as Url
+
+from unblocked.grading.sandbox import AnswerError, AnswerRun, Gone
+from unblocked.grading.upstream import Call, Upstream, at_once
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+
+    from unblocked.grading.sandbox import Nursery
+
+TICK = 0.05
+QUIET_TICKS = 60
+"""Ticks without an event, and with the answer asleep, after which a wait is given up."""
+MOST_TICKS = 1200
+"""Ticks after which a wait is given up whatever happens."""
+LOOP_TURNS = 20
+
+
+class Failed(Exception):
+    """A criterion that is not met: what was called, seen and expected, and where to look next."""
+
+    def __init__(
+        self, *, called: str, saw: str, expected: str, look: str = "", waited: bool = False
+    ) -> None:
+        self.called, self.saw, self.expected, self.look = called, saw, expected, look
+        self.waited = waited
+        """Whether patience ran out, rather than a wrong thing being seen."""
+        lines = [f"Called: {called}", f"Saw: {saw}", f"Expected: {expected}"]
+        super().__init__("\n".join([*lines, f"Look at: {look}"] if look else lines))
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """One thing that is graded."""
+
+    name: str
+    points: int
+    judge: Callable[[Exam], Awaitable[str]]
+
+
+def criterion(name: str, points: int) -> Callable[[Callable[[Exam], Awaitable[str]]], Criterion]:
+    """Make an async function of a room's `checks.py` a criterion."""
+    return lambda judge: Criterion(name, points, judge)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a caller got back."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    broken: bool = False
+    """The body ended before it was complete."""
+
+    @property
+    def text(self) -> str:
+        """The body as text."""
+        return self.body.decode(errors="replace")
+
+    @property
+    def lines(self) -> list[str]:
+        """The body's lines, split at newlines only."""
+        return self.text.removesuffix("\n").split("\n")
+
+    def json(self) -> Any:
+        """The body as JSON, or None when it is none."""
+        with contextlib.suppress(ValueError):
+            return json.loads(self.body)
+        return None
+
+    def __str__(self) -> str:
+        return f"{self.status} with {self.text[:120]!r}"
+
+
+class Exam:
+    """One answer, to be run as often as the criteria need."""
+
+    def __init__(self, nursery: Nursery, source: str, given: str = "", inside: str = "") -> None:
+        self.nursery, self.source, self.given, self.inside = nursery, source, given, inside
+        self.out_of_memory = False
+
+    @contextlib.asynccontextmanager
+    async def run(self) -> AsyncIterator[App]:
+        """A fresh process for the answer; nothing is executed before `App.load` or `start`."""
+        run = self.nursery.run(self.source, self.given, self.inside, {})
+        async with run, contextlib.AsyncExitStack() as stack:
+            app = App(run, stack)
+            try:
+                yield app
+            finally:
+                self.out_of_memory |= run.killed_for_memory
+
+    @contextlib.asynccontextmanager
+    async def serving(
+        self, script: Callable[[Call], Awaitable[None]] = at_once, **bindings: Any
+    ) -> AsyncIterator[tuple[App, Upstream]]:
+        """The answer's app, started, with `URL` bound to an upstream that follows `script`."""
+        async with self.run() as app:
+            upstream = await app.upstream(script)
+            app.bind(URL=f"{upstream.url}/quote", **bindings)
+            await app.start()
+            yield app, upstream
+
+
+@dataclass
+class App:
+    """The answer in its process: started and stopped, called, and watched from outside."""
+
+    process: AnswerRun
+    stack: contextlib.AsyncExitStack
+    tasks: list[asyncio.Task[Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._moved = asyncio.Event()
+        self.process.pulse = self._moved.set
+        self.stack.push_async_callback(self._cancel_callers)
+        self.receive_buffer: int | None = None
+        """Bytes that the system may keep for a caller that does not read."""
+        self._session: aiohttp.ClientSession | None = None
+        self.port = 0
+
+    async def _cancel_callers(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        if self._session:
+            await self._session.close()
+
+    # --- before and after ----------------------------------------------------------------------
+
+    async def upstream(
+        self,
+        script: Callable[[Call], Awaitable[None]] = at_once,
+        *,
+        text_size: int = 400,
+        send_buffer: int | None = None,
+    ) -> Upstream:
+        """A new upstream within the answer's reach; `text_size` in characters."""
+        sock = self.process.blank_socket()
+        if send_buffer:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
+        made = Upstream(sock, script, self._moved.set, text_size=text_size)
+        return await self.stack.enter_async_context(made)
+
+    def unreachable(self) -> str:
+        """An address in the answer's network at which nobody listens."""
+        sock = self.process.blank_socket()
+        sock.bind(("127.0.0.1", 0))
+        self.stack.callback(sock.close)
+        return f"http://127.0.0.1:{sock.getsockname()[1]}"
+
+    def bind(self, **names: Any) -> None:
+        """Names that the answer finds bound."""
+        self.process.bindings.update(names)
+
+    async def load(self) -> None:
+        """Execute the answer; raises `AnswerError`, `Gone` or `TimeoutError`."""
+        await self.process.load()
+
+    async def start(self, *, load: bool = True) -> None:
+        """Execute the answer (unless told not to) and start its app with uvicorn."""
+        if load:
+            await self.load()
+        sock = self.process.blank_socket()
+        with sock:
+            sock.bind(("127.0.0.1", 0))
+            sock.listen(500)
+            self.port = sock.getsockname()[1]
+            started = self.process.order("start", (sock.fileno(),))
+        await self._ordered(started, "the app to start")
+
+    async def stop(self) -> None:
+        """Stop the app as uvicorn does: no new connections, lifespan shutdown.
+
+        Raises:
+            Failed: the shutdown does not end, or raises.
+        """
+        message = await self._ordered(self.process.order("stop"), "the app to shut down")
+        if not message["value"]:
+            raise Failed(
+                called="shutdown", saw=self.last_words() or "an error", expected="a clean shutdown"
+            )
+
+    async def end(self) -> None:
+        """Close the event loop, so that only threads nobody waited for are left."""
+        self.process.order("end")
+        await self._ordered(self.process.wait_for("ended"), "the event loop to close")
+
+    async def inside(self, name: str, **args: Any) -> Any:
+        """Call a function of `grading.inside` or of the room's `inside.py` in the process."""
+        order = self.process.order("call", name=name, args=args)
+        return (await self._ordered(order, f"{name}() to come back"))["value"]
+
+    async def _ordered(self, order: asyncio.Future[Any], expected: str) -> Any:
+        await self.until(order.done, called="the answer's process", expected=expected)
+        return order.result()
+
+    # --- waiting -------------------------------------------------------------------------------
+
+    async def until(
+        self,
+        condition: Callable[[], bool],
+        *,
+        called: str,
+        expected: str,
+        saw: Callable[[], str] | None = None,
+        look: str = "",
+        calls: Iterable[asyncio.Task[Reply]] = (),
+    ) -> None:
+        """Wait until the condition holds.
+
+        Raises:
+            Failed: one of `calls` ended too early, or all is quiet and it still does not hold.
+        """
+        quiet = 0
+        for _ in range(MOST_TICKS):
+            if condition():
+                return
+            for call in calls:
+                if call.done():
+                    self._too_early(call, called, expected, look)
+            moved = await self._tick()
+            quiet = 0 if moved or not self.process.asleep() else quiet + 1
+            if quiet >= QUIET_TICKS or self.process.gone.is_set():
+                break
+        if condition():
+            return
+        if self.process.gone.is_set():
+            raise Gone(self.last_words())
+        seen = saw() if saw else "nothing moves any more"
+        raise Failed(
+            called=called, saw=self._with_log(seen), expected=expected, look=look, waited=True
+        )
+
+    async def _tick(self) -> bool:
+        self._moved.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._moved.wait(), TICK)
+            return True
+        return False
+
+    def _too_early(self, call: asyncio.Task[Reply], called: str, expected: str, look: str) -> None:
+        saw = "no answer" if call.cancelled() or call.exception() else f"answer {call.result()}"
+        raise Failed(
+            called=called, saw=self._with_log(f"{saw}, too early"), expected=expected, look=look
+        )
+
+    def _with_log(self, saw: str) -> str:
+        words = self.last_words()
+        return f"{saw}; the app's log says {words}" if words else saw
+
+    def last_words(self) -> str:
+        """The last error in the app's log, or ''."""
+        return self.process.last_words()
+
+    async def turn(self, times: int = LOOP_TURNS) -> None:
+        """Let the app's event loop turn: unknown paths asked for, one after the other, answered.
+
+        Raises:
+            Failed: the loop is blocked.
+        """
+        for _ in range(times):
+            await self.get(f"/{secrets.token_hex(6)}", expected="an answer: the loop is free")
+
+    # --- callers -------------------------------------------------------------------------------
+
+    def _blank(self, _: object) -> socket.socket:
+        sock = self.process.blank_socket()
+        sock.setblocking(False)
+        if self.receive_buffer:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.receive_buffer)
+        return sock
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """The callers' HTTP client: a connection each, no limits, bodies as they were sent."""
+        if self._session is None:
+            connector = aiohttp.TCPConnector(limit=0, force_close=True, socket_factory=self._blank)
+            self._session = aiohttp.ClientSession(
+                connector=connector,
+                auto_decompress=False,
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        return self._session
+
+    def open(self, path: str = "/", **kwargs: Any) -> Any:
+        """A caller who reads as it likes: aiohttp's request context, for `async with`."""
+        method = kwargs.pop("method", "GET")
+        url = Url(f"http://127.0.0.1:{self.port}{path}", encoded=True)
+        return self.session.request(method, url, allow_redirects=False, **kwargs)
+
+    def call(self, path: str = "/", **kwargs: Any) -> asyncio.Task[Reply]:
+        """A caller on its way."""
+        task = asyncio.create_task(self._fetch(path, **kwargs))
+        task.add_done_callback(lambda _: self._moved.set())
+        self.tasks.append(task)
+        return task
+
+    def call_many(self, times: int, path: str = "/") -> list[asyncio.Task[Reply]]:
+        """Several callers at once."""
+        return [self.call(path) for _ in range(times)]
+
+    async def _fetch(self, path: str, **kwargs: Any) -> Reply:
+        async with self.open(path, **kwargs) as response:
+            body, broken = bytearray(), False
+            try:
+                async for piece in response.content.iter_any():
+                    body += piece
+                    self._moved.set()
+            except aiohttp.ClientError:
+                broken = True
+            return Reply(response.status, response.headers, bytes(body), broken)
+
+    async def get(self, path: str = "/", *, expected: str = "an answer", **kwargs: Any) -> Reply:
+        """Call and wait for the answer.
+
+        Raises:
+            Failed: there is none.
+        """
+        call = self.call(path, **kwargs)
+        return (await self.answers([call], called=f"GET {path}", expected=expected))[0]
+
+    async def answers(
+        self, calls: Sequence[asyncio.Task[Reply]], *, called: str, expected: str = "an answer each"
+    ) -> list[Reply]:
+        """Wait until all these callers have their answer.
+
+        Raises:
+            Failed: some get none, or a broken connection.
+        """
+
+        def saw() -> str:
+            return f"{sum(c.done() for c in calls)} of {len(calls)} answered"
+
+        done = lambda: all(c.done() for c in calls)  # noqa: E731
+        await self.until(done, called=called, expected=expected, saw=saw)
+        for call in calls:
+            if error := call.exception():
+                seen = f"no answer ({type(error).__name__})"
+                raise Failed(called=called, saw=self._with_log(seen), expected=expected)
+        return [c.result() for c in calls]
+
+    async def threads(self) -> int:
+        """Threads of the answer's process, counted from outside."""
+        return self.process.threads()
+
+
+__all__ = [
+    "AnswerError",
+    "App",
+    "Call",
+    "Criterion",
+    "Exam",
+    "Failed",
+    "Gone",
+    "Reply",
+    "Upstream",
+    "at_once",
+    "criterion",
+]

@@ -1,0 +1,51 @@
+"""What can be seen only inside an answer's process: evidence for messages, worth few points.
+
+A room's `inside.py` finds these names beside its own, and `answer`, the learner's module. Learner
+code shares the process and could forge all of it.
+"""
+
+from __future__ import annotations
+
+import gc
+import inspect
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import fastapi
+import httpx
+
+_lifespans: list[Any] = []
+
+
+def watch() -> None:
+    """Remember from now on what is handed to `FastAPI(lifespan=…)`."""
+    original = fastapi.FastAPI.__init__
+
+    def remembering(self: fastapi.FastAPI, *args: Any, **kwargs: Any) -> None:
+        _lifespans.append(kwargs.get("lifespan"))
+        original(self, *args, **kwargs)
+
+    fastapi.FastAPI.__init__ = remembering  # type: ignore[method-assign]
+
+
+def lifespan() -> str:
+    """What the newest app was given as its lifespan: "none", "enterable", or a type's name."""
+    given = _lifespans[-1] if _lifespans else None
+    if given is None:
+        return "none"
+    if inspect.isasyncgenfunction(given) or inspect.isgeneratorfunction(given):
+        return "a bare generator function"
+    made = given(fastapi.FastAPI())
+    fits = isinstance(made, AbstractAsyncContextManager) or hasattr(type(made), "__aenter__")
+    if inspect.iscoroutine(made):
+        made.close()
+    return "enterable" if fits else type(made).__name__
+
+
+def clients() -> list[dict[str, Any]]:
+    """The HTTPX clients that exist: kind, closed or not, and timeouts in seconds."""
+    found = [o for o in gc.get_objects() if isinstance(o, httpx.AsyncClient | httpx.Client)]
+    return [
+        {"kind": type(c).__name__, "closed": c.is_closed, "timeout": c.timeout.as_dict()}
+        for c in found
+    ]

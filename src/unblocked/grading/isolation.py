@@ -1,0 +1,129 @@
+"""How an answer is shut in: a ladder of rungs, the best that this system allows.
+
+`namespaces+landlock`: no network but its own loopback, no other processes in sight, no file but
+Python's to read and a scratch folder to write. `bubblewrap`: the same walls from the setuid helper.
+`landlock`: the files only. `limits`: memory, time, size and process limits only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from typing import TypedDict
+
+from unblocked.grading import linux
+
+RUNGS = ("namespaces+landlock", "bubblewrap", "landlock", "limits")
+"""From the strongest to the weakest."""
+
+
+class Limits(TypedDict):
+    """What an answer may use: bytes of address space and of a file, CPU seconds, counts."""
+
+    address_space: int
+    cpu: int
+    file_size: int
+    open_files: int
+    processes: int
+
+
+STANDARD = Limits(address_space=4 << 30, cpu=10, file_size=16 << 20, open_files=1024, processes=512)
+
+
+def around(rung: str) -> None:
+    """Before the answer's process is forked: what must surround it.
+
+    Raises:
+        OSError: the system does not allow this rung.
+    """
+    if sys.platform == "linux":
+        linux.die_with_parent()
+        linux.adopt_orphans()
+    if rung == "namespaces+landlock":
+        linux.enter_namespaces()
+
+
+def inside(rung: str, scratch: str, limits: Limits) -> None:
+    """In the answer's process, before any of its code runs: shut the door.
+
+    Raises:
+        OSError: the system does not allow this rung.
+    """
+    if sys.platform == "linux":
+        linux.die_with_parent()
+    os.chdir(scratch)
+    os.environ.update(MALLOC_ARENA_MAX="2", HOME=scratch, TMPDIR=scratch)
+    _limit(limits, count_processes=rung in RUNGS[:2])
+    if rung != "limits":
+        linux.landlock(_readable(), [scratch, "/dev/null", "/dev/shm"])
+
+
+def _limit(limits: Limits, count_processes: bool) -> None:
+    import resource
+
+    wanted = [
+        (resource.RLIMIT_AS, limits["address_space"]),
+        (resource.RLIMIT_CPU, limits["cpu"]),
+        (resource.RLIMIT_FSIZE, limits["file_size"]),
+        (resource.RLIMIT_NOFILE, limits["open_files"]),
+        (resource.RLIMIT_CORE, 0),
+    ]
+    if count_processes:  # elsewhere the system would count all that the same user runs
+        wanted.append((resource.RLIMIT_NPROC, limits["processes"]))
+    for kind, amount in wanted:
+        with contextlib.suppress(ValueError, OSError):
+            hard = resource.getrlimit(kind)[1]
+            most = amount if hard == resource.RLIM_INFINITY else min(amount, hard)
+            resource.setrlimit(kind, (most, most))
+
+
+def _readable() -> list[str]:
+    """What Python needs, less this package: its checks and solutions are none of an answer's."""
+    system = ["/usr", "/lib", "/lib64", "/etc/ssl", "/etc/mime.types", "/etc/localtime"]
+    kernel = [
+        "/proc/self",
+        "/proc/stat",
+        "/proc/meminfo",
+        "/proc/cpuinfo",
+        "/sys/devices/system/cpu",
+    ]
+    devices = ["/dev/null", "/dev/urandom", "/dev/random"]
+    return [*system, *kernel, *devices, sys.base_prefix, *_installed_packages()]
+
+
+def _installed_packages() -> list[str]:
+    folders = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
+    entries = [entry for folder in folders for entry in os.scandir(folder)]
+    return [entry.path for entry in entries if not entry.name.startswith("unblocked")]
+
+
+def clear(child: int) -> None:
+    """Kill the answer's process and all that it left behind; return when nothing is left."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(child, signal.SIGKILL)
+    while _kill_children():
+        pass
+
+
+def _kill_children() -> bool:
+    """Kill every child there is, orphans that were adopted included; True while one is left."""
+    for pid in _children():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    try:
+        os.waitpid(-1, 0)
+    except ChildProcessError:
+        return False
+    return True
+
+
+def _children() -> list[int]:
+    try:
+        with open(f"/proc/self/task/{os.getpid()}/children") as file:
+            return [int(pid) for pid in file.read().split()]
+    except OSError:
+        return []

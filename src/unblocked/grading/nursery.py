@@ -1,0 +1,131 @@
+"""A process that has imported what answers need, and forks one process per run of an answer.
+
+The nursery has one thread and no event loop, so that forking it is safe. Each fork becomes a
+*warden*: it enters the isolation asked for, forks the answer's process, hands the marker sockets
+made in the answer's network, and clears up everything when the marker lets go.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import sys
+from typing import TYPE_CHECKING, Any
+
+from unblocked.grading import channel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+STOCK = 64
+"""Sockets handed over at a time: the answer's network is not the marker's."""
+
+
+def main() -> None:
+    """Serve the marker on descriptor 0 until it goes."""
+    import httpx
+    import uvicorn.lifespan.on
+    import uvicorn.protocols.http.h11_impl  # noqa: F401
+
+    from unblocked.grading import answer_process  # noqa: F401
+
+    httpx.Client().close()
+    _quiet()
+    marker = socket.socket(fileno=os.dup(0))
+    channel.send(marker, {"event": "ready"})
+    while True:
+        _reap()
+        try:
+            order, fds = channel.receive(marker)
+        except (channel.ChannelClosed, OSError):
+            return
+        if os.fork() == 0:
+            marker.close()
+            _as_warden(order, fds)
+        for fd in fds:
+            os.close(fd)
+
+
+def _quiet() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in (1, 2):
+        os.dup2(null, fd)
+
+
+def _reap() -> None:
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def _as_warden(order: dict[str, Any], fds: list[int]) -> None:
+    control = socket.socket(fileno=fds[0])
+    try:
+        warden(order, control, talk=fds[1], out=fds[2])
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            channel.send(control, {"event": "refused", "error": f"{type(error).__name__}: {error}"})
+    finally:
+        os._exit(0)
+
+
+def warden(order: dict[str, Any], control: socket.socket, talk: int, out: int) -> None:
+    """Isolate, fork the answer's process, serve the marker's wishes, then clear up."""
+    from unblocked.grading import isolation
+
+    os.setsid()
+    isolation.around(order["rung"])
+    child = os.fork()
+    if child == 0:
+        control.close()
+        _as_answer(order, talk, out)
+    os.close(talk)
+    os.close(out)
+    channel.send(control, {"event": "born", "pid": child})
+    try:
+        _serve(control)
+    finally:
+        isolation.clear(child)
+
+
+def _as_answer(order: dict[str, Any], talk: int, out: int) -> None:
+    from unblocked.grading import answer_process, isolation
+
+    try:
+        os.setpgid(0, 0)
+        os.dup2(os.open(os.devnull, os.O_RDWR), 0)
+        for fd in (1, 2):
+            os.dup2(out, fd)
+        os.close(out)
+        isolation.inside(order["rung"], order["scratch"], order["limits"])
+        sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
+        sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+        answer_process.main(socket.socket(fileno=talk))
+    finally:
+        os._exit(1)
+
+
+def _serve(control: socket.socket) -> None:
+    """Hand out sockets on request, until the marker closes its end."""
+    actions: dict[str, Callable[[socket.socket], None]] = {"sockets": _hand_out}
+    while select.select([control], [], [])[0]:
+        try:
+            message, _ = channel.receive(control)
+        except (channel.ChannelClosed, OSError):
+            return
+        actions[message["do"]](control)
+
+
+def _hand_out(control: socket.socket) -> None:
+    made = [socket.socket() for _ in range(STOCK)]
+    channel.send(control, {"event": "sockets"}, [s.fileno() for s in made])
+    for sock in made:
+        sock.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,304 @@
+"""The marker's side of a run: start an answer in isolation, reach it, watch it, end it for good."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from unblocked.grading import channel
+from unblocked.grading.isolation import RUNGS, STANDARD
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MEMORY = 1 << 30
+"""Bytes that an answer may hold resident, its child processes included."""
+START_PATIENCE = 60.0
+"""Seconds that a start-up may take."""
+_TAIL = 64 << 10
+_WATCH_EVERY = 0.05
+
+
+class Refused(Exception):
+    """This system does not allow the isolation that was asked for."""
+
+
+class Gone(Exception):
+    """The answer's process has ended, or said something that is no message."""
+
+
+class AnswerError(Exception):
+    """What the learner's own code raised, as one line."""
+
+
+class Nursery:
+    """The pre-imported process from which answers are forked. Use as `async with`."""
+
+    def __init__(self, rung: str | None = None) -> None:
+        self.rung = rung or ""
+
+    async def __aenter__(self) -> Nursery:
+        self.process, self.marker = _start_nursery()
+        await _readable(self.marker, START_PATIENCE)
+        channel.receive(self.marker)
+        if not self.rung:
+            self.rung = await self._best()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.marker.close()
+        await asyncio.to_thread(self.process.wait)
+
+    async def _best(self) -> str:
+        for rung in RUNGS:
+            if rung == "bubblewrap":
+                continue
+            self.rung = rung
+            try:
+                async with self.run("", "", "", {}):
+                    return rung
+            except (Refused, Gone):
+                continue
+        raise Refused("no way to run an answer on this system")
+
+    def run(self, source: str, given: str, inside: str, bindings: dict[str, Any]) -> AnswerRun:
+        """A run of this answer, to be entered with `async with`."""
+        return AnswerRun(self, source, given, inside, bindings)
+
+
+def _start_nursery() -> tuple[subprocess.Popen[bytes], socket.socket]:
+    ours, theirs = socket.socketpair()
+    command = [sys.executable, "-m", "unblocked.grading.nursery"]
+    with theirs:
+        return subprocess.Popen(command, stdin=theirs.fileno(), start_new_session=True), ours
+
+
+class AnswerRun:
+    """One process that executes one answer.
+
+    Entering it forks the process, without executing the answer: `load` does that, so that the
+    upstreams, whose sockets live in the answer's network, can be made before.
+
+    Raises:
+        Refused: on entering, when the isolation cannot be had.
+    """
+
+    def __init__(
+        self, nursery: Nursery, source: str, given: str, inside: str, bindings: dict[str, Any]
+    ) -> None:
+        self.nursery = nursery
+        self.spec = {"source": source, "given": given, "inside": inside}
+        self.bindings = dict(bindings)
+        self.killed_for_memory = False
+        self.output = b""
+        self.pulse: Callable[[], None] = lambda: None
+        self._waiting: dict[str, asyncio.Future[dict[str, Any]]] = {}
+        self._stock: list[socket.socket] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._ended: dict[str, Any] | None = None
+        self.gone = asyncio.Event()
+
+    async def __aenter__(self) -> AnswerRun:
+        self.scratch = tempfile.mkdtemp(prefix="unblocked-")
+        self.control, control = socket.socketpair()
+        self.talk, talk = socket.socketpair()
+        out, write_out = os.pipe()
+        order = {"rung": self.nursery.rung, "scratch": self.scratch, "limits": STANDARD}
+        fds = (control.fileno(), talk.fileno(), write_out)
+        channel.send(self.nursery.marker, order, fds)
+        for sock in (control, talk):
+            sock.close()
+        os.close(write_out)
+        try:
+            await self._born()
+        except BaseException:
+            os.close(out)
+            self._let_go()
+            raise
+        await self._listen(out)
+        return self
+
+    async def _born(self) -> None:
+        try:
+            await _readable(self.control, START_PATIENCE)
+            message, _ = channel.receive(self.control)
+        except (TimeoutError, channel.ChannelClosed, OSError) as error:
+            raise Gone("the isolated process did not start") from error
+        if message["event"] == "refused":
+            raise Refused(message["error"])
+        self.pid: int = message["pid"]
+
+    async def _listen(self, out: int) -> None:
+        self.reader, self.writer = await asyncio.open_connection(sock=self.talk)
+        pipe = os.fdopen(out, "rb", 0)
+        stream = asyncio.StreamReader()
+        loop = asyncio.get_running_loop()
+        self._pipe, _ = await loop.connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(stream), pipe
+        )
+        jobs = (self._hear(), self._keep_output(stream), self._watch_memory())
+        self._tasks = [asyncio.create_task(job) for job in jobs]
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._pipe.close()
+        self.writer.close()
+        self._kill()
+        self.control.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(TimeoutError):  # the warden closes its end when all is cleared
+            await _readable(self.control, 10)
+        self._let_go()
+
+    def _kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(self.pid, signal.SIGKILL)
+
+    def _let_go(self) -> None:
+        for sock in self._stock:
+            sock.close()
+        self.control.close()
+        self.talk.close()
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+    async def _hear(self) -> None:
+        try:
+            while True:
+                message = await channel.read(self.reader)
+                self.pulse()
+                self._settle(str(message.get("event")), message)
+        except channel.ChannelClosed:
+            self.gone.set()
+            for future in self._waiting.values():
+                if not future.done():
+                    future.set_exception(Gone(self.last_words()))
+            self.pulse()
+
+    def _settle(self, event: str, message: dict[str, Any]) -> None:
+        what, _, how = event.rpartition("-")
+        future = self._waiting.get(what or event)
+        if future is None or future.done():
+            return
+        if how == "failed":
+            future.set_exception(AnswerError(str(message.get("error"))[:800]))
+        else:
+            future.set_result(message)
+
+    async def _keep_output(self, stream: asyncio.StreamReader) -> None:
+        while piece := await stream.read(_TAIL):
+            self.output = (self.output + piece)[-_TAIL:]
+
+    async def _watch_memory(self) -> None:
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(self.pid)
+            while True:
+                family = [process, *process.children(recursive=True)]
+                if sum(p.memory_info().rss for p in family) > MEMORY:
+                    self.killed_for_memory = True
+                    self._kill()
+                await asyncio.sleep(_WATCH_EVERY)
+
+    def wait_for(self, what: str) -> asyncio.Future[dict[str, Any]]:
+        """A future for the next "what-done" or "what-failed" that the process says."""
+        future = self._waiting[what] = asyncio.get_running_loop().create_future()
+        if self.gone.is_set():
+            future.set_exception(Gone(self.last_words()))
+        return future
+
+    def order(self, what: str, fds: tuple[int, ...] = (), **args: Any) -> asyncio.Future[Any]:
+        """Tell the process to do something; the future ends when it says that it has."""
+        future = self.wait_for(what)
+        copy = socket.socket(fileno=os.dup(self.talk.fileno()))
+        with copy, contextlib.suppress(OSError):  # messages are small: sending never waits
+            channel.send(copy, {"do": what, **args}, fds)
+        return future
+
+    async def load(self) -> None:
+        """Execute the given names and the answer.
+
+        Raises:
+            AnswerError: what the learner's code raised.
+            Gone: it ended its process.
+            TimeoutError: it did not come back.
+        """
+        future = self.wait_for("loaded")
+        self._waiting["load"] = future
+        self.writer.write(channel.encode({**self.spec, "bindings": self.bindings}))
+        await asyncio.wait_for(future, START_PATIENCE)
+
+    def blank_socket(self) -> socket.socket:
+        """A TCP socket that belongs to the answer's network, neither bound nor connected."""
+        if not self._stock:
+            channel.send(self.control, {"do": "sockets"})
+            _, fds = channel.receive(self.control)
+            self._stock = [socket.socket(fileno=fd) for fd in fds]
+        return self._stock.pop()
+
+    def threads(self) -> int:
+        """Threads of the answer's process, as the system counts them; 0 when it has gone."""
+        try:
+            return psutil.Process(self.pid).num_threads()
+        except psutil.Error:
+            return 0
+
+    def memory(self) -> int:
+        """Resident bytes of the answer's process; 0 when it has gone."""
+        try:
+            return int(psutil.Process(self.pid).memory_info().rss)
+        except psutil.Error:
+            return 0
+
+    def asleep(self) -> bool:
+        """Whether no thread of the process wants the CPU: it waits for something."""
+        try:
+            folder = f"/proc/{self.pid}/task"
+            return all(_state(f"{folder}/{tid}/stat") != "R" for tid in os.listdir(folder))
+        except FileNotFoundError:
+            with contextlib.suppress(psutil.Error):
+                return psutil.Process(self.pid).status() != psutil.STATUS_RUNNING
+            return True
+
+    def last_words(self) -> str:
+        """The last error that the answer's process printed, with the answer's line, or ''."""
+        text = self.output.decode(errors="replace")
+        errors = re.findall(
+            r"^(?:\w+\.)*\w*(?:Error|Exception|Timeout|Exit)\w*(?::.*)?$", text, re.M
+        )
+        lines = re.findall(r'File "[^"]*answer\.py", line (\d+)', text)
+        where = f" (line {lines[-1]} of your answer)" if lines else ""
+        return errors[-1][:300] + where if errors else ""
+
+
+def _state(path: str) -> str:
+    try:
+        with open(path) as file:
+            return file.read().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return "X"
+
+
+async def _readable(sock: socket.socket, seconds: float) -> None:
+    """Wait until a message, or the other side's end, is there.
+
+    Raises:
+        TimeoutError: it did not come in time.
+    """
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    loop.add_reader(sock, ready.set)
+    try:
+        await asyncio.wait_for(ready.wait(), seconds)
+    finally:
+        loop.remove_reader(sock)

@@ -1,0 +1,186 @@
+"""The other side of an answer: an upstream that holds its replies until a check lets them go.
+
+It runs in the marker, on a socket made in the answer's own network, and sees what the answer does:
+calls, connections, and bodies that nobody reads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import secrets
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+from unblocked.rig.origin import Origin
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Awaitable, Callable
+
+_LETTERS = "abcdefghjkmnpqrstuvwxyzäéñøßščžΩλЖя漢字日本語😀🚲🌍"
+
+
+def secret_text(size: int) -> str:
+    """`size` characters that begin with a secret, many of them of several bytes, no newline."""
+    token = secrets.token_hex(8)
+    return (token + "".join(random.choices(_LETTERS, k=max(0, size - 16))))[:size]
+
+
+class Call:
+    """One request that reached the upstream, and the means to answer it piece by piece."""
+
+    def __init__(self, request: web.BaseRequest, body: bytes, text: str, number: int) -> None:
+        self.request = request
+        self.body = body
+        self.text = text
+        self.number = number
+        self.method = request.method
+        self.path, _, query = request.raw_path.partition("?")
+        """The path as it was sent, still percent-encoded."""
+        self.query = dict(parse_qsl(query, keep_blank_values=True))
+        self.headers = request.headers
+        self.completed = False
+        self._response: web.StreamResponse | None = None
+
+    async def head(self, status: int = 200, *, length: int | None = None, **headers: str) -> None:
+        """Send status and headers; without `length` (bytes) the body goes in chunks."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        named.setdefault("content-type", "text/plain; charset=utf-8")
+        response = self._response = web.StreamResponse(status=status, headers=named)
+        if length is not None:
+            response.content_length = length
+        await response.prepare(self.request)
+
+    async def send(self, data: str | bytes) -> None:
+        """Send a piece of the body; waits while the other side does not read."""
+        assert self._response is not None
+        await self._response.write(data.encode() if isinstance(data, str) else data)
+
+    async def finish(self) -> None:
+        """End the body."""
+        assert self._response is not None
+        await self._response.write_eof()
+        self.completed = True
+
+    async def reply(self, data: str | bytes, status: int = 200, **headers: str) -> None:
+        """Send a whole response at once."""
+        raw = data.encode() if isinstance(data, str) else data
+        await self.head(status, length=len(raw), **headers)
+        await self.send(raw)
+        await self.finish()
+
+    def break_off(self) -> None:
+        """Drop the connection in the middle of whatever is being sent."""
+        if self.request.transport:
+            self.request.transport.abort()
+
+
+class Upstream:
+    """An HTTP server on `sock` that hands each call to `script`.
+
+    `in_flight` counts calls whose script has not ended: those being held, and those whose body the
+    other side does not take. A script is cancelled when the other side drops the connection.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        script: Callable[[Call], Awaitable[None]],
+        changed: Callable[[], None],
+        *,
+        text_size: int = 400,
+    ) -> None:
+        self.sock = sock
+        self.script = script
+        self.changed = changed
+        self.text_size = text_size
+        self.calls: list[Call] = []
+        self.live: set[Call] = set()
+        self.peak = 0
+        self.peak_open = 0
+        """The most connections open at one time."""
+        self.released = asyncio.Event()
+        """For scripts that hold until the check says go."""
+        self.url = ""
+        self._arrival = asyncio.Event()
+
+    async def __aenter__(self) -> Upstream:
+        self.sock.bind(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.sock.getsockname()[1]}"
+        self.origin = Origin(self._answer)
+        loop = asyncio.get_running_loop()
+        self.server = await loop.create_server(self.origin, sock=self.sock, backlog=500)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.server.close()
+        self.origin.drop_all()
+        while self.live:  # noqa: ASYNC110 - cancelled, they end within a turn or two
+            await asyncio.sleep(0)
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        call = Call(request, await request.read(), secret_text(self.text_size), len(self.calls))
+        self.calls.append(call)
+        self.live.add(call)
+        self.peak = max(self.peak, len(self.live))
+        self.peak_open = max(self.peak_open, self.open)
+        self._arrival.set()
+        self.changed()
+        try:
+            with contextlib.suppress(ConnectionError):
+                await self.script(call)
+        finally:
+            self.live.discard(call)
+            self.changed()
+        return call._response or web.Response(status=204)
+
+    async def arrived(self, calls: int) -> None:
+        """For scripts: wait until so many calls have come in all."""
+        while len(self.calls) < calls:
+            self._arrival.clear()
+            await self._arrival.wait()
+
+    @property
+    def in_flight(self) -> int:
+        """Calls that are held, or whose body is not being taken."""
+        return len(self.live)
+
+    @property
+    def open(self) -> int:
+        """Connections open now, idle ones included."""
+        return self.origin.open
+
+    @property
+    def opened(self) -> int:
+        """Connections ever opened."""
+        return self.origin.opened
+
+    async def hold(self, call: Call) -> None:
+        """A script: hold the call until released, then reply with its text."""
+        await self.released.wait()
+        await call.reply(call.text)
+
+
+async def at_once(call: Call) -> None:
+    """A script: reply with the call's text."""
+    await call.reply(call.text)
+
+
+def in_pieces(text: str) -> tuple[bytes, bytes]:
+    """The first 60 characters as two pieces of bytes, cut inside a character where one allows."""
+    raw = text[:60].encode()
+    cut = next((i for i in range(20, len(raw)) if raw[i] & 0xC0 == 0x80), 20)
+    return raw[:cut], raw[cut:]
+
+
+def json_of(call: Call) -> Any:
+    """The JSON that the call sent, or None."""
+    import json
+
+    with contextlib.suppress(ValueError):
+        return json.loads(call.body)
+    return None
