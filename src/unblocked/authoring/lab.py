@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -22,13 +23,18 @@ def lab(jupyter: Sequence[str] = ()) -> int:
     """
     folder = working_folder()
     first = _first_notebook(folder)
-    command = [sys.executable, "-m", "jupyterlab", *jupyter, str(first)]
+    command = [sys.executable, "-m", "jupyterlab", *_as_root(), *jupyter, str(first)]
     process = subprocess.Popen(command, cwd=folder)
     while True:
         try:
             return process.wait()
         except KeyboardInterrupt:  # JupyterLab has heard it too, and asks whether it is meant
             continue
+
+
+def _as_root() -> list[str]:
+    """JupyterLab refuses to start for root, who is everybody in a container, unless told."""
+    return ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
 
 
 def _first_notebook(folder: Path) -> Path:
