@@ -46,18 +46,19 @@ def name_cells(cells: Iterable[Cell], prefix: str, section: str = "start") -> No
     """
     seen: Counter[str] = Counter()
     for cell in cells:
-        section = _section(cell) or section
+        headings = _headings(cell)
         kind = "code" if cell.cell_type == "code" else "text"
-        stem = f"{prefix}-{section}-{kind}"
+        stem = f"{prefix}-{headings[0] if headings else section}-{kind}"
+        section = headings[-1] if headings else section
         seen[stem] += 1
         cell["id"] = f"{stem}-{seen[stem]}"
 
 
-def _section(cell: Cell) -> str:
+def _headings(cell: Cell) -> list[str]:
     if cell.cell_type != "markdown":
-        return ""
-    heading = _HEADING.search(without_fences(cell.source))
-    return slugify(heading[1])[:30].strip("-") if heading else ""
+        return []
+    found = _HEADING.findall(without_fences(cell.source))
+    return [slugify(heading)[:30].strip("-") or "heading" for heading in found]
 
 
 def without_fences(text: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import nbformat
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 def read(path: Path) -> Notebook | None:
     """The notebook, or None when the file is not one."""
     try:
-        found = nbformat.from_dict(json.loads(path.read_text(encoding="utf-8")))  # type: ignore[no-untyped-call]
+        found = nbformat.v4.reads(path.read_text(encoding="utf-8"))  # type: ignore[no-untyped-call]
         nbformat.validate(found)
     except (ValueError, AttributeError, KeyError, TypeError, nbformat.ValidationError):
         return None

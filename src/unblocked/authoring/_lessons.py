@@ -8,7 +8,7 @@ from unblocked.authoring import _cells, _pages
 from unblocked.course import split_front_matter
 
 if TYPE_CHECKING:
-    from unblocked.authoring._cells import Notebook
+    from unblocked.authoring._cells import Cell, Notebook
     from unblocked.authoring._pages import Course
     from unblocked.course import Lesson
 
@@ -18,7 +18,21 @@ def lesson_notebook(course: Course, lesson: Lesson) -> Notebook:
     body = _pages.without_title(text)
     cells = _cells.read_myst(body)
     _cells.name_cells(cells, f"l{lesson.number}")
-    header = _pages.lesson_header(course, lesson, body)
-    top = _cells.markdown(header, f"l{lesson.number}-header")
-    end = _cells.markdown(_pages.lesson_footer(course, lesson), f"l{lesson.number}-footer")
-    return _cells.notebook([top, *cells, end], f"course/lessons/{lesson.path.name}")
+    _before(cells, _pages.lesson_header(course, lesson, body), f"l{lesson.number}-header")
+    _after(cells, _pages.lesson_footer(course, lesson), f"l{lesson.number}-footer")
+    return _cells.notebook(cells, f"course/lessons/{lesson.path.name}")
+
+
+def _before(cells: list[Cell], text: str, cell_id: str) -> None:
+    """Put `text` at the top, in the cell that is there when it is one to read."""
+    if cells and cells[0].cell_type == "markdown":
+        cells[0].source = f"{text}\n\n{cells[0].source}"
+    else:
+        cells.insert(0, _cells.markdown(text, cell_id))
+
+
+def _after(cells: list[Cell], text: str, cell_id: str) -> None:
+    if cells and cells[-1].cell_type == "markdown":
+        cells[-1].source = f"{cells[-1].source}\n\n{text}"
+    else:
+        cells.append(_cells.markdown(text, cell_id))

@@ -29,9 +29,10 @@ QUESTIONS = 3
 HINT_STEPS = 3
 FEWEST_ANSWERS = {"fix-the-article": (3, 12)}  # right, wrong
 FEWEST_ANSWERS_ELSEWHERE = (2, 8)
-FIRST_LESSON = "00"  # shows the way, and teaches nothing that could be predicted or asked
+FIRST_LESSON = "00"  # shows the way: it may be as short as it likes
 
-_FILES = frozenset({"exercise.md", "starter.py", "solution.py", "checks.py", "given.py"})
+_NEEDED = ("exercise.md", "starter.py", "solution.py", "checks.py")
+_FILES = frozenset({*_NEEDED, "given.py", "inside.py"})
 _FOLDERS = frozenset({"right", "wrong"})
 _CAUGHT_BY = re.compile(r"\A# caught by: (\S.*)$", re.MULTILINE)
 _BEGIN_HERE = re.compile(r"#.*\b(TODO|your (turn|answer|code)|write here)\b", re.IGNORECASE)
@@ -47,7 +48,7 @@ _TAG = re.compile(r"<[^>]+>")
 
 def room_problems(course: Course, room: Room) -> list[str]:
     """What this room lacks; empty when it keeps its contract."""
-    missing = [name for name in sorted(_FILES - {"given.py"}) if not (room.folder / name).is_file()]
+    missing = [name for name in _NEEDED if not (room.folder / name).is_file()]
     if missing:
         return [f"{name} is missing" for name in missing]
     gates = (_strays, _answers, _labels, _starter, _hints, _statement, _python)
@@ -163,15 +164,14 @@ def lesson_problems(course: Course, lesson: Lesson, root: Path) -> list[str]:
     """What this lesson lacks; empty when it keeps its contract. `root` is where links lead from."""
     made = lesson_notebook(course, lesson)
     _, body = split_front_matter(lesson.path.read_text(encoding="utf-8"))
-    gates = [
+    return [
         *_length(lesson, body, len(made.cells)),
         *_front(lesson),
         *_links(made.cells, root / "notebooks", course),
         *_cells_run(made.cells),
+        *_asks(made.cells),
+        *_closes(body),
     ]
-    if lesson.number != FIRST_LESSON:
-        gates += [*_asks(made.cells), *_closes(body)]
-    return gates
 
 
 def _length(lesson: Lesson, body: str, cells: int) -> Iterator[str]:

@@ -1,0 +1,293 @@
+"""Same course, same bytes; a learner's work survives; what differs is listed."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import nbformat
+import pytest
+
+from unblocked.authoring import build
+from unblocked.course import CourseError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+EXERCISE = "exercises/add-up.ipynb"
+SOLUTION = "solutions/add-up.ipynb"
+LESSON = "notebooks/01-counting.ipynb"
+
+
+@pytest.fixture
+def built(root: Path) -> Path:
+    build.write(root)
+    return root
+
+
+def snapshot(root: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }
+
+
+def load(path: Path) -> Any:
+    return json.loads(path.read_text("utf-8"))
+
+
+def change(path: Path, edit: Callable[[Any], object]) -> None:
+    """Edit a notebook and save it as an editor would, with another layout of its own."""
+    notebook = load(path)
+    edit(notebook)
+    path.write_text(json.dumps(notebook, indent=3), encoding="utf-8")
+
+
+def cell(notebook: Any, cell_id: str) -> Any:
+    return next(cell for cell in notebook["cells"] if cell["id"] == cell_id)
+
+
+def solve(notebook: Any) -> None:
+    cell(notebook, "add-up")["source"] = "# exercise: add-up\napp = None"
+
+
+def run_it(notebook: Any) -> None:
+    """What JupyterLab leaves in a notebook that was run and saved."""
+    notebook["metadata"]["kernelspec"]["display_name"] = "Python 3.12"
+    notebook["metadata"]["language_info"] = {"name": "python", "version": "3.12.1"}
+    for number, item in enumerate(notebook["cells"]):
+        if item["cell_type"] == "code":
+            item["execution_count"] = number
+            item["outputs"] = [{"output_type": "stream", "name": "stdout", "text": ["hi\n"]}]
+            item["metadata"]["scrolled"] = True
+
+
+def in_step(root: Path) -> bool:
+    return build.check_step(root) == 0
+
+
+def test_builds_three_folders_and_the_map(built: Path) -> None:
+    made = [path.relative_to(built).as_posix() for path in sorted(built.rglob("*.ipynb"))]
+    assert made == [EXERCISE, "notebooks/00-start.ipynb", LESSON, SOLUTION]
+    assert in_step(built)
+
+
+def test_the_same_course_gives_the_same_bytes(built: Path) -> None:
+    before = snapshot(built)
+    for path in built.rglob("*.ipynb"):
+        path.unlink()
+    build.write(built)
+    assert snapshot(built) == before
+
+
+def test_a_second_build_writes_nothing(built: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    build.write(built)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("name", [EXERCISE, SOLUTION, LESSON])
+def test_notebooks_are_valid_without_outputs_and_end_in_a_newline(built: Path, name: str) -> None:
+    text = (built / name).read_text("utf-8")
+    notebook = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]
+    nbformat.validate(notebook)
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert all(not c.outputs and c.execution_count is None for c in code_cells(notebook))
+    assert text.endswith("}\n")
+
+
+def code_cells(notebook: Any) -> list[Any]:
+    return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+
+
+def test_ids_are_made_of_slug_heading_and_number(built: Path) -> None:
+    ids = [cell["id"] for cell in load(built / LESSON)["cells"]]
+    assert ids[:2] == ["l01-predict-text-1", "l01-predict-code-1"]
+    assert len(set(ids)) == len(ids)
+
+
+def test_a_new_cell_moves_no_id_of_another_section(built: Path) -> None:
+    before = [cell["id"] for cell in load(built / LESSON)["cells"]]
+    source = built / "course/lessons/01-counting.md"
+    text = source.read_text("utf-8")
+    source.write_text(text.replace("## Quiz\n", "## Quiz\n\n```{code-cell}\n1\n```\n"), "utf-8")
+    build.write(built)
+    after = [cell["id"] for cell in load(built / LESSON)["cells"]]
+    assert [cell_id for cell_id in before if cell_id not in after] == []
+
+
+def test_the_solution_never_reaches_the_exercise(built: Path) -> None:
+    assert "solved = True" in (built / SOLUTION).read_text("utf-8")
+    assert "solved" not in (built / EXERCISE).read_text("utf-8")
+
+
+def test_the_answer_cell_begins_with_its_marker(built: Path) -> None:
+    for name in (EXERCISE, SOLUTION):
+        lines = "".join(cell(load(built / name), "add-up")["source"]).splitlines()
+        assert lines[0] == "# exercise: add-up"
+
+
+def test_solving_in_place_keeps_in_step_and_survives(
+    built: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change(built / EXERCISE, solve)
+    assert in_step(built)
+    kept = (built / EXERCISE).read_bytes()
+    capsys.readouterr()
+    build.write(built)
+    assert (built / EXERCISE).read_bytes() == kept
+    said = capsys.readouterr().out
+    assert EXERCISE in said
+    assert "unblocked reset add-up" in said
+
+
+@pytest.mark.parametrize("name", [EXERCISE, LESSON, SOLUTION])
+def test_running_a_notebook_keeps_in_step(built: Path, name: str) -> None:
+    change(built / name, run_it)
+    assert in_step(built)
+
+
+def add_a_cell(notebook: Any) -> None:
+    mine = {"cell_type": "code", "id": "mine", "metadata": {}, "outputs": []}
+    notebook["cells"].insert(4, {**mine, "execution_count": None, "source": "mine = 1"})
+
+
+def play(notebook: Any) -> None:
+    cell(notebook, "add-up-try-code-1")["source"] = "print('mine')"
+
+
+def split(notebook: Any) -> None:
+    """As JupyterLab splits: the head is a copy with a new id, the tail keeps the old one."""
+    place = notebook["cells"].index(cell(notebook, "add-up"))
+    tail = notebook["cells"][place]
+    notebook["cells"].insert(place, {**tail, "id": "head", "source": "# exercise: add-up\nx = 1"})
+    tail["source"] = "app = x"
+
+
+@pytest.mark.parametrize("edit", [solve, add_a_cell, play, split])
+def test_a_learners_work_is_kept_when_the_course_moves_on(
+    built: Path, edit: Callable[[Any], object]
+) -> None:
+    change(built / EXERCISE, edit)
+    assert in_step(built)
+    kept = (built / EXERCISE).read_bytes()
+    starter = built / "course/exercises/add-up/starter.py"
+    starter.write_text("app = 0  # TODO: begin\n", "utf-8")
+    build.write(built)
+    assert (built / EXERCISE).read_bytes() == kept
+
+
+def test_an_untouched_exercise_follows_the_course(built: Path) -> None:
+    change(built / EXERCISE, run_it)
+    (built / "course/exercises/add-up/starter.py").write_text("app = 0  # TODO: begin\n", "utf-8")
+    assert not in_step(built)
+    build.write(built)
+    assert "app = 0" in (built / EXERCISE).read_text("utf-8")
+    assert in_step(built)
+
+
+def reword(notebook: Any) -> None:
+    cell(notebook, "add-up-statement-text-1")["source"] = "Do as you like."
+
+
+def unlock(notebook: Any) -> None:
+    cell(notebook, "add-up-check")["metadata"]["nbgrader"]["points"] = 99
+
+
+def lose_the_answer(notebook: Any) -> None:
+    notebook["cells"].remove(cell(notebook, "add-up"))
+
+
+@pytest.mark.parametrize("edit", [reword, unlock, lose_the_answer])
+def test_other_changes_of_an_exercise_are_listed(
+    built: Path, edit: Callable[[Any], object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    change(built / EXERCISE, solve)
+    change(built / EXERCISE, edit)
+    assert not in_step(built)
+    assert capsys.readouterr().out.splitlines() == [EXERCISE]
+
+
+@pytest.mark.parametrize("name", [LESSON, SOLUTION])
+def test_changed_pages_are_listed(
+    built: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change(built / name, lambda notebook: notebook["cells"][1].update(source="changed"))
+    assert not in_step(built)
+    assert capsys.readouterr().out.splitlines() == [name]
+
+
+def test_missing_and_broken_files_are_listed(
+    built: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (built / LESSON).unlink()
+    (built / SOLUTION).write_text('{"cells": [', "utf-8")
+    (built / EXERCISE).write_text("[]", "utf-8")
+    assert not in_step(built)
+    assert set(capsys.readouterr().out.splitlines()) == {LESSON, SOLUTION, EXERCISE}
+
+
+def test_a_changed_map_is_listed(built: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (built / "README.md").read_text("utf-8")
+    (built / "README.md").write_text(text.replace("20 min", "2 min"), "utf-8")
+    assert not in_step(built)
+    assert capsys.readouterr().out.splitlines() == ["README.md"]
+
+
+def test_a_notebook_that_lost_its_source_goes_unless_a_learner_wrote_in_it(built: Path) -> None:
+    change(built / EXERCISE, solve)
+    (built / "course/lessons/00-start.md").unlink()
+    for path in (built / "course/exercises/add-up").rglob("*.*"):
+        path.unlink()
+    (built / "course/exercises/add-up/right").rmdir()
+    (built / "course/exercises/add-up/wrong").rmdir()
+    (built / "course/exercises/add-up").rmdir()
+    assert not in_step(built)
+    build.write(built)
+    assert not (built / "notebooks/00-start.ipynb").exists()
+    assert not (built / SOLUTION).exists()
+    assert (built / EXERCISE).exists()
+
+
+def test_a_learners_own_notebook_is_left_alone(built: Path) -> None:
+    own = built / "exercises/my-notes.ipynb"
+    own.write_bytes((built / EXERCISE).read_bytes().replace(b"unblocked", b"other"))
+    assert in_step(built)
+    build.write(built)
+    assert own.exists()
+
+
+def test_a_copy_for_learners_holds_nothing_solved(at_home: Path, tmp_path: Path) -> None:
+    build.write(at_home)
+    change(at_home / EXERCISE, solve)
+    (at_home / ".git").mkdir()
+    (at_home / ".git" / "config").write_text("solved = True")
+    out = tmp_path / "out"
+    assert build.build(for_learners=out) == 0
+    assert "TODO" in (out / EXERCISE).read_text("utf-8")
+    assert (out / LESSON).is_file()
+    assert (out / "course/exercises/add-up/checks.py").is_file()
+    assert [p for p in out.rglob("*") if p.is_file() and "solved" in p.read_text("utf-8")] == []
+    assert not (out / "solutions").exists()
+    assert in_step(out)
+
+
+def test_a_copy_for_learners_may_lie_inside_the_course(at_home: Path) -> None:
+    out = at_home / "handout"
+    assert build.build(for_learners=out) == 0
+    assert not (out / "handout").exists()
+
+
+def test_a_copy_for_learners_overwrites_nothing(at_home: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").write_text("mine")
+    with pytest.raises(CourseError, match="empty folder"):
+        build.build(for_learners=tmp_path / "out")
+
+
+def test_a_package_is_not_where_the_course_is_written(at_home: Path) -> None:
+    (at_home / "pyproject.toml").unlink()
+    with pytest.raises(CourseError, match="clone"):
+        build.build()
