@@ -9,6 +9,7 @@ import time
 import traceback
 from collections import deque
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _LOGGED = 50_000
+_HERE = Path(__file__).parent
 
 
 @dataclass(slots=True)
@@ -114,7 +116,7 @@ class Recorder:
         if place not in self._seen:
             self._seen.add(place)
             print(f"{self._name}: {what} (shown once)", file=sys.stderr)
-            traceback.print_exception(_learners_part(error))
+            traceback.print_exception(learners_part(error))
 
 
 def _place(error: BaseException) -> str:
@@ -122,7 +124,7 @@ def _place(error: BaseException) -> str:
     return f"{type(error).__name__} {[(frame.filename, frame.lineno) for frame in last]}"
 
 
-def _learners_part(error: Exception) -> Exception:
+def learners_part(error: Exception) -> Exception:
     """The error without the frames of the frameworks above the learner's own code."""
     frames = error.__traceback__
     while frames is not None and _is_framework(frames.tb_frame.f_code.co_filename):
@@ -131,4 +133,4 @@ def _learners_part(error: Exception) -> Exception:
 
 
 def _is_framework(filename: str) -> bool:
-    return "site-packages" in filename or filename == __file__
+    return "site-packages" in filename or Path(filename).parent == _HERE

@@ -59,13 +59,15 @@ class _Uvicorn(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
-        self.answers = threading.Event()
+        self.answers = False
+        self.settled = threading.Event()
         self.lag = LoopLag()
         self._leave = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self.answers.set()
+        self.answers = True
+        self.settled.set()
 
     async def main_loop(self) -> None:
         ticks = 0
@@ -85,7 +87,7 @@ class _Uvicorn(uvicorn.Server):
 
 
 class ServerThread:
-    """One run of uvicorn. Starts at once; `answers` and `ended` tell how it goes."""
+    """One run of uvicorn. Starts at once; `settled` is set when it answers or has failed."""
 
     def __init__(
         self,
@@ -114,7 +116,7 @@ class ServerThread:
         self._main: asyncio.Task[None] | None = None
         self.failure: BaseException | None = None
         self.lag = self._uvicorn.lag
-        self.answers = self._uvicorn.answers
+        self.settled = self._uvicorn.settled
         self.thread = threading.Thread(target=self._run, name=f"serve {name}", daemon=True)
         try:
             self.thread.start()
@@ -141,6 +143,12 @@ class ServerThread:
             self._socket.close()
             executor.shutdown(wait=False, cancel_futures=True)
             _join_workers(self._loop, executor)
+            self.settled.set()
+
+    @property
+    def answers(self) -> bool:
+        """Whether the start-up went well."""
+        return self._uvicorn.answers
 
     def _new_loop(self) -> asyncio.AbstractEventLoop:
         factory = self._config.get_loop_factory()

@@ -13,7 +13,7 @@ from unblocked.rig import _cell
 from unblocked.rig._docs import LocalDocs
 from unblocked.rig._host import free_loopback_of_proxies, raise_descriptor_limit
 from unblocked.rig._link import Link, reachable
-from unblocked.rig._record import Recorder, Request
+from unblocked.rig._record import Recorder, Request, learners_part
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -158,11 +158,11 @@ def serve(
 def _await_start(server: Server, thread: ServerThread, recorder: Recorder) -> None:
     deadline = time.monotonic() + _START_SECONDS
     try:
-        while not thread.answers.wait(_POLL):
-            if not thread.thread.is_alive() and not thread.answers.is_set():
-                raise _reason(server.name, thread, recorder)
+        while not thread.settled.wait(_POLL):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{server.name} did not start within {_START_SECONDS:.0f} s")
+        if not thread.answers:
+            raise _reason(server.name, thread, recorder)
     except BaseException:
         server.stop()
         raise
@@ -173,7 +173,7 @@ def _reason(name: str, thread: ServerThread, recorder: Recorder) -> BaseExceptio
     error = recorder.lifespan_error or thread.failure
     if isinstance(error, Exception):
         error.add_note(f"Raised while {name} started, before it could answer.")
-        return error
+        return learners_part(error)
     failure = RuntimeError(f"{name} did not start")
     failure.__cause__ = error
     return failure
