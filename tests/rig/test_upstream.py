@@ -130,6 +130,17 @@ def test_a_caller_that_leaves_is_counted(upstream: Upstream, query: str) -> None
     assert upstream.log()[0].cut_short
 
 
+def test_the_delay_can_be_changed(upstream: Upstream) -> None:
+    upstream.delay = 3600
+    try:
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.get(upstream.url, timeout=0.05)
+    finally:
+        upstream.delay = 0
+    assert httpx.get(upstream.url).status_code == 200
+    assert upstream.delay == 0
+
+
 def test_the_rendezvous_holds_until_all_are_there(upstream: Upstream) -> None:
     upstream.gather_at(5, patience=PATIENCE)
     with ThreadPoolExecutor(5) as pool:
