@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Order = Literal["start", "stop", "keep"]
 _MOST_USERS, _MOST_FAN_OUT, _MOST_DELAY = 300, 20, 2.0
 _NICE = (1, 2, 2.5, 5, 10)
-_START_UP_SECONDS = 0.6
+_LAST_ANSWERS_SECONDS = 0.5
 
 
 class Controls:
@@ -133,7 +133,7 @@ class LiveView:
         self._slot.put_widget(self.box, f"Comparing {names}: the live view needs a browser.")
 
     def begin(self, plan: Plan) -> None:
-        self._seconds = plan.seconds + _START_UP_SECONDS
+        self._seconds = plan.seconds + _LAST_ANSWERS_SECONDS
         self._tops = [0.0, 0.0]
         for panel in self._panels.values():
             panel.clear()
@@ -183,7 +183,7 @@ class LiveView:
 
     def _share_scale(self, row: Row) -> None:
         """All panels have the same scales, or side by side would mislead."""
-        highest = [max(row[1] or 0, row[2] or 0), max(row[3] or 0, row[4] or 0)]
+        highest = [max(row[1] or 0, row[2] or 0), max(row[4] or 0, row[5] or 0)]
         tops = [
             old if value <= old else nice(value)
             for old, value in zip(self._tops, highest, strict=True)

@@ -26,9 +26,9 @@ _COUNTS, _LATENCY = "Threads added and calls in flight", "Latency, ms"
 SERIES = (
     Series("threads added", plot=_COUNTS),
     Series("in flight", plot=_COUNTS),
+    Series("answers", "/s"),
     Series("p50", "ms", plot=_LATENCY),
     Series("p99", "ms", plot=_LATENCY),
-    Series("answers", "/s"),
     Series("memory added", "MB"),
 )
 """What a live row holds after its time, in order."""
@@ -183,10 +183,17 @@ class Sampler:
 
     def _sample(self) -> None:
         self._begun.wait()
+        while not (self._over.wait(_EVERY) or self._is_under_load()):
+            pass
+        self._zero = time.perf_counter()
         while not self._over.wait(_EVERY):
             row = self._row()
             self.rows.append(row)
             self._watcher.measured(self._variant, row)
+
+    def _is_under_load(self) -> bool:
+        """The process that makes the load takes a moment to start; time counts from its calls."""
+        return self.partial is not None or self.meter.latest.in_flight > 0
 
     def _row(self) -> Row:
         first, now, load_now = self.meter.first, self.meter.latest, self.partial
@@ -194,9 +201,9 @@ class Sampler:
             round(time.perf_counter() - self._zero, 2),
             now.threads - first.threads,
             now.in_flight if self._upstream is None else self._upstream.counts.in_flight,
+            round(load_now.per_second, 1) if load_now else None,
             _ms(load_now.p50) if load_now else None,
             _ms(load_now.p99) if load_now else None,
-            load_now.per_second if load_now else None,
             round((now.rss - first.rss) / _MB, 1),
         )
 

@@ -45,7 +45,7 @@ def comparison(result: Comparison) -> bytes:
 def _draw_curves(figure: Any, result: Comparison) -> None:
     axes = figure.subplots(1, len(result.curves), sharey=True, squeeze=False)[0]
     for one, curve in zip(axes, result.curves, strict=True):
-        _draw_curve(one, curve)
+        _draw_curve(one, curve, 100 // len(result.curves))
     axes[0].set_ylabel("count", fontsize=9)
     axes[0].set_ylim(bottom=0)
     lines, _ = axes[0].get_legend_handles_labels()
@@ -53,14 +53,14 @@ def _draw_curves(figure: Any, result: Comparison) -> None:
     figure.legend(lines, names, loc="outside lower center", ncols=2, fontsize=9, frameon=False)
 
 
-def _draw_curve(axes: Axes, curve: Curve) -> None:
+def _draw_curve(axes: Axes, curve: Curve, width: int) -> None:
     plain(axes)
     axes.grid(axis="y", color="#e3e3e3", linewidth=0.8)
     axes.plot(curve.seconds, _gaps(curve.threads), color=VERMILION, linewidth=2.2, label="threads")
     style: Any = (0, (4, 2))
     flying = _gaps(curve.in_flight)
     axes.plot(curve.seconds, flying, color=BLUE, linewidth=1.8, linestyle=style, label="in flight")
-    axes.set_title("\n".join(textwrap.wrap(curve.variant, 22)), fontsize=11)
+    axes.set_title("\n".join(textwrap.wrap(curve.variant, width)), fontsize=11)
     axes.set_xlabel("seconds", fontsize=9)
 
 

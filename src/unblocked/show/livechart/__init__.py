@@ -48,10 +48,16 @@ class LiveChart(anywidget.AnyWidget):
 
     def __init__(self, title: str, series: Sequence[Series], **traits: Any) -> None:
         labels = list(dict.fromkeys(item.plot for item in series if item.plot))
+        drawn = [item for item in series if item.plot]
         super().__init__(
             title=title,
             series=[
-                {"name": item.name, "unit": item.unit, "drawn": bool(item.plot)} for item in series
+                {
+                    "name": item.name,
+                    "unit": item.unit,
+                    "style": drawn.index(item) if item.plot else None,
+                }
+                for item in series
             ],
             plots=[
                 {"label": label, "indices": [i for i, s in enumerate(series) if s.plot == label]}

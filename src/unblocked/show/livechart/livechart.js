@@ -78,10 +78,10 @@ function makeStore(count) {
 
 function makeTiles(series, parent) {
   const box = element("div", "lc-tiles", parent);
-  const tiles = series.map(({ name, unit, drawn }, i) => {
+  const tiles = series.map(({ name, unit, style }) => {
     const tile = element("div", "lc-tile", box);
     const label = element("div", "lc-name", tile);
-    const paint = drawn ? swatch(i, label) : () => {};
+    const paint = style === null ? () => {} : swatch(style, label);
     label.append(name);
     const now = element("div", "lc-now", tile);
     const largest = element("div", "lc-max", tile);
@@ -91,7 +91,7 @@ function makeTiles(series, parent) {
     tiles.forEach((tile, i) => {
       const column = store.columns[i + 1];
       tile.now.textContent = number(column[column.length - 1]);
-      if (tile.unit) element("small", "", tile.now).textContent = ` ${tile.unit}`;
+      if (tile.unit && column.at(-1) != null) element("small", "", tile.now).textContent = ` ${tile.unit}`;
       tile.largest.textContent = `largest ${number(store.largest[i])}`;
     });
   return { show, paint: () => tiles.forEach((tile) => tile.paint()) };
@@ -122,9 +122,9 @@ function plotOptions({ label, indices }, series, width, model, position) {
       {},
       ...indices.map((i) => ({
         label: series[i].name,
-        stroke: () => colour(i),
+        stroke: () => colour(series[i].style),
         width: 2.5,
-        dash: DASHES[i % DASHES.length],
+        dash: DASHES[series[i].style % DASHES.length],
         points: { show: false },
       })),
     ],
