@@ -152,12 +152,15 @@ class App:
         script: Callable[[Call], Awaitable[None]] = at_once,
         *,
         text_size: int = 400,
-        send_buffer: int | None = None,
+        send_buffer: int = 64 << 10,
     ) -> Upstream:
-        """A new upstream within the answer's reach; `text_size` in characters."""
+        """A new upstream within the answer's reach.
+
+        Its responses have `text_size` characters. Its `send_buffer` (bytes) is small, so that a
+        body that nobody reads stays with the upstream instead of vanishing into the system.
+        """
         sock = self.process.blank_socket()
-        if send_buffer:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
         made = Upstream(sock, script, self._moved.set, text_size=text_size)
         return await self.stack.enter_async_context(made)
 

@@ -1,0 +1,39 @@
+# caught by: the first 50 characters of each
+import asyncio
+from contextlib import asynccontextmanager
+
+import httpx
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.responses import PlainTextResponse
+
+LIMITS = httpx.Limits(max_connections=10, max_keepalive_connections=5)
+TIMEOUT = httpx.Timeout(5.0, read=15.0)
+
+
+@asynccontextmanager
+async def lifespan(app):
+    async with httpx.AsyncClient(limits=LIMITS, timeout=TIMEOUT) as client:
+        yield {"client": client}
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+async def first(client):
+    data = b""
+    async with client.stream("GET", URL) as response:
+        response.raise_for_status()
+        async for piece in response.aiter_bytes():
+            data += piece
+            if len(data) >= 50:
+                break
+    return data[:50].decode(errors="ignore")
+
+
+@app.get("/", response_class=PlainTextResponse)
+async def root(request: Request):
+    client = request.state.client
+    try:
+        return "\n".join(await asyncio.gather(*[first(client) for _ in range(5)]))
+    except httpx.HTTPError as error:
+        raise HTTPException(502) from error

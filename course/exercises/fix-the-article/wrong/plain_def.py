@@ -1,0 +1,49 @@
+# caught by: no thread per call
+from contextlib import asynccontextmanager
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.responses import PlainTextResponse
+
+LIMITS = httpx.Limits(max_connections=10, max_keepalive_connections=5)
+TIMEOUT = httpx.Timeout(5.0, read=15.0)
+
+
+@asynccontextmanager
+async def lifespan(app):
+    async with httpx.AsyncClient(limits=LIMITS, timeout=TIMEOUT) as client:
+        yield {"client": client}
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+def first_sync(client):
+    text = ""
+    with client.stream("GET", URL) as response:
+        response.raise_for_status()
+        for piece in response.iter_text():
+            text += piece
+            if len(text) >= 50:
+                break
+    return text[:50]
+
+
+@asynccontextmanager
+async def sync_lifespan(app):
+    with httpx.Client(limits=LIMITS, timeout=TIMEOUT) as client:
+        yield {"client": client}
+
+
+app = FastAPI(lifespan=sync_lifespan)
+
+
+@app.get("/", response_class=PlainTextResponse)
+def root(request: Request):
+    client = request.state.client
+    try:
+        with ThreadPoolExecutor(5) as pool:
+            return "\n".join(pool.map(first_sync, [client] * 5))
+    except httpx.HTTPError as error:
+        raise HTTPException(502) from error

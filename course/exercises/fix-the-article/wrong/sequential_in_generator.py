@@ -1,0 +1,39 @@
+# caught by: five calls at once
+from contextlib import asynccontextmanager
+
+import httpx
+from fastapi import FastAPI, Request
+from fastapi.responses import StreamingResponse
+
+LIMITS = httpx.Limits(max_connections=10, max_keepalive_connections=5)
+TIMEOUT = httpx.Timeout(5.0, read=15.0)
+
+
+@asynccontextmanager
+async def lifespan(app):
+    async with httpx.AsyncClient(limits=LIMITS, timeout=TIMEOUT) as client:
+        yield {"client": client}
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+async def first(client):
+    text = ""
+    async with client.stream("GET", URL) as response:
+        response.raise_for_status()
+        async for piece in response.aiter_text():
+            text += piece
+            if len(text) >= 50:
+                break
+    return text[:50]
+
+
+async def body(client):
+    for _ in range(5):
+        yield await first(client) + "\n"
+
+
+@app.get("/")
+async def root(request: Request):
+    return StreamingResponse(body(request.state.client), media_type="text/plain")
