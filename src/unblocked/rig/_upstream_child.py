@@ -51,10 +51,6 @@ class Script:
             reply = dataclasses.replace(reply, status=self._turn(path or "", reply.status))
         return _overridden(reply, request)
 
-    def delay(self, seconds: float) -> None:
-        """Change the delay of the paths without a reply of their own."""
-        self._default = dataclasses.replace(self._default, delay=seconds)
-
     def _match(self, path: str) -> str | None:
         if path in self._routes:
             return path
@@ -210,10 +206,6 @@ class Upstream:
     def on_delay(self, seconds: float) -> None:
         """Answer so late from now on."""
         self._script.set_delay(seconds)
-
-    def on_delay(self, seconds: float) -> None:
-        """Delay answers by so much from now on."""
-        self._script.delay(seconds)
 
     def on_gather(self, wanted: int, patience: float) -> None:
         """Hold calls from now on."""

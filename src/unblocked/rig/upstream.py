@@ -56,7 +56,6 @@ class Upstream:
             redirect=redirect,
             echo=echo,
         )
-        self._delay = delay
         _cell.stop_earlier("upstream")
         self._child = Child("unblocked.rig._upstream_child", _start_message(default, routes or {}))
         atexit.register(self.stop)
@@ -94,16 +93,6 @@ class Upstream:
     def counts(self) -> Counts:
         """What it has seen since it started or since `reset()`."""
         return Counts(**self._child.ask("counts"))
-
-    @property
-    def delay(self) -> float:
-        """Seconds from a call to its answer; set it to change what calls get from now on."""
-        return self._delay
-
-    @delay.setter
-    def delay(self, seconds: float) -> None:
-        self._child.ask("delay", seconds=seconds)
-        self._delay = seconds
 
     def reset(self) -> None:
         """Count from now on; empties `log()`, too."""
