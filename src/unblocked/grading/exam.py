@@ -32,6 +32,9 @@ QUIET_TICKS = 60
 MOST_TICKS = 1200
 """Ticks after which a wait is given up whatever happens."""
 LOOP_TURNS = 20
+CALM_TURNS = 5
+"""Turns in a row after which the answer is seen asleep until it counts as settled."""
+MOST_TURNS = 200
 
 
 class Failed(Exception):
@@ -283,6 +286,20 @@ class App:
         """
         for _ in range(times):
             await self.get(f"/{secrets.token_hex(6)}", expected="an answer: the loop is free")
+
+    async def settle(self) -> None:
+        """Let the app's loop turn until nothing is left to do in it but to wait.
+
+        Raises:
+            Failed: the loop is blocked.
+        """
+        calm = 0
+        for _ in range(MOST_TURNS):
+            await self.turn(1)
+            await asyncio.sleep(TICK / 5)
+            calm = calm + 1 if self.process.asleep() else 0
+            if calm == CALM_TURNS:
+                return
 
     # --- callers -------------------------------------------------------------------------------
 

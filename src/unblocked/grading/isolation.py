@@ -82,6 +82,7 @@ def _limit(limits: Limits, count_processes: bool) -> None:
 def _readable() -> list[str]:
     """What Python needs, less this package: its checks and solutions are none of an answer's."""
     system = ["/usr", "/lib", "/lib64", "/etc/ssl", "/etc/mime.types", "/etc/localtime"]
+    names = ["/etc/hosts", "/etc/nsswitch.conf"]  # for localhost
     kernel = [
         "/proc/self",
         "/proc/stat",
@@ -90,7 +91,7 @@ def _readable() -> list[str]:
         "/sys/devices/system/cpu",
     ]
     devices = ["/dev/null", "/dev/urandom", "/dev/random"]
-    return [*system, *kernel, *devices, sys.base_prefix, *_installed_packages()]
+    return [*system, *names, *kernel, *devices, sys.base_prefix, *_installed_packages()]
 
 
 def _installed_packages() -> list[str]:
