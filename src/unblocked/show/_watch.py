@@ -1,0 +1,122 @@
+"""A strip that shows a served app live, until the app stops."""
+
+from __future__ import annotations
+
+import base64
+import threading
+from html import escape
+from typing import TYPE_CHECKING
+
+from unblocked.rig import Meter
+from unblocked.show import _picture
+from unblocked.show._frontend import Slot, has_front_end
+from unblocked.show.livechart import LiveChart, Row, Series
+
+if TYPE_CHECKING:
+    from unblocked.rig import Sample, Server
+    from unblocked.show._frontend import Bundle
+
+_PLOT = "Threads added and requests in flight"
+_SERIES = (
+    Series("threads added", plot=_PLOT),
+    Series("in flight", plot=_PLOT),
+    Series("loop lag", "ms"),
+    Series("memory added", "MB"),
+)
+_MB = 1e6
+
+
+class Watch:
+    """Watches one served app, until the app or `stop()` ends it, or the app is watched again.
+
+    The live strip then gives way to a picture and a line of numbers.
+    """
+
+    def __init__(self, server: Server, every: float, window: float) -> None:
+        self._server, self._every = server, every
+        self._meter = Meter(server=server)
+        self._slot = Slot()
+        self._begun, self._over = threading.Event(), threading.Event()
+        self._chart: LiveChart | None = None
+        if has_front_end():
+            self._chart = LiveChart(server.name, _SERIES, window_s=window, span=10.0, height=110)
+            self._chart.state = "live"
+            self._slot.put_widget(self._chart, f"Watching {server.name} live needs a browser.")
+        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+        self._thread.start()  # Before the meter, which then counts this thread as there already.
+        self._meter.start()
+        self._begun.set()
+
+    @property
+    def running(self) -> bool:
+        """Whether it still watches."""
+        return self._thread.is_alive()
+
+    def stop(self) -> None:
+        """Stop watching and keep what was seen. Stopping twice is fine."""
+        self._over.set()
+        self._thread.join()
+
+    def __str__(self) -> str:
+        first, peak, added = self._meter.first, self._meter.peak, self._meter.added
+        return (
+            f"{self._server.name}: {first.threads} threads at first, {added.threads} added; "
+            f"{peak.in_flight} requests in flight, loop lag {peak.lag * 1000:.0f} ms and "
+            f"{added.rss / _MB:.1f} MB of memory added at most."
+        )
+
+    def __repr__(self) -> str:
+        return f"<Watch {self._server.name} {'live' if self.running else 'stopped'}>"
+
+    def _ipython_display_(self) -> None:
+        """The strip is there already."""
+
+    def _run(self) -> None:
+        self._begun.wait()
+        while not self._over.wait(self._every) and self._server.running:
+            if self._chart is not None:
+                self._chart.add(self._row(self._meter.latest))
+        self._meter.stop()
+        self._slot.put(self._bundle())
+        if self._chart is not None:
+            self._chart.close()
+
+    def _row(self, now: Sample) -> Row:
+        first = self._meter.first
+        return (
+            round(now.at, 2),
+            now.threads - first.threads,
+            now.in_flight,
+            round(now.lag * 1000, 1),
+            round((now.rss - first.rss) / _MB, 1),
+        )
+
+    def _bundle(self) -> Bundle:
+        rows = [self._row(sample) for sample in self._meter.rows]
+        picture = base64.b64encode(_picture.strip(rows, _PLOT)).decode("ascii")
+        alt = escape(str(self))
+        image = f'<img alt="{alt}" src="data:image/png;base64,{picture}" style="max-width:100%">'
+        return {
+            "text/plain": str(self),
+            "image/png": picture,
+            "text/html": f"<figure style='margin:0'>{image}</figure><p>{alt}</p>",
+        }
+
+
+_watches: dict[int, Watch] = {}
+
+
+def watch(server: Server, *, every: float = 0.25, window: float = 60.0) -> Watch:
+    """Show a served app's threads, requests in flight, event-loop lag and memory live.
+
+    Args:
+        server: what `serve` returned; `server.watch()` is the same.
+        every: seconds between two looks.
+        window: how many seconds stay in view.
+    """
+    earlier = _watches.pop(id(server), None)
+    if earlier is not None:
+        earlier.stop()
+    started = Watch(server, every, window)
+    _watches[id(server)] = started
+    return started

@@ -1,0 +1,42 @@
+"""Serve one variant: print its port, and end when the standard input is closed."""
+
+from __future__ import annotations
+
+import argparse
+import socket
+import sys
+import threading
+from importlib import import_module
+
+import uvicorn
+
+from unblocked.rig import raise_descriptor_limit
+from unblocked.show.variants import NAMES
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m unblocked.show.variants")
+    parser.add_argument("name", choices=NAMES)
+    parser.add_argument("--loop", default="asyncio", choices=["asyncio", "uvloop"])
+    parser.add_argument("--http", default="h11", choices=["h11", "httptools"])
+    args = parser.parse_args()
+    raise_descriptor_limit()
+    app = import_module(f"unblocked.show.variants.{args.name}").app
+    config = uvicorn.Config(
+        app, loop=args.loop, http=args.http, log_level="warning", access_log=False, backlog=4096
+    )
+    server = uvicorn.Server(config)
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        print(listening.getsockname()[1], flush=True)
+        threading.Thread(target=_end_with_parent, args=(server,), daemon=True).start()
+        server.run(sockets=[listening])
+
+
+def _end_with_parent(server: uvicorn.Server) -> None:
+    sys.stdin.buffer.read()
+    server.should_exit = True
+
+
+if __name__ == "__main__":
+    main()
