@@ -9,7 +9,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from unblocked.grading.notebook import check as check
     from unblocked.rig import Upstream as Upstream
     from unblocked.rig import load as load
     from unblocked.rig import serve as serve
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from unblocked.show import predict as predict
     from unblocked.show import progress as progress
     from unblocked.show import quiz as quiz
+    from unblocked.show._check import check as check
 
 _HOME = {
     "Upstream": "unblocked.rig",
@@ -26,7 +26,7 @@ _HOME = {
     "predict": "unblocked.show",
     "progress": "unblocked.show",
     "quiz": "unblocked.show",
-    "check": "unblocked.grading.notebook",
+    "check": "unblocked.show._check",
 }
 __all__ = ["Upstream", "check", "compare", "load", "predict", "progress", "quiz", "serve"]
 
@@ -34,4 +34,20 @@ __all__ = ["Upstream", "check", "compare", "load", "predict", "progress", "quiz"
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'unblocked' has no attribute {name!r}")
+    if name == "serve":
+        _let_servers_be_watched()
     return getattr(import_module(_HOME[name]), name)
+
+
+def _let_servers_be_watched() -> None:
+    """`server.watch()` is drawn by show, which the rig does not know and which loads slowly."""
+    from unblocked.rig import Server
+
+    if Server.view is None:
+        Server.view = _watch
+
+
+def _watch(server: Any, **options: Any) -> Any:
+    from unblocked.show import watch
+
+    return watch(server, **options)

@@ -21,6 +21,8 @@ from unblocked.rig import Server, serve, server
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from unblocked.rig import Upstream
+
 
 def hello() -> FastAPI:
     app = FastAPI()
@@ -307,6 +309,32 @@ def test_watch_calls_whoever_can_draw(monkeypatch: pytest.MonkeyPatch) -> None:
             served.watch()
         monkeypatch.setattr(Server, "view", lambda drawn, **options: (drawn, options))
         assert served.watch(seconds=3) == (served, {"seconds": 3})
+
+
+def test_what_notebooks_import_can_be_watched() -> None:
+    from unblocked import serve as served_by_notebooks
+
+    assert served_by_notebooks is serve
+    assert Server.view is not None
+
+
+def test_the_clocks_of_server_and_upstream_agree(upstream: Upstream) -> None:
+    app = FastAPI()
+
+    @app.get("/")
+    def pass_on() -> int:
+        return httpx.get(upstream.url).status_code
+
+    with serve(app) as served:
+        httpx.get(served.url)
+        until(lambda: served.in_flight == 0)
+        request, call = served.log()[0], upstream.log()[0]
+    assert request.ended is not None
+    assert call.ended is not None
+    began, ended = served.started_at + request.started, served.started_at + request.ended
+    slack = 5.0  # The zeros are read from two clocks, between which a busy machine may pause.
+    assert began - slack < upstream.started_at + call.started
+    assert upstream.started_at + call.ended < ended + slack
 
 
 def test_a_server_stopped_from_its_own_endpoint() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import resource
 import sys
 
+assert sys.platform != "win32"
+
 _WANTED = 16_384
 
 

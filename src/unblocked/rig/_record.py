@@ -49,7 +49,8 @@ class Recorder:
         self._app = app
         self._name = name
         self._seen: set[str] = set()
-        self.zero = time.perf_counter()
+        self.started_at = time.time()
+        self._zero = time.perf_counter()
         self.in_flight = 0
         self.requests: deque[Request] = deque(maxlen=_LOGGED)
         self.lifespan_error: BaseException | None = None
@@ -108,7 +109,7 @@ class Recorder:
         return request
 
     def _now(self) -> float:
-        return time.perf_counter() - self.zero
+        return time.perf_counter() - self._zero
 
     def _show(self, error: Exception, what: str) -> None:
         """Print an error, once for each place it comes from: a load repeats it by the thousand."""

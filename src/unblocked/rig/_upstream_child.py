@@ -96,6 +96,7 @@ class Book:
     """What is counted, and the list of calls."""
 
     def __init__(self) -> None:
+        self.started_at = time.time()
         self._zero = time.perf_counter()
         self.in_flight = 0
         self.reset(opened=0)
@@ -175,7 +176,8 @@ class Upstream:
         loop = asyncio.get_running_loop()
         server = await loop.create_server(self._origin, "127.0.0.1", 0, backlog=_BACKLOG)
         _leash.follow(loop, self._hear, self.ended.set)
-        _leash.tell({"port": server.sockets[0].getsockname()[1]})
+        port = server.sockets[0].getsockname()[1]
+        _leash.tell({"port": port, "started_at": self._book.started_at})
         await self.ended.wait()
         server.close()
         await self._origin.shutdown(0)

@@ -197,7 +197,12 @@ class _Sockets:
 def _count_sockets(process: psutil.Process) -> int:
     if sys.platform == "linux":
         return _count_in_proc(f"/proc/{process.pid}/fd")
-    return len(process.net_connections(kind="all"))
+    import psutil
+
+    try:
+        return len(process.net_connections(kind="all"))
+    except psutil.AccessDenied:  # macOS shows those of other processes to root only.
+        return 0
 
 
 def _count_in_proc(folder: str) -> int:

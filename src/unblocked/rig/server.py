@@ -40,8 +40,8 @@ class Server:
         self.name = name
         self._thread = thread
         self._recorder = recorder
-        self.started_at = time.time()
-        """When it was started, in seconds since the epoch."""
+        self.started_at = recorder.started_at
+        """The zero of the times in `log()`, in seconds since the epoch."""
 
     @property
     def port(self) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import dataclasses
-import time
 from typing import TYPE_CHECKING, Any, Self
 
 from unblocked.rig import _cell
@@ -60,13 +59,14 @@ class Upstream:
         self._child = Child("unblocked.rig._upstream_child", _start_message(default, routes or {}))
         atexit.register(self.stop)
         try:
-            self.port: int = self._child.receive()["port"]
+            said = self._child.receive()
         except BaseException:
             self.stop()
             raise
         self._delay = delay
-        self.started_at = time.time()
-        """When it started, in seconds since the epoch."""
+        self.port: int = said["port"]
+        self.started_at: float = said["started_at"]
+        """The zero of the times in `log()`, in seconds since the epoch."""
         _cell.keep("upstream", self)
 
     @property
