@@ -31,7 +31,7 @@ def first_fifty(upstream: Upstream) -> Counter[str]:
     return Counter(call.text[:50] for call in upstream.calls)
 
 
-def expect_lines(reply: Reply, upstream: Upstream, called: str = "GET /") -> None:
+def expect_lines(app: App, reply: Reply, upstream: Upstream, called: str = "GET /") -> None:
     """The five lines are the beginnings of five responses that this upstream gave."""
     sent = first_fifty(upstream)
     right = (
@@ -42,6 +42,7 @@ def expect_lines(reply: Reply, upstream: Upstream, called: str = "GET /") -> Non
     )
     if right:
         return
+    expect_200(app, reply, called)
     known = sum((Counter(reply.lines) & sent).values())
     kind = reply.headers.get("content-type", "no content type")
     raise Failed(
@@ -53,6 +54,16 @@ def expect_lines(reply: Reply, upstream: Upstream, called: str = "GET /") -> Non
         look="characters are not bytes, and a response arrives in pieces: collect text until 50 "
         "characters are there",
     )
+
+
+def expect_200(app: App, reply: Reply, called: str) -> None:
+    if reply.status != 200:
+        log = app.last_words()
+        raise Failed(
+            called=called,
+            saw=f"{reply.status}" + (f"; the app's log says {log}" if log else f" {reply}"),
+            expected="200",
+        )
 
 
 async def serve_five(app: App, upstream: Upstream, callers: int = 1) -> list[Reply]:
@@ -90,9 +101,9 @@ async def lines(exam: Exam) -> str:
             await call.finish()
 
         upstream.script = pieces
-        expect_lines((await serve_five(app, upstream))[0], upstream)
+        expect_lines(app, (await serve_five(app, upstream))[0], upstream)
         upstream.text_size = 31
-        expect_lines((await serve_five(app, upstream))[0], upstream, "GET /, short responses")
+        expect_lines(app, (await serve_five(app, upstream))[0], upstream, "GET /, short responses")
         if len(upstream.calls) != 2 * CALLS:
             raise Failed(
                 called="GET /, twice",
@@ -136,7 +147,7 @@ async def ten_callers(exam: Exam) -> str:
             )
         upstream.released.set()
         for reply in await app.answers(callers, called=called, expected="all ten answered"):
-            expect_lines(reply, upstream, called)
+            expect_lines(app, reply, upstream, called)
     return (
         "Fifty calls took turns on ten connections. A limit of ten is a decision: it is the most "
         "this endpoint will ever have in flight, whatever the load."
@@ -152,7 +163,7 @@ async def no_deadlock(exam: Exam) -> str:
         for reply in await app.answers(
             replies, called=called, expected="all ten answered: no call waits for another's body"
         ):
-            expect_lines(reply, upstream, called)
+            expect_lines(app, reply, upstream, called)
     return "Each task opened, read and closed its own stream, so no caller waited for a connection"
 
 
@@ -165,7 +176,7 @@ async def streams(exam: Exam) -> str:
         replies = await app.answers(
             calls, called=called, expected="an answer, made from what has arrived"
         )
-        expect_lines(replies[0], upstream, called)
+        expect_lines(app, replies[0], upstream, called)
         await app.until(
             lambda: upstream.in_flight == 0,
             called=called,
@@ -236,7 +247,7 @@ async def upstream_fails(exam: Exam) -> str:
         upstream.script = lambda call: call.reply("no", status=404)
         await expect_502(app, "GET /, the upstream answers 404")
         upstream.script = lambda call: call.reply(call.text)
-        expect_lines((await serve_five(app, upstream))[0], upstream, "GET /, after a failure")
+        expect_lines(app, (await serve_five(app, upstream))[0], upstream, "GET /, after a failure")
     async with exam.run() as app:
         app.bind(URL=app.unreachable())
         await app.start()
@@ -369,7 +380,7 @@ async def timeouts(exam: Exam) -> str:
 async def stops_cleanly(exam: Exam) -> str:
     async with exam.serving() as (app, upstream):
         upstream.text_size = 40  # read whole: its connection stays, idle, to be closed
-        expect_lines((await serve_five(app, upstream))[0], upstream)
+        expect_lines(app, (await serve_five(app, upstream))[0], upstream)
         await app.stop()
         await app.until(
             lambda: upstream.open == 0,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import builtins
 import inspect
 import json
 import linecache
@@ -50,6 +51,8 @@ class Answer:
         """Execute the given names, the answer and the room's functions; say how it went."""
         sys.modules["answer"] = self.module
         inside.watch()
+        for module in (self.module, self.looker):
+            vars(module)["__builtins__"] = builtins
         vars(self.module).update(spec["bindings"])
         try:
             for source, file in ((spec["given"], "given.py"), (spec["source"], FILE)):
