@@ -90,8 +90,10 @@ def main(args: list) -> int:
 
 
 def lab(options: list) -> list:
-    root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    return ["-m", "jupyterlab", "--ServerApp.root_dir=" + str(ROOT), FIRST, *root, *options]
+    """JupyterLab, as `unblocked lab` starts it; its address, printed, is that of the notebook."""
+    place = ["--ServerApp.root_dir=" + str(ROOT), "--LabApp.default_url=/lab/tree/" + FIRST]
+    as_root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    return ["-m", "jupyterlab", *place, *as_root, *options]
 
 
 COMMANDS = {
