@@ -61,7 +61,7 @@ def expect_200(app: App, reply: Reply, called: str) -> None:
         log = app.last_words()
         raise Failed(
             called=called,
-            saw=f"{reply.status}" + (f"; the app's log says {log}" if log else f" {reply}"),
+            saw=f"{reply.status}; the app's log says {log}" if log else str(reply),
             expected="200",
         )
 

@@ -243,7 +243,7 @@ class App:
                 return
             for call in calls:
                 if call.done():
-                    self._too_early(call, called, expected, look)
+                    await self._too_early(call, called, expected, look)
             moved = await self._tick()
             quiet = 0 if moved or not self.process.asleep() else quiet + 1
             if quiet >= QUIET_TICKS or self.process.gone.is_set():
@@ -264,7 +264,10 @@ class App:
             return True
         return False
 
-    def _too_early(self, call: asyncio.Task[Reply], called: str, expected: str, look: str) -> None:
+    async def _too_early(
+        self, call: asyncio.Task[Reply], called: str, expected: str, look: str
+    ) -> None:
+        await self._log_settles()
         saw = "no answer" if call.cancelled() or call.exception() else f"answer {call.result()}"
         raise Failed(
             called=called, saw=self._with_log(f"{saw}, too early"), expected=expected, look=look
@@ -273,6 +276,13 @@ class App:
     def _with_log(self, saw: str) -> str:
         words = self.last_words()
         return f"{saw}; the app's log says {words}" if words else saw
+
+    async def _log_settles(self) -> None:
+        """Give the log of an error the time to arrive: it follows the answer, for messages only."""
+        for _ in range(LOOP_TURNS):
+            if self.last_words() or self.process.gone.is_set():
+                return
+            await self._tick()
 
     def last_words(self) -> str:
         """The last error in the app's log, or ''."""
@@ -378,7 +388,10 @@ class App:
             if error := call.exception():
                 seen = f"no answer ({type(error).__name__})"
                 raise Failed(called=called, saw=self._with_log(seen), expected=expected)
-        return [c.result() for c in calls]
+        replies = [c.result() for c in calls]
+        if any(reply.status == 500 for reply in replies):
+            await self._log_settles()
+        return replies
 
     async def threads(self) -> int:
         """Threads of the answer's process, counted from outside."""
