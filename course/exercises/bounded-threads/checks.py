@@ -1,0 +1,259 @@
+"""What is graded in `bounded-threads`: five blocking calls a caller, eight threads for all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from unblocked.grading.exam import App, Call, Exam, Failed, Reply, Upstream, criterion
+
+if TYPE_CHECKING:
+    import asyncio
+    from contextlib import AbstractAsyncContextManager
+
+CALLS = 5
+CALLERS = 20
+THREADS = 8
+FORGIVEN = 1
+MARK = secrets.token_hex(8)
+"""Sent by the given `fetch`, so that its calls are told apart from others."""
+
+CROWD = f"{CALLERS} callers at once, GET /, while the upstream holds its answers"
+LONE = "one caller, GET /, while the upstream holds its answers"
+
+
+def serving(exam: Exam) -> AbstractAsyncContextManager[tuple[App, Upstream]]:
+    return exam.serving(_MARK=MARK)
+
+
+def by_fetch(call: Call) -> bool:
+    return call.headers.get("x-fetch") == MARK
+
+
+def held(upstream: Upstream) -> int:
+    """Calls of `fetch` that are in flight."""
+    return sum(by_fetch(call) for call in upstream.live)
+
+
+def what_is_held(upstream: Upstream) -> str:
+    others = upstream.in_flight - held(upstream)
+    note = f", and {others} calls that were not made by fetch" if others else ""
+    return f"{held(upstream)} calls of fetch in flight{note}"
+
+
+async def until_held(
+    app: App, upstream: Upstream, count: int, callers: list[asyncio.Task[Reply]], called: str
+) -> None:
+    await app.until(
+        lambda: held(upstream) >= count,
+        called=called,
+        saw=lambda: what_is_held(upstream),
+        expected=f"{count} calls of fetch in flight at the same time",
+        look="each call of fetch needs a thread to block: submit all five to the pool, then wait "
+        "for them together",
+        calls=callers,
+    )
+
+
+def expect_texts(reply: Reply, upstream: Upstream, called: str) -> None:
+    """The answer is a JSON list of five texts that `fetch` was given."""
+    sent = Counter(call.text for call in upstream.calls if by_fetch(call))
+    found = reply.json()
+    listed = isinstance(found, list) and all(isinstance(text, str) for text in found)
+    if reply.status == 200 and listed and len(found) == CALLS and Counter(found) <= sent:
+        return
+    raise Failed(
+        called=called,
+        saw=str(reply),
+        expected="200 and a JSON list of the five texts that fetch returned",
+        look="return the list of results; FastAPI makes JSON of it",
+    )
+
+
+async def served(
+    app: App, upstream: Upstream, callers: list[asyncio.Task[Reply]], called: str
+) -> None:
+    """Let the upstream answer, and look at what the callers get."""
+    upstream.released.set()
+    replies = await app.answers(callers, called=called)
+    for reply in replies:
+        expect_texts(reply, upstream, called)
+
+
+@criterion("five calls at once", points=2)
+async def five_at_once(exam: Exam) -> str:
+    async with serving(exam) as (app, upstream):
+        upstream.script = upstream.hold
+        caller = [app.call()]
+        await until_held(app, upstream, CALLS, caller, LONE)
+        await served(app, upstream, caller, "GET /")
+        if len(upstream.calls) != CALLS:
+            raise Failed(
+                called="GET /", saw=f"{len(upstream.calls)} upstream calls", expected="five"
+            )
+    return "A lone caller waits as long as the slowest call takes, not for the sum of all five."
+
+
+@criterion("eight calls in flight, never more", points=2)
+async def eight_in_flight(exam: Exam) -> str:
+    async with serving(exam) as (app, upstream):
+        upstream.script = upstream.hold
+        callers = app.call_many(CALLERS)
+        await until_held(app, upstream, THREADS, callers, CROWD)
+        await app.settle()
+        expect_bounded(upstream)
+        await served(app, upstream, callers, CROWD)
+        expect_bounded(upstream)
+    return (
+        "A hundred calls took turns on eight threads. That bounds the threads, and it bounds what "
+        "you can answer: eight calls per upstream delay, whatever the load."
+    )
+
+
+def expect_bounded(upstream: Upstream) -> None:
+    if upstream.peak > THREADS:
+        raise Failed(
+            called=CROWD,
+            saw=f"{upstream.peak} upstream calls in flight",
+            expected="eight: the others wait for a thread",
+            look="one pool with max_workers=8 for the whole app. A pool per request is bounded by "
+            "nothing; the default executor's size depends on the machine",
+        )
+
+
+@criterion("eight more threads at most", points=2)
+async def eight_threads(exam: Exam) -> str:
+    async with serving(exam) as (app, upstream):
+        upstream.script = upstream.hold
+        await app.turn(1)
+        before = await app.threads()
+        callers = app.call_many(CALLERS)
+        await until_held(app, upstream, THREADS, callers, CROWD)
+        await app.settle()
+        more = await app.threads() - before
+        if more > THREADS + FORGIVEN:
+            raise Failed(
+                called=CROWD,
+                saw=f"{more} more threads than before the first request",
+                expected="at most eight",
+                look="who else takes a thread: a pool per request, or a plain `def` endpoint or "
+                "dependency, which FastAPI runs in a thread of its own",
+            )
+        await served(app, upstream, callers, CROWD)
+    return "Threads no longer grow with the callers: those who wait are tasks, and tasks are cheap."
+
+
+@criterion("the loop stays free", points=1)
+async def loop_free(exam: Exam) -> str:
+    async with serving(exam) as (app, upstream):
+        upstream.script = upstream.hold
+        callers = app.call_many(CALLERS)
+        await until_held(app, upstream, 1, callers, CROWD)
+        await app.turn()
+        await served(app, upstream, callers, CROWD)
+    return "While eight threads blocked, the event loop answered others."
+
+
+@criterion("one pool for the app's life", points=1)
+async def one_pool(exam: Exam) -> str:
+    async with serving(exam) as (app, upstream):
+        upstream.script = upstream.hold
+        await app.turn(1)
+        before = threads_of(app)
+        first = await threads_held(app, upstream, [app.call()], CALLS, LONE) - before
+        second = await threads_held(app, upstream, app.call_many(CALLERS), THREADS, CROWD) - before
+        if first and not first & second:
+            raise Failed(
+                called="one caller, then twenty more",
+                saw="none of the threads that worked for the first caller works for the others",
+                expected="the same pool for all requests",
+                look="open the pool in the lifespan, not in the endpoint",
+            )
+        if len(second) > THREADS + FORGIVEN:
+            raise Failed(
+                called="one caller, then twenty more",
+                saw=f"{len(second)} threads",
+                expected="at most eight",
+                look="a pool that is opened by a request, and never shut",
+            )
+        await app.stop()
+        await app.start(load=False)
+        called = "GET /, after the app was stopped and started again"
+        await served(app, upstream, [app.call()], called)
+    return (
+        "Opened at start-up, shut at shutdown, opened anew at the next start: that is a lifespan."
+    )
+
+
+async def threads_held(
+    app: App, upstream: Upstream, callers: list[asyncio.Task[Reply]], calls: int, called: str
+) -> set[str]:
+    """The threads there are while these callers are held, who are then answered."""
+    upstream.released.clear()
+    await until_held(app, upstream, calls, callers, called)
+    seen = threads_of(app)
+    await served(app, upstream, callers, called)
+    return seen
+
+
+def threads_of(app: App) -> set[str]:
+    """The ids of the process's threads; where the system keeps no list of them, none."""
+    try:
+        return set(os.listdir(f"/proc/{app.process.pid}/task"))
+    except OSError:
+        return set()
+
+
+@criterion("a fetch that raises is a 502", points=1)
+async def fetch_raises(exam: Exam) -> str:
+    async with serving(exam) as (app, upstream):
+
+        async def one_fails(call: Call) -> None:
+            await call.reply("no", status=503 if call.number == 2 else 200)
+
+        upstream.script = one_fails
+        await expect_502(app, "GET /, one of the five calls raises")
+        upstream.script = lambda call: call.reply("no", status=404)
+        for _ in range(2):  # eleven failures by now: more than there are threads
+            await expect_502(app, "GET /, all five calls raise")
+        upstream.script = lambda call: call.reply(call.text)
+        called = "GET /, after requests that failed"
+        await served(app, upstream, [app.call()], called)
+    return "Bad gateway: it says that the fault is behind you. The pool survived, too."
+
+
+async def expect_502(app: App, called: str) -> None:
+    reply = (await app.answers([app.call()], called=called))[0]
+    if reply.status != 502:
+        log = app.last_words()
+        raise Failed(
+            called=called,
+            saw=f"{reply.status}" + (f"; the app's log says {log}" if log else ""),
+            expected="502",
+            look="an error in a thread comes out where its result is awaited: catch it there and "
+            "raise HTTPException(502)",
+        )
+
+
+@criterion("starts and stops cleanly", points=1)
+async def stops_cleanly(exam: Exam) -> str:
+    async with serving(exam) as (app, upstream):
+        await served(app, upstream, app.call_many(CALLERS), f"{CALLERS} callers at once, GET /")
+        await app.stop()
+        await app.until(
+            lambda: upstream.open == 0,
+            called="shutdown, with the process still alive",
+            saw=lambda: f"{upstream.open} connections open at the upstream",
+            expected="none",
+        )
+        await app.end()
+        await app.until(
+            lambda: app.process.threads() <= 1,
+            called="shutdown",
+            saw=lambda: f"{app.process.threads() - 1} threads of the answer still run",
+            expected="none",
+            look="`with ThreadPoolExecutor(…) as pool: yield` in the lifespan shuts the pool",
+        )
+    return "After shutdown no thread was left: the pool was shut with the app."

@@ -1,0 +1,25 @@
+# caught by: five calls at once
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, HTTPException, Request
+
+
+@asynccontextmanager
+async def lifespan(app):
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        yield {"pool": pool}
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+@app.get("/")
+async def index(request: Request):
+    loop = asyncio.get_running_loop()
+    calls = [loop.run_in_executor(request.state.pool, fetch, URL) for _ in range(5)]
+    try:
+        return "\n".join(await asyncio.gather(*calls))
+    except Exception:
+        raise HTTPException(502)

@@ -1,0 +1,24 @@
+# caught by: five calls at once
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, HTTPException, Request
+
+
+@asynccontextmanager
+async def lifespan(app):
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        yield {"pool": pool}
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+@app.get("/")
+async def index(request: Request):
+    loop = asyncio.get_running_loop()
+    try:
+        return [await loop.run_in_executor(request.state.pool, fetch, URL)] * 5
+    except Exception:
+        raise HTTPException(502)
