@@ -87,6 +87,21 @@ def test_a_process_that_ends_ends_the_samples() -> None:
     assert meter.peak.threads >= 1
 
 
+def test_a_long_run_keeps_few_samples_and_every_peak(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unblocked.rig.meter._MOST_ROWS", 10)
+    app = SimpleNamespace(lag=7.0, in_flight=0)
+    meter = Meter(server=app, interval=0.001).start()
+    app.lag = 0.0
+    until(lambda: meter.latest.at > meter.first.at and len(meter.rows) == 9)
+    first = meter.first
+    until(lambda: len(meter.rows) < 9)
+    until(lambda: len(meter.rows) == 9)
+    meter.stop()
+    assert len(meter.rows) <= 10
+    assert meter.first is first
+    assert meter.peak.lag == 7.0
+
+
 def test_no_such_process() -> None:
     with pytest.raises(ProcessLookupError, match="no process"):
         Meter(2**30).start()

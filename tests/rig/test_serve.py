@@ -50,6 +50,19 @@ def test_answers_and_leaves_nothing(loop: Any, http: Any) -> None:
     served.stop()
 
 
+def test_small_answers_do_not_wait_for_acknowledgements() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        assert scope["type"] == "http"
+        transport = receive.__self__.transport  # uvicorn's request cycle
+        option = transport.get_extra_info("socket").getsockopt
+        no_delay = option(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": str(no_delay).encode()})
+
+    with serve(app) as served:
+        assert httpx.get(served.url).text != "0"
+
+
 def test_many_servers_at_once() -> None:
     servers = [serve(hello()) for _ in range(5)]
     assert len({one.port for one in servers}) == 5

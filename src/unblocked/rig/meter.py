@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import psutil
 
 _SOCKETS_SHARE = 0.02
+_MOST_ROWS = 6_000
 
 
 class _Served(Protocol):
@@ -67,7 +68,9 @@ class Meter:
         self._enough = threading.Event()
         self._thread: threading.Thread | None = None
         self.rows: list[Sample] = []
-        """The samples, the newest last."""
+        """The samples, the newest last. Of 6,000 every other one is dropped, so that a meter can
+        run for hours; `peak` knows them all."""
+        self._peak: Sample | None = None
 
     def start(self) -> Self:
         """Begin; the first sample is there on return. Raises `ProcessLookupError`."""
@@ -79,6 +82,7 @@ class Meter:
             raise ProcessLookupError(f"there is no process {self._pid}") from error
         self._sockets = _Sockets(self._process)
         self.rows.clear()
+        self._peak = None
         self._enough.clear()
         self._began = time.perf_counter()
         self._cpu_before = _cpu(self._process)
@@ -119,8 +123,7 @@ class Meter:
     @property
     def peak(self) -> Sample:
         """The largest value of each field, whenever it was."""
-        rows = list(self._some())
-        return Sample(*(max(getattr(row, f.name) for row in rows) for f in fields(Sample)))
+        return self._peak or self.first
 
     @property
     def added(self) -> Sample:
@@ -158,17 +161,27 @@ class Meter:
             first.set()
 
     def _take(self) -> None:
-        self.rows.append(
-            Sample(
-                at=time.perf_counter() - self._began,
-                threads=self._process.num_threads(),
-                rss=self._process.memory_info().rss,
-                sockets=self._sockets.count(),
-                cpu=_cpu(self._process) - self._cpu_before,
-                lag=self._server.lag if self._server is not None else 0.0,
-                in_flight=self._server.in_flight if self._server is not None else 0,
-            )
+        sample = self._sample()
+        self.rows.append(sample)
+        self._peak = _largest(self._peak, sample) if self._peak is not None else sample
+        if len(self.rows) >= _MOST_ROWS:
+            del self.rows[1:-1:2]
+
+    def _sample(self) -> Sample:
+        server = self._server
+        return Sample(
+            at=time.perf_counter() - self._began,
+            threads=self._process.num_threads(),
+            rss=self._process.memory_info().rss,
+            sockets=self._sockets.count(),
+            cpu=_cpu(self._process) - self._cpu_before,
+            lag=server.lag if server is not None else 0.0,
+            in_flight=server.in_flight if server is not None else 0,
         )
+
+
+def _largest(one: Sample, other: Sample) -> Sample:
+    return Sample(*(max(getattr(one, f.name), getattr(other, f.name)) for f in fields(Sample)))
 
 
 def _cpu(process: psutil.Process) -> float:
