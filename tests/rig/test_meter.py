@@ -89,17 +89,27 @@ def test_a_process_that_ends_ends_the_samples() -> None:
 
 def test_a_long_run_keeps_few_samples_and_every_peak(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("unblocked.rig.meter._MOST_ROWS", 10)
-    app = SimpleNamespace(lag=7.0, in_flight=0)
+    app = _App()
     meter = Meter(server=app, interval=0.001).start()
-    app.lag = 0.0
-    until(lambda: meter.latest.at > meter.first.at and len(meter.rows) == 9)
     first = meter.first
-    until(lambda: len(meter.rows) < 9)
-    until(lambda: len(meter.rows) == 9)
+    until(lambda: app.asked > 30)
     meter.stop()
     assert len(meter.rows) <= 10
     assert meter.first is first
-    assert meter.peak.lag == 7.0
+    assert meter.peak.lag == 12.0
+    assert meter.latest.lag == 0.0
+
+
+class _App:
+    """Late once, at the twelfth look."""
+
+    in_flight = 0
+    asked = 0
+
+    @property
+    def lag(self) -> float:
+        self.asked += 1
+        return 12.0 if self.asked == 12 else 0.0
 
 
 def test_no_such_process() -> None:

@@ -14,9 +14,9 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
-from rig_waiting import until
+from rig_waiting import PATIENCE, until
 
-from unblocked.rig import Server, serve, server
+from unblocked.rig import Server, load, serve, server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -187,7 +187,7 @@ def test_a_shutdown_that_does_not_end_is_cancelled(monkeypatch: pytest.MonkeyPat
         yield
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(server, "_STOP_SECONDS", 0.5)
+    monkeypatch.setattr(server, "_STOP_SECONDS", 2.0)
     served = serve(FastAPI(lifespan=lifespan))
     served.stop()
     assert refuses(served.port)
@@ -305,6 +305,21 @@ def test_a_plain_asgi_app_without_a_lifespan() -> None:
     with serve(app) as served:
         assert httpx.get(served.url).status_code == 204
         assert "docs: none" in served._repr_html_()
+
+
+def test_a_thousand_requests_at_once() -> None:
+    app = FastAPI()
+    all_there = asyncio.Event()
+
+    @app.get("/")
+    async def meet() -> None:
+        if served.in_flight == 1000:
+            all_there.set()
+        await all_there.wait()
+
+    with serve(app) as served:
+        got = asyncio.run(load(served, users=1000, requests=1000, timeout=PATIENCE))
+    assert (got.answers, got.errors) == (1000, {})
 
 
 def test_proxies_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -146,7 +146,7 @@ async def _main() -> None:
     assert task is not None
     _leash.follow(asyncio.get_running_loop(), lambda _: None, task.cancel)
     connector = aiohttp.TCPConnector(limit=0, use_dns_cache=True)
-    timeout = aiohttp.ClientTimeout(total=order["timeout"], connect=order["timeout"])
+    timeout = aiohttp.ClientTimeout(total=order["timeout"])
     async with aiohttp.ClientSession(
         connector=connector,
         timeout=timeout,
