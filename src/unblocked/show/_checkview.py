@@ -135,7 +135,8 @@ class _PageView:
         points = f"{check['points']:g}&nbsp;/&nbsp;{check['max_points']:g}" if check else ""
         message = f"<br>{_message(check['message'])}" if check and check["message"] else ""
         cells = (sign, f"<b>{escape(name)}</b>{message}", points)
-        return "<tr>" + "".join(f"<td {_CELL}>{cell}</td>" for cell in cells) + "</tr>"
+        styled = zip(cells, _WIDTHS, strict=True)
+        return "<tr>" + "".join(_cell(cell, width) for cell, width in styled) + "</tr>"
 
     def _more(self) -> str:
         if self._result is None or _is_full(self._result):
@@ -143,7 +144,12 @@ class _PageView:
         return _nested_hints(self._hints)
 
 
-_CELL = 'style="text-align:left;vertical-align:top"'
+_WIDTHS = ("7em", "auto", "4em")
+
+
+def _cell(content: str, width: str) -> str:
+    style = f"text-align:left;vertical-align:top;white-space:normal;width:{width}"
+    return f'<td style="{style}">{content}</td>'
 
 
 def _text_line(check: Check) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,12 @@ def progress() -> None:
 
 def data_folder() -> Path:
     """Where the learner's marks are kept; the environment variable `UNBLOCKED_HOME` moves it."""
-    home = os.environ.get("UNBLOCKED_HOME")
-    return Path(home) if home else Path.home() / ".local" / "share" / "unblocked"
+    if home := os.environ.get("UNBLOCKED_HOME"):
+        return Path(home)
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "unblocked"
+    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(data) / "unblocked"
 
 
 def read_marks() -> Marks:

@@ -1,0 +1,106 @@
+"""Predictions and the quiz."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from unblocked.show import _ask
+from unblocked.show._ask import Predict, quiz
+
+WHO = {"ask": "Who waits?", "options": {"the loop": "No: it turns.", "a thread": "Yes."}}
+
+
+@pytest.fixture
+def predict() -> Predict:
+    return Predict()
+
+
+@pytest.mark.parametrize(
+    ("guess", "actual", "said"),
+    [
+        (251, 251, "You predicted 251; measured: 251. Exactly right."),
+        (240, 251, "Within a tenth"),
+        (50, 251, "Too low by a factor of 5.0"),
+        (1000, 250, "Too high by a factor of 4.0"),
+        (0, 250, "Off by 250"),
+        (3, 0, "Off by 3"),
+    ],
+)
+def test_a_score_says_how_close_the_prediction_was(
+    predict: Predict,
+    capsys: pytest.CaptureFixture[str],
+    guess: float,
+    actual: float,
+    said: str,
+) -> None:
+    predict.enter("threads", guess)
+    predict.score("threads", actual)
+    assert said in capsys.readouterr().out
+
+
+def test_without_a_prediction_the_measured_value_is_told(
+    predict: Predict, capsys: pytest.CaptureFixture[str]
+) -> None:
+    predict.score("threads", 1006)
+    assert capsys.readouterr().out == "No prediction was entered; measured: 1,006.\n"
+
+
+def test_without_a_front_end_the_question_is_printed(
+    predict: Predict, capsys: pytest.CaptureFixture[str]
+) -> None:
+    predict("How many threads?", key="threads")
+    assert capsys.readouterr().out == "Your prediction: How many threads?\n"
+    assert predict.value("threads") is None
+
+
+def test_typing_a_number_enters_it_and_emptying_the_field_drops_it(predict: Predict) -> None:
+    box = _ask._prediction_box(predict, "How many?", "threads", "threads")
+    field, _, note = box.children[1].children
+    field.value = "1,000"
+    assert predict.value("threads") == 1000
+    assert "noted" in note.value
+    field.value = "many"
+    assert predict.value("threads") is None
+    assert "not a number" in note.value
+    field.value = ""
+    assert predict.value("threads") is None
+    assert ">not a number" not in note.value
+
+
+def test_asking_again_shows_what_was_entered(predict: Predict) -> None:
+    predict.enter("threads", 250)
+    box = _ask._prediction_box(predict, "How many?", "threads", "")
+    assert box.children[1].children[0].value == "250"
+
+
+def test_the_quiz_is_text_without_a_front_end(capsys: pytest.CaptureFixture[str]) -> None:
+    quiz({**WHO, "right": "a thread"})  # type: ignore[typeddict-item]
+    printed = capsys.readouterr().out
+    assert "Who waits?" in printed
+    assert "b) a thread" in printed
+    assert "Yes." not in printed
+
+
+def test_a_question_whose_right_answer_is_no_option_is_refused() -> None:
+    with pytest.raises(ValueError, match="not an option"):
+        quiz({**WHO, "right": "nobody"})  # type: ignore[typeddict-item]
+
+
+def _texts(widget: Any) -> str:
+    """All that the front end is sent for a widget and what it holds."""
+    inner = "".join(_texts(child) for child in getattr(widget, "children", ()))
+    return str(widget.get_state()) + inner
+
+
+def test_a_choice_brings_its_own_reply_and_nothing_else_leaves_the_kernel() -> None:
+    card = _ask._question_card({**WHO, "right": "a thread"})  # type: ignore[typeddict-item]
+    choice, reply = card.children[2:]
+    assert "Yes." not in _texts(card)
+    choice.value = "the loop"
+    assert "No: it turns." in reply.value
+    assert "ub-wrong" in reply.value
+    choice.value = "a thread"
+    assert "Yes." in reply.value
+    assert "ub-right" in reply.value

@@ -1,0 +1,160 @@
+"""`compare` for real: served, loaded, measured, and nothing left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from unblocked.show import _measure, compare
+from unblocked.show._comparison import COLUMNS
+from unblocked.show._measure import Bench, Plan
+
+if TYPE_CHECKING:
+    from unblocked.rig import Upstream
+
+PLAN = Plan(users=2, seconds=0.3, fan_out=None, delay=None, path="/")
+
+
+class App:
+    """An ASGI app without a lifespan that remembers what it was asked."""
+
+    def __init__(self, status: int = 200) -> None:
+        self.status = status
+        self.queries: set[str] = set()
+        self.called = threading.Event()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        assert scope["type"] == "http"
+        self.queries.add(scope["query_string"].decode())
+        self.called.set()
+        await send({"type": "http.response.start", "status": self.status, "headers": []})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+
+class Watcher:
+    """Writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.rows: list[Any] = []
+        self.first_row = threading.Event()
+
+    def begin(self, plan: Plan) -> None:
+        self.told.append("begin")
+
+    def started(self, variant: str) -> None:
+        self.told.append(f"started {variant}")
+
+    def measured(self, variant: str, row: Any) -> None:
+        self.rows.append(row)
+        self.first_row.set()
+
+    def ended(self, variant: str, numbers: Any) -> None:
+        self.told.append(f"ended {variant}")
+
+
+def test_each_variant_gets_a_row_with_all_numbers(
+    upstream: Upstream, capsys: pytest.CaptureFixture[str]
+) -> None:
+    variants = {"one": App(), "two": App()}
+    result = asyncio.run(compare(variants, upstream=upstream, users=2, seconds=0.3, fan_out=7))
+    assert [row["variant"] for row in result.rows] == ["one", "two"]
+    for row in result.rows:
+        assert {key for _, key in COLUMNS} <= set(row)
+        assert row["threads_added"] == row["threads_peak"] - row["threads_before"] == 0
+        assert row["answers_per_second"] > 0
+        assert row["p50_ms"] <= row["p99_ms"]
+        assert row["errors"] == 0
+    assert variants["one"].queries == {"fan_out=7"}
+    assert "answers a second" in capsys.readouterr().out
+
+
+def test_failing_answers_are_counted_and_named(capsys: pytest.CaptureFixture[str]) -> None:
+    result = asyncio.run(compare({"broken": App(503)}, users=1, seconds=0.2))
+    assert result["broken"]["errors"] > 0
+    assert result["broken"]["p50_ms"] is None
+    assert any("503" in note for note in result.notes)
+    assert "503" in capsys.readouterr().out
+
+
+def test_the_delay_of_the_upstream_is_varied(upstream: Upstream) -> None:
+    bench = Bench({"one": App()}, upstream)
+    plan = Plan(1, 0.2, None, 0.05, "/")
+    asyncio.run(bench.run(plan, Watcher(), asyncio.Event()))
+    assert upstream.delay == 0.05
+
+
+def test_variants_run_one_after_the_other_and_are_reported() -> None:
+    watcher = Watcher()
+    bench = Bench({"one": App(), "two": App()}, None)
+    result = asyncio.run(bench.run(PLAN, watcher, asyncio.Event()))
+    assert watcher.told == ["begin", "started one", "ended one", "started two", "ended two"]
+    assert watcher.rows
+    assert all(len(row) == 1 + len(_measure.SERIES) for row in watcher.rows)
+    assert len(result.curves) == 2
+
+
+def test_stop_ends_a_run_and_keeps_what_was_measured() -> None:
+    async def stopped() -> Any:
+        stop, watcher = asyncio.Event(), Watcher()
+        bench = Bench({"one": App(), "two": App()}, None)
+        plan = Plan(1, 3600.0, None, None, "/")
+        running = asyncio.ensure_future(bench.run(plan, watcher, stop))
+        assert await asyncio.to_thread(watcher.first_row.wait, 30)
+        stop.set()
+        return await running
+
+    result = asyncio.run(stopped())
+    assert [row["variant"] for row in result.rows] == ["one"]
+    assert any("Stopped early" in note for note in result.notes)
+
+
+def test_cancelling_leaves_nothing() -> None:
+    async def cancelled() -> None:
+        app = App()
+        running = asyncio.ensure_future(compare({"one": app}, users=1, seconds=3600.0))
+        assert await asyncio.to_thread(app.called.wait, 30)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    asyncio.run(cancelled())
+
+
+def test_users_are_capped_to_the_sockets_that_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_measure, "descriptors_left", lambda: 64 + 6 * 3)
+    plan, notes = Bench({}, None)._within_limits(Plan(500, 1.0, None, None, "/"))
+    assert plan.users == 3
+    assert "500 users need more open sockets" in notes[0]
+
+
+def test_a_start_up_that_fails_raises_the_apps_own_error() -> None:
+    with pytest.raises((LookupError, RuntimeError)):
+        asyncio.run(compare({"broken": _Fails()}, users=1, seconds=0.1))
+
+
+class _Fails:
+    """Its start-up fails as a lifespan's does."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": "no settings"})
+        raise LookupError("no settings")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [(({},), "at least one variant"), (({"one": App()},), "give compare the upstream")],
+)
+def test_what_cannot_be_compared_is_refused(arguments: Any, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        asyncio.run(compare(*arguments, delay=0.5))
+
+
+def test_a_plan_describes_itself() -> None:
+    plan = Plan(50, 2.5, 5, 0.2, "/feed?x=1")
+    assert str(plan) == "50 users, fan-out 5, upstream 200 ms, 2.5 s each"
+    assert plan.query == "/feed?x=1&fan_out=5"

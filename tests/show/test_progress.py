@@ -1,0 +1,74 @@
+"""The map of the course."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from unblocked.grading import marks
+from unblocked.show import _progress
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("UNBLOCKED_HOME", str(tmp_path))
+    return tmp_path
+
+
+def _lesson(name: str, title: str) -> Any:
+    return SimpleNamespace(name=name, title=title, minutes=25)
+
+
+def _room(slug: str, lesson: str) -> Any:
+    return SimpleNamespace(slug=slug, title=f"Do {slug}", minutes=20, points=10, lesson=lesson)
+
+
+LESSONS = (_lesson("01-a-server", "A server"), _lesson("02-threads", "Threads <&>"))
+ROOMS = (_room("serve-it", "01-a-server"), _room("bound-it", "02"), _room("alone", "99"))
+
+
+def test_marks_are_read_where_the_grader_writes_them(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _progress.data_folder() == marks.home() == home
+    monkeypatch.delenv("UNBLOCKED_HOME")
+    assert _progress.data_folder() == marks.home()
+
+
+@pytest.mark.parametrize("content", [None, "no JSON", "[]"])
+def test_without_usable_marks_there_are_none(home: Path, content: str | None) -> None:
+    if content is not None:
+        (home / "marks.json").write_text(content)
+    assert _progress.read_marks() == {}
+
+
+def test_text_shows_lessons_exercises_and_the_best_mark() -> None:
+    text = _progress._as_text(LESSONS, ROOMS, {"serve-it": {"points": 7}})
+    assert "01  A server  (25 min)" in text
+    assert "serve-it  Do serve-it  (20 min, 10 points): 7 of 10" in text
+    assert "bound-it  Do bound-it  (20 min, 10 points): not tried yet" in text
+    assert text.endswith("Your points: 7 of 30")
+
+
+def test_the_table_links_each_exercise_below_its_lesson() -> None:
+    html = _progress._as_html(LESSONS, ROOMS, {"bound-it": {"points": 10}})
+    order = [
+        html.index(f"{name}.ipynb")
+        for name in ("01-a-server", "serve-it", "02-threads", "bound-it", "alone")
+    ]
+    assert order == sorted(order)
+    assert "Threads &lt;&amp;&gt;" in html
+    assert 'value="1.000"' in html
+    assert "10 of 10" in html
+
+
+def test_progress_prints_the_map(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / "marks.json").write_text(json.dumps({"no-such-exercise": {"points": 3}}))
+    _progress.progress()
+    assert "Lessons" in capsys.readouterr().out
