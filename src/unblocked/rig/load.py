@@ -96,9 +96,11 @@ class LoadResult:
     def _warnings(self) -> list[str]:
         if not self.limited:
             return []
+        why = f"it used {self.cpu:.0%} of a core"
+        if self.cpu < _BUSY:
+            why = f"it had to wait for a core, {self.lag * 1000:.0f} ms each time"
         return [
-            f"The load generator itself was the limit ({self.cpu:.0%} of a core, timers "
-            f"{self.lag * 1000:.0f} ms late): these figures are not the app's."
+            f"The load generator itself was the limit ({why}): the app may be faster than this."
         ]
 
 
