@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from show_waiting import until
 
 from unblocked.rig import Upstream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-PATIENCE = 30.0
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Poll until `condition` holds; fails after a long time."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it never came true"
-        threading.Event().wait(0.005)
+    from collections.abc import Iterator
 
 
 @pytest.fixture(autouse=True)
