@@ -1,0 +1,33 @@
+# caught by: at most four lookups at once
+from contextlib import asynccontextmanager
+
+import anyio
+import anyio.to_thread
+import httpx
+from fastapi import FastAPI, Request
+
+
+@asynccontextmanager
+async def lifespan(app):
+    async with httpx.AsyncClient(timeout=60) as client:
+        yield {"client": client}
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+@app.get("/legacy/{key}")
+async def legacy(key: str):
+    limiter = anyio.CapacityLimiter(4)
+    return {"value": await anyio.to_thread.run_sync(legacy_lookup, key, limiter=limiter)}
+
+
+@app.get("/crunch/{n}")
+def crunched(n: int):
+    return {"value": crunch(n)}
+
+
+@app.get("/pause")
+async def pause(request: Request):
+    await request.state.client.get(URL)
+    return {"paused": True}

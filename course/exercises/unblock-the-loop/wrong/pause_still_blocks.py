@@ -1,0 +1,35 @@
+# caught by: others are answered while pauses are held
+from contextlib import asynccontextmanager
+
+import anyio
+import anyio.to_thread
+import httpx
+from fastapi import FastAPI
+
+
+@asynccontextmanager
+async def lifespan(app):
+    async with httpx.AsyncClient(timeout=60) as client:
+        yield {"client": client}
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+limiter = anyio.CapacityLimiter(4)
+
+
+@app.get("/legacy/{key}")
+async def legacy(key: str):
+    return {"value": await anyio.to_thread.run_sync(legacy_lookup, key, limiter=limiter)}
+
+
+@app.get("/crunch/{n}")
+def crunched(n: int):
+    return {"value": crunch(n)}
+
+
+@app.get("/pause")
+async def pause():
+    httpx.get(URL, timeout=60)
+    return {"paused": True}

@@ -1,0 +1,38 @@
+# caught by: the same answers as before
+from contextlib import asynccontextmanager
+
+import anyio
+import anyio.to_thread
+import httpx
+from fastapi import FastAPI, Request
+
+
+@asynccontextmanager
+async def lifespan(app):
+    async with httpx.AsyncClient(timeout=60) as client:
+        yield {"client": client}
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+limiter = anyio.CapacityLimiter(4)
+kept = {}
+
+
+@app.get("/legacy/{key}")
+async def legacy(key: str):
+    if not kept:
+        kept[0] = await anyio.to_thread.run_sync(legacy_lookup, key, limiter=limiter)
+    return {"value": kept[0]}
+
+
+@app.get("/crunch/{n}")
+def crunched(n: int):
+    return {"value": crunch(n)}
+
+
+@app.get("/pause")
+async def pause(request: Request):
+    await request.state.client.get(URL)
+    return {"paused": True}
