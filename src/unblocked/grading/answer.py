@@ -48,51 +48,54 @@ def read(path: Path, slug: str, needed: str = "app") -> Answer:
         Unusable: there is no such file, or it is neither a notebook nor Python.
         NoAnswer: the notebook has no answer cell, or it is empty.
     """
-    text = _text(path)
-    if path.suffix == ".ipynb":
-        return _from_cells(_code_cells(text, path), slug, needed)
-    if path.suffix == ".py":
-        return _checked(text, slug)
-    raise Unusable(f"{path.name} is neither a notebook (.ipynb) nor Python (.py).")
-
-
-def _text(path: Path) -> str:
     try:
-        if path.stat().st_size > LARGEST:
-            raise Unusable(f"{path.name} is larger than {LARGEST >> 20} MiB: clear its outputs.")
-        return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise Unusable(f"There is no file {path}.") from None
-    except UnicodeDecodeError:
-        raise Unusable(f"{path.name} is not text: save the notebook again in Jupyter.") from None
+        with path.open("rb") as file:
+            data = file.read(LARGEST + 1)
     except OSError as error:
         raise Unusable(f"{path} cannot be read: {error.strerror}.") from None
+    return from_bytes(data, path.name, slug, needed)
 
 
-def _code_cells(text: str, path: Path) -> list[dict[str, Any]]:
+def from_bytes(data: bytes, name: str, slug: str, needed: str = "app") -> Answer:
+    """The answer to `slug` in the content of a file of this name; raises as `read` does."""
+    if len(data) > LARGEST:
+        raise Unusable(f"{name} is larger than {LARGEST >> 20} MiB: clear its outputs.")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise Unusable(f"{name} is not text: save the notebook again in Jupyter.") from None
+    if name.endswith(".ipynb"):
+        return _from_cells(code_cells(text, name), slug, needed)
+    if name.endswith(".py"):
+        return _checked(text, slug)
+    raise Unusable(f"{name} is neither a notebook (.ipynb) nor Python (.py).")
+
+
+def code_cells(text: str, name: str) -> list[dict[str, Any]]:
+    """A notebook's code cells; raises `Unusable` when the text is no notebook."""
     try:
         cells = json.loads(text)["cells"]
         return [cell for cell in cells if cell["cell_type"] == "code"]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise Unusable(
-            f"{path.name} is no notebook, or is cut off: open it in Jupyter and save it again."
+            f"{name} is no notebook, or is cut off: open it in Jupyter and save it again."
         ) from None
 
 
 def _from_cells(cells: list[dict[str, Any]], slug: str, needed: str) -> Answer:
-    found = [c for c in cells if _grade_id(c) == slug] or [
-        c for c in cells if marked(_source(c)) == slug
+    found = [c for c in cells if grade_id(c) == slug] or [
+        c for c in cells if marked(source_of(c)) == slug
     ]
     if not found:
         raise NoAnswer(
             f"No cell is the answer to {slug}. Its first line must be # exercise: {slug}"
         )
-    last = _source(found[-1])
+    last = source_of(found[-1])
     if len(found) == 1:
         return _checked(last, slug)
     if defines(last, needed):
         return Answer(last, f"{len(found)} cells are marked as the answer; the last one counts.")
-    whole = "\n".join(_source(cell) for cell in found)
+    whole = "\n".join(source_of(cell) for cell in found)
     return Answer(whole, f"The answer was split into {len(found)} cells; all were run, in order.")
 
 
@@ -102,13 +105,15 @@ def _checked(source: str, slug: str) -> Answer:
     return Answer(source)
 
 
-def _grade_id(cell: dict[str, Any]) -> str:
+def grade_id(cell: dict[str, Any]) -> str:
+    """The cell's `nbgrader.grade_id`, or ''."""
     metadata = cell.get("metadata")
     nbgrader = metadata.get("nbgrader") if isinstance(metadata, dict) else None
     return str(nbgrader.get("grade_id", "")) if isinstance(nbgrader, dict) else ""
 
 
-def _source(cell: dict[str, Any]) -> str:
+def source_of(cell: dict[str, Any]) -> str:
+    """The cell's code."""
     source = cell.get("source", "")
     return "".join(map(str, source)) if isinstance(source, list) else str(source)
 

@@ -91,9 +91,8 @@ class Answer:
         else:
             self.say(event=f"{what}-done", value=value)
 
-    async def _do_start(self, fd: int | None = None) -> int:
-        sock = socket.create_server(("127.0.0.1", 0)) if fd is None else socket.socket(fileno=fd)
-        port: int = sock.getsockname()[1]
+    async def _do_start(self, fd: int) -> None:
+        sock = socket.socket(fileno=fd)
         app = getattr(self.module, "app", None)
         if app is None:
             raise NameError("name 'app' is not defined")
@@ -107,7 +106,6 @@ class Answer:
             await asyncio.sleep(0.005)  # uvicorn offers no event
         if not self.server.started:
             raise RuntimeError("the app's start-up failed")
-        return port
 
     async def _do_stop(self) -> bool:
         assert self.server is not None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from unblocked import course
@@ -52,7 +51,7 @@ def _reporter(args: argparse.Namespace, task: Exercise) -> Any:
     if args.stream:
         names = [c.name for c in task.criteria]
         print(json.dumps({"criteria": names, "max_points": task.max_points}), flush=True)
-        return lambda verdict: print(json.dumps(asdict(verdict)), flush=True)
+        return lambda verdict: print(json.dumps(verdict.as_dict()), flush=True)
     return (lambda _: None) if args.json else print_verdict
 
 

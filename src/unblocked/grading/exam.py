@@ -12,6 +12,7 @@ import contextlib
 import json
 import secrets
 import socket
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 TICK = 0.05
 QUIET_TICKS = 60
 """Ticks without an event, and with the answer asleep, after which a wait is given up."""
+IDLE_TICKS = 4
+"""Quiet ticks after which a waiting run lets another one work."""
+STARVED = 1.0
+"""Seconds late for a tick: the machine was too busy for anything seen since to be trusted."""
 MOST_TICKS = 1200
 """Ticks after which a wait is given up whatever happens."""
 LOOP_TURNS = 20
@@ -100,17 +105,20 @@ class Exam:
     def __init__(self, nursery: Nursery, source: str, given: str = "", inside: str = "") -> None:
         self.nursery, self.source, self.given, self.inside = nursery, source, given, inside
         self.out_of_memory = False
+        self.starved = False
+        """The machine was too busy to judge by: what failed is worth a second look."""
 
     @contextlib.asynccontextmanager
     async def run(self) -> AsyncIterator[App]:
         """A fresh process for the answer; nothing is executed before `App.load` or `start`."""
         run = self.nursery.run(self.source, self.given, self.inside, {})
-        async with run, contextlib.AsyncExitStack() as stack:
-            app = App(run, stack)
+        async with self.nursery.slots, run, contextlib.AsyncExitStack() as stack:
+            app = App(run, stack, self.nursery.slots)
             try:
                 yield app
             finally:
                 self.out_of_memory |= run.killed_for_memory
+                self.starved |= app.starved
 
     @contextlib.asynccontextmanager
     async def serving(
@@ -124,12 +132,38 @@ class Exam:
             yield app, upstream
 
 
+class _Patience:
+    """Counts quiet ticks, and lends the run's slot to others while it only waits."""
+
+    def __init__(self, slots: asyncio.Semaphore) -> None:
+        self.slots = slots
+        self.quiet = self.ticks = 0
+        self.lent = False
+
+    def tick(self, *, quiet: bool) -> None:
+        self.ticks += 1
+        self.quiet = self.quiet + 1 if quiet else 0
+        if self.quiet == IDLE_TICKS and not self.lent:
+            self.slots.release()
+            self.lent = True
+
+    @property
+    def over(self) -> bool:
+        return self.quiet >= QUIET_TICKS or self.ticks >= MOST_TICKS
+
+    async def end(self) -> None:
+        if self.lent:
+            await self.slots.acquire()
+
+
 @dataclass
 class App:
     """The answer in its process: started and stopped, called, and watched from outside."""
 
     process: AnswerRun
     stack: contextlib.AsyncExitStack
+    slots: asyncio.Semaphore
+    starved: bool = False
     tasks: list[asyncio.Task[Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -237,17 +271,16 @@ class App:
         Raises:
             Failed: one of `calls` ended too early, or all is quiet and it still does not hold.
         """
-        quiet = 0
-        for _ in range(MOST_TICKS):
-            if condition():
-                return
-            for call in calls:
-                if call.done():
-                    await self._too_early(call, called, expected, look)
-            moved = await self._tick()
-            quiet = 0 if moved or not self.process.asleep() else quiet + 1
-            if quiet >= QUIET_TICKS or self.process.gone.is_set():
-                break
+        patience = _Patience(self.slots)
+        try:
+            while not condition() and not patience.over and not self.process.gone.is_set():
+                for call in calls:
+                    if call.done():
+                        await self._too_early(call, called, expected, look)
+                moved = await self._tick()
+                patience.tick(quiet=not moved and self.process.asleep())
+        finally:
+            await patience.end()
         if condition():
             return
         if self.process.gone.is_set():
@@ -259,10 +292,11 @@ class App:
 
     async def _tick(self) -> bool:
         self._moved.clear()
+        begun = time.monotonic()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._moved.wait(), TICK)
-            return True
-        return False
+        self.starved |= time.monotonic() - begun > TICK + STARVED
+        return self._moved.is_set()
 
     async def _too_early(
         self, call: asyncio.Task[Reply], called: str, expected: str, look: str

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import importlib.util
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from unblocked.course import Room
     from unblocked.grading.sandbox import Nursery
 
-AT_A_TIME = 4
-"""Criteria of one answer that are tried side by side, each in a process of its own."""
-
 Result = dict[str, Any]
 
 
@@ -36,6 +33,12 @@ class Verdict:
     points: int
     max_points: int
     message: str
+    waited: bool = False
+    """It failed because nothing happened any more, not because something wrong was seen."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """As it stands in a result."""
+        return {name: value for name, value in asdict(self).items() if name != "waited"}
 
 
 @dataclass(frozen=True)
@@ -89,14 +92,20 @@ async def mark(
     *,
     note: str = "",
     on_verdict: Callable[[Verdict], None] = lambda _: None,
-    at_a_time: int = AT_A_TIME,
+    second_look: bool = False,
 ) -> Result:
-    """Judge an answer by every criterion; whatever it does, there is a mark and a reason."""
+    """Judge an answer by every criterion; whatever it does, there is a mark and a reason.
+
+    What failed while the machine was too busy is judged again, alone. With `second_look`, so is a
+    criterion at which patience ran out, and when that changes the verdict, so are the others.
+    """
     started = time.monotonic()
     exam = Exam(nursery, source, task.given, task.inside)
     outcome, reason = await _try_to_load(exam)
     if outcome == "graded":
-        verdicts = await _judge_all(task, exam, on_verdict, at_a_time)
+        verdicts = await _judge_all(task, exam, on_verdict)
+        if second_look or exam.starved:
+            verdicts = await _look_again(task, exam, verdicts, on_verdict)
         outcome = "out-of-memory" if exam.out_of_memory else outcome
     else:
         verdicts = [_verdict(c, False, reason) for c in task.criteria]
@@ -114,7 +123,7 @@ def result(
     note: str = "",
 ) -> Result:
     """The object that `unblocked check --json` prints."""
-    checks = [asdict(verdict) for verdict in verdicts]
+    checks = [verdict.as_dict() for verdict in verdicts]
     made: Result = {
         "exercise": task.slug,
         "points": sum(check["points"] for check in checks),
@@ -181,13 +190,10 @@ def _cpu_seconds(pid: int) -> float:
 
 
 async def _judge_all(
-    task: Exercise, exam: Exam, on_verdict: Callable[[Verdict], None], at_a_time: int
+    task: Exercise, exam: Exam, on_verdict: Callable[[Verdict], None]
 ) -> list[Verdict]:
-    room = asyncio.Semaphore(at_a_time)
-
     async def judged(criterion: Criterion) -> Verdict:
-        async with room:
-            verdict = await _judge(criterion, exam)
+        verdict = await _judge(criterion, exam)
         on_verdict(verdict)
         return verdict
 
@@ -196,11 +202,27 @@ async def _judge_all(
     return [task.result() for task in tasks]
 
 
+async def _look_again(
+    task: Exercise, exam: Exam, verdicts: list[Verdict], on_verdict: Callable[[Verdict], None]
+) -> list[Verdict]:
+    """Judge again, one at a time, what may have failed for want of CPU, until one is confirmed."""
+    revised = list(verdicts)
+    for index, verdict in enumerate(verdicts):
+        if verdict.passed or not (verdict.waited or exam.starved):
+            continue
+        exam.starved = False
+        revised[index] = await _judge(task.criteria[index], exam)
+        on_verdict(revised[index])
+        if not revised[index].passed and not exam.starved:
+            break
+    return revised
+
+
 async def _judge(criterion: Criterion, exam: Exam) -> Verdict:
     try:
         return _verdict(criterion, True, await criterion.judge(exam))
     except Failed as failure:
-        return _verdict(criterion, False, str(failure))
+        return replace(_verdict(criterion, False, str(failure)), waited=failure.waited)
     except AnswerError as error:
         return _verdict(criterion, False, f"Your app did not start: {error}")
     except Gone as gone:

@@ -14,9 +14,7 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING, Any
 
-import psutil
-
-from unblocked.grading import channel
+from unblocked.grading import channel, processes
 from unblocked.grading.isolation import RUNGS, STANDARD
 
 if TYPE_CHECKING:
@@ -26,8 +24,10 @@ MEMORY = 1 << 30
 """Bytes that an answer may hold resident, its child processes included."""
 START_PATIENCE = 60.0
 """Seconds that a start-up may take."""
+SLOTS = 2 * max(1, min(2, os.cpu_count() or 1))
+"""Runs at work at the same time: more would only take the CPU from one another."""
 _TAIL = 64 << 10
-_WATCH_EVERY = 0.05
+_WATCH_EVERY = 0.1
 
 
 class Refused(Exception):
@@ -43,18 +43,38 @@ class AnswerError(Exception):
 
 
 class Nursery:
-    """The pre-imported process from which answers are forked. Use as `async with`."""
+    """The pre-imported process from which answers are forked. Use as `async with`.
 
-    def __init__(self, rung: str | None = None) -> None:
-        self.rung = rung or ""
+    Takes the best rung of the ladder that this system allows, or the one given.
+
+    Raises:
+        Refused: on entering, when nothing as good as `require` can be had.
+    """
+
+    def __init__(
+        self, require: str | None = None, *, rung: str | None = None, slots: int = SLOTS
+    ) -> None:
+        self.require, self.rung = require, rung or ""
+        self.slots = asyncio.Semaphore(slots)
+        """For runs that are at work. One that only waits gives its slot back meanwhile."""
 
     async def __aenter__(self) -> Nursery:
         self.process, self.marker = _start_nursery()
-        await _readable(self.marker, START_PATIENCE)
-        channel.receive(self.marker)
-        if not self.rung:
-            self.rung = await self._best()
+        try:
+            await _readable(self.marker, START_PATIENCE)
+            channel.receive(self.marker)
+            self.rung = self.rung or await self._best()
+            self._refuse_less()
+        except BaseException:
+            await self.__aexit__()
+            raise
         return self
+
+    def _refuse_less(self) -> None:
+        if self.require and RUNGS.index(self.rung) > RUNGS.index(self.require):
+            raise Refused(
+                f"This system offers the isolation {self.rung!r}, less than {self.require!r}."
+            )
 
     async def __aexit__(self, *_: object) -> None:
         self.marker.close()
@@ -201,14 +221,11 @@ class AnswerRun:
             self.output = (self.output + piece)[-_TAIL:]
 
     async def _watch_memory(self) -> None:
-        with contextlib.suppress(psutil.Error):
-            process = psutil.Process(self.pid)
-            while True:
-                family = [process, *process.children(recursive=True)]
-                if sum(p.memory_info().rss for p in family) > MEMORY:
-                    self.killed_for_memory = True
-                    self._kill()
-                await asyncio.sleep(_WATCH_EVERY)
+        while not self.gone.is_set():
+            if processes.resident_with_children(self.pid) > MEMORY:
+                self.killed_for_memory = True
+                self._kill()
+            await asyncio.sleep(_WATCH_EVERY)
 
     def wait_for(self, what: str) -> asyncio.Future[dict[str, Any]]:
         """A future for the next "what-done" or "what-failed" that the process says."""
@@ -248,27 +265,15 @@ class AnswerRun:
 
     def threads(self) -> int:
         """Threads of the answer's process, as the system counts them; 0 when it has gone."""
-        try:
-            return psutil.Process(self.pid).num_threads()
-        except psutil.Error:
-            return 0
+        return processes.threads(self.pid)
 
     def memory(self) -> int:
         """Resident bytes of the answer's process; 0 when it has gone."""
-        try:
-            return int(psutil.Process(self.pid).memory_info().rss)
-        except psutil.Error:
-            return 0
+        return processes.resident(self.pid)
 
     def asleep(self) -> bool:
         """Whether no thread of the process wants the CPU: it waits for something."""
-        try:
-            folder = f"/proc/{self.pid}/task"
-            return all(_state(f"{folder}/{tid}/stat") != "R" for tid in os.listdir(folder))
-        except FileNotFoundError:
-            with contextlib.suppress(psutil.Error):
-                return psutil.Process(self.pid).status() != psutil.STATUS_RUNNING
-            return True
+        return processes.asleep(self.pid)
 
     def last_words(self) -> str:
         """The last error that the answer's process printed, with the answer's line, or ''."""
@@ -279,14 +284,6 @@ class AnswerRun:
         lines = re.findall(r'File "[^"]*answer\.py", line (\d+)', text)
         where = f" (line {lines[-1]} of your answer)" if lines else ""
         return errors[-1][:300] + where if errors else ""
-
-
-def _state(path: str) -> str:
-    try:
-        with open(path) as file:
-            return file.read().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return "X"
 
 
 async def _readable(sock: socket.socket, seconds: float) -> None:

@@ -1,0 +1,97 @@
+"""The file of results: one line per answer, on disk before the next is marked."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import BinaryIO
+
+
+class Busy(Exception):
+    """Another run marks into this folder."""
+
+
+class Key(NamedTuple):
+    """What makes an answer the same answer, marked by the same checks."""
+
+    learner: str
+    exercise: str
+    sha256: str
+    course_version: str
+
+
+class Ledger:
+    """`results.jsonl` in a folder of marks, locked for one run at a time. Use with `with`.
+
+    Raises:
+        Busy: on entering, when another run has it.
+    """
+
+    def __init__(self, folder: Path, *, again: bool = False) -> None:
+        self.path = folder / "results.jsonl"
+        self.lock_path = folder / ".lock"
+        self.again = again
+        self.results: dict[Key, dict[str, Any]] = {}
+
+    def __enter__(self) -> Ledger:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = self.lock_path.open("ab")
+        try:
+            _lock(self._lock)
+        except OSError:
+            self._lock.close()
+            raise Busy(f"Another run is marking into {self.path.parent}.") from None
+        if self.again and self.path.exists():
+            stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+            self.path.rename(self.path.with_name(f"results-before-{stamp}.jsonl"))
+        self._read()
+        self._file = self.path.open("ab")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+        self._lock.close()
+
+    def _read(self) -> None:
+        """Take in what is there; a last line that was torn by a crash is cut off."""
+        if not self.path.exists():
+            return
+        data = self.path.read_bytes()
+        whole = data[: data.rfind(b"\n") + 1]
+        if len(whole) < len(data):
+            os.truncate(self.path, len(whole))
+        for line in whole.splitlines():
+            try:
+                result = json.loads(line)
+                self.results[key_of(result)] = result
+            except (ValueError, KeyError, TypeError):
+                continue
+
+    def add(self, result: dict[str, Any]) -> None:
+        """Append a result and wait until the disk has it."""
+        self._file.write(json.dumps(result).encode() + b"\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self.results[key_of(result)] = result
+
+
+def key_of(result: dict[str, Any]) -> Key:
+    """The key under which a result is kept."""
+    return Key(*(result[name] for name in Key._fields))
+
+
+def _lock(file: BinaryIO) -> None:
+    """Take the file for this process; raises OSError when another has it."""
+    if os.name == "nt":
+        import msvcrt
+
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+    else:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,78 @@
+"""What the system says about a process, read as cheaply as it can be, for many looks a second."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+import psutil
+
+_PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+_PROC = Path("/proc/self/statm").exists()
+
+
+def threads(pid: int) -> int:
+    """Threads of the process; 0 when it has gone."""
+    if _PROC:
+        return len(_tasks(pid))
+    with contextlib.suppress(psutil.Error):
+        return int(psutil.Process(pid).num_threads())
+    return 0
+
+
+def resident(pid: int) -> int:
+    """Resident bytes of the process; 0 when it has gone."""
+    if _PROC:
+        return _number(f"/proc/{pid}/statm", 1) * _PAGE
+    with contextlib.suppress(psutil.Error):
+        return int(psutil.Process(pid).memory_info().rss)
+    return 0
+
+
+def resident_with_children(pid: int) -> int:
+    """Resident bytes of the process and all that descend from it."""
+    if _PROC:
+        return resident(pid) + sum(map(resident_with_children, _children(pid)))
+    with contextlib.suppress(psutil.Error):
+        family = psutil.Process(pid).children(recursive=True)
+        return resident(pid) + sum(resident(child.pid) for child in family)
+    return resident(pid)
+
+
+def asleep(pid: int) -> bool:
+    """Whether no thread of the process wants the CPU: all wait for something."""
+    if _PROC:
+        return all(_state(f"/proc/{pid}/task/{tid}/stat") != "R" for tid in _tasks(pid))
+    with contextlib.suppress(psutil.Error):
+        return bool(psutil.Process(pid).status() != psutil.STATUS_RUNNING)
+    return True
+
+
+def _tasks(pid: int) -> list[str]:
+    try:
+        return os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return []
+
+
+def _children(pid: int) -> list[int]:
+    found = (_text(f"/proc/{pid}/task/{tid}/children") for tid in _tasks(pid))
+    return [int(child) for text in found for child in text.split()]
+
+
+def _state(path: str) -> str:
+    return _text(path).rpartition(")")[2].strip()[:1]
+
+
+def _number(path: str, index: int) -> int:
+    fields = _text(path).split()
+    return int(fields[index]) if len(fields) > index else 0
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path) as file:
+            return file.read()
+    except OSError:
+        return ""

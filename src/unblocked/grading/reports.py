@@ -1,0 +1,186 @@
+"""What a class's marks become: tables for learning platforms, a page per learner, a summary."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import html
+import re
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from unblocked.grading.roster import Learner, Roster
+
+Result = dict[str, Any]
+Row = tuple["Learner | None", str, str, "Result | None"]
+"""A learner of the roster (or None), the learner's name or id, the exercise, the result or None."""
+
+NBGRADER = (
+    "assignment", "duedate", "timestamp", "student_id", "last_name", "first_name", "email",
+    "raw_score", "late_submission_penalty", "score", "max_score",
+)  # fmt: skip
+"""The columns of `nbgrader export`."""
+
+
+def rows(results: Iterable[Result], roster: Roster | None, exercises: Sequence[str]) -> list[Row]:
+    """One row per learner and exercise; learners of the roster without a result are absent."""
+    by_key = {(r["learner"], r["exercise"]): r for r in results}
+    if roster is None:
+        return [(None, who, slug, result) for (who, slug), result in sorted(by_key.items())]
+    listed = {learner.id for learner in roster.learners}
+    strangers = sorted({who for who, _ in by_key} - listed)
+    people: list[tuple[Learner | None, str]] = [(x, x.id) for x in roster.learners]
+    people += [(None, who) for who in strangers]
+    return [(x, who, slug, by_key.get((who, slug))) for x, who in people for slug in exercises]
+
+
+def safe_cell(value: object) -> object:
+    """A cell that no spreadsheet runs: text that begins like a formula gets an apostrophe."""
+    text = str(value)
+    return f"'{text}" if isinstance(value, str) and text[:1] in "=+-@\t\r" and text else value
+
+
+def _write(path: Path, heading: Sequence[str], lines: Iterable[Sequence[object]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([safe_cell(cell) for cell in heading])
+        writer.writerows([safe_cell(cell) for cell in line] for line in lines)
+
+
+def grades(path: Path, rows: Iterable[Row], max_points: Mapping[str, int]) -> None:
+    """`grades.csv` in nbgrader's columns; the scores of an absent learner are empty."""
+    _write(path, NBGRADER, (_grade_line(row, max_points) for row in rows))
+
+
+def _grade_line(row: Row, max_points: Mapping[str, int]) -> list[object]:
+    learner, who, slug, result = row
+    first, last, email = (learner.first, learner.last, learner.email) if learner else ("", "", "")
+    points: object = result["points"] if result else ""
+    when = result["marked_at"] if result else ""
+    return [slug, "", when, who, last, first, email, points, 0.0, points, max_points[slug]]
+
+
+def canvas(path: Path, rows: Sequence[Row], roster: Roster, max_points: Mapping[str, int]) -> None:
+    """A gradebook that Canvas imports: the roster's columns and one per exercise."""
+    keep = [c for c in roster.columns if c.lower() in _CANVAS_COLUMNS]
+    slugs = [slug for slug in max_points if any(row[2] == slug for row in rows)]
+    points = {(who, slug): r["points"] for _, who, slug, r in rows if r}
+    lines = (
+        [*(x.row[c] for c in keep), *(points.get((x.id, slug), "") for slug in slugs)]
+        for x in roster.learners
+    )
+    _write(path, [*keep, *slugs], lines)
+
+
+_CANVAS_COLUMNS = ("student", "id", "sis user id", "sis login id", "section", "root account")
+
+
+def moodle(path: Path, rows: Iterable[Row], roster: Roster, max_points: Mapping[str, int]) -> None:
+    """Moodle's grading worksheet: the roster's columns, with the grade and a comment."""
+    keep = [c for c in roster.columns if c.lower() not in ("grade", "feedback comments")]
+    lines = (
+        [
+            *(learner.row[c] for c in keep),
+            slug,
+            result["points"] if result else "",
+            max_points[slug],
+            _one_line(result) if result else "no submission",
+        ]
+        for learner, _, slug, result in rows
+        if learner
+    )
+    heading = [*keep, "Exercise", "Grade", "Maximum Grade", "Feedback comments"]
+    _write(path, heading, lines)
+
+
+def _one_line(result: Result) -> str:
+    missed = [check["name"] for check in result["checks"] if not check["passed"]]
+    return "All criteria are met." if not missed else f"Not yet: {', '.join(missed)}."
+
+
+_STYLE = """
+:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
+body { max-width: 50rem; margin: 2rem auto; padding: 0 1rem }
+table { border-collapse: collapse; width: 100% } td, th { text-align: left; padding: .3rem .6rem;
+border-bottom: 1px solid #8884; vertical-align: top } td.n { text-align: right }
+.ok { color: #009e73 } .no { color: #d55e00 } pre { white-space: pre-wrap; margin: .2rem 0 }
+meter { width: 12rem }
+"""
+
+
+def _page(title: str, body: str) -> str:
+    head = f"<meta charset=utf-8><title>{html.escape(title)}</title><style>{_STYLE}</style>"
+    view = '<meta name=viewport content="width=device-width">'
+    return f"<!doctype html><html lang=en><head>{head}{view}</head><body>{body}</body></html>\n"
+
+
+def feedback(folder: Path, result: Result, who: str) -> Path:
+    """A page for one learner and exercise, self-contained; returns where it lies."""
+    path = folder / safe_name(result["learner"]) / f"{result['exercise']}.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    title = f"{result['exercise']}: {result['points']} of {result['max_points']} points"
+    note = html.escape(str(result.get("note", "")))
+    origin = f"{html.escape(who)} · {html.escape(result['file'])}"
+    body = f"""<h1>{html.escape(title)}</h1><p>{origin}</p>
+<meter value={result["points"]} max={result["max_points"]}></meter>
+<p>{_OUTCOMES.get(result["outcome"], "")} {note}</p>
+<table><tr><th>Criterion<th>Points<th>What was seen</tr>{"".join(map(_check, result["checks"]))}
+</table><p>Marked {result["marked_at"]}, isolation: {html.escape(result["isolation"])}.</p>"""
+    path.write_text(_page(title, body), encoding="utf-8")
+    return path
+
+
+_OUTCOMES = {
+    "no-answer": "There was no answer to mark.",
+    "crashed": "The code could not be executed.",
+    "timeout": "The code did not come to an end.",
+    "out-of-memory": "The app took more memory than an answer may have.",
+}
+
+
+def _check(check: dict[str, Any]) -> str:
+    kind, sign = ("ok", "✓") if check["passed"] else ("no", "✗")
+    name, message = html.escape(check["name"]), html.escape(check["message"])
+    points = f"{check['points']}/{check['max_points']}"
+    return f"<tr><td class={kind}>{sign} {name}<td class=n>{points}<td><pre>{message}</pre></tr>"
+
+
+def safe_name(name: str) -> str:
+    """A file name for anybody's name: no path, no surprise, and never twice the same."""
+    plain = re.sub(r"[^\w.,+@ -]", "_", name).strip(" .")[:80]
+    if plain == name:
+        return plain
+    return f"{plain or 'learner'}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def summary(path: Path, rows: Sequence[Row], unplaced: Sequence[tuple[str, str]]) -> None:
+    """The class at a glance: marks per exercise, which criterion fails most, what is unplaced."""
+    parts = ["<h1>The class at a glance</h1>"]
+    slugs = dict.fromkeys(row[2] for row in rows)
+    parts += [_exercise_summary(slug, [row for row in rows if row[2] == slug]) for slug in slugs]
+    if unplaced:
+        items = (f"<tr><td>{html.escape(f)}<td>{html.escape(why)}</tr>" for f, why in unplaced)
+        parts.append("<h2>Not marked</h2><table>" + "".join(items) + "</table>")
+    path.write_text(_page("The class at a glance", "\n".join(parts)), encoding="utf-8")
+
+
+def _exercise_summary(slug: str, rows: Sequence[Row]) -> str:
+    results = [result for *_, result in rows if result]
+    failed: Counter[str] = Counter()
+    for result in results:
+        failed.update({c["name"]: not c["passed"] for c in result["checks"]})
+    lines = "".join(
+        f"<tr><td>{html.escape(name)}<td class=n>{count}<td><meter value={count} "
+        f"max={len(results)}></meter></tr>"
+        for name, count in failed.most_common()
+    )
+    full = sum(r["points"] == r["max_points"] for r in results)
+    absent = len(rows) - len(results)
+    return (
+        f"<h2>{html.escape(slug)}</h2><p>{len(results)} marked, {full} with full marks, "
+        f"{absent} absent.</p><table><tr><th>Criterion<th>Failed<th></tr>{lines}</table>"
+    )

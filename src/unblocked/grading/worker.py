@@ -1,0 +1,112 @@
+"""A process that marks answers: jobs come in as lines of JSON, results go out as lines of JSON.
+
+It is the same unit of work on one machine and on a cluster's: the submission's bytes travel, so
+that a worker needs no files but the course.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import json
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypedDict
+
+from unblocked import course
+from unblocked.grading import answer
+from unblocked.grading.mark import Exercise, Result, exercise, mark, no_answer
+from unblocked.grading.sandbox import Nursery, Refused
+
+ANSWERS_AT_A_TIME = 6
+"""Answers in hand at once in a worker: wrong ones mostly wait, and waiting costs nothing."""
+
+SLOTS = 2
+"""Runs at work at once in a worker, which has about one core."""
+
+
+class Job(TypedDict):
+    """One submission to mark; `content` is base64."""
+
+    learner: str
+    exercise: str
+    file: str
+    content: str
+
+
+def job(learner: str, slug: str, file: str, content: bytes) -> Job:
+    """The job for a submission."""
+    data = base64.b64encode(content).decode()
+    return Job(learner=learner, exercise=slug, file=file, content=data)
+
+
+class Marker:
+    """Marks jobs with the exercises of one course, in one nursery."""
+
+    def __init__(self, folder: Path | None, nursery: Nursery) -> None:
+        self.folder, self.nursery = folder, nursery
+        self.exercises: dict[str, Exercise] = {}
+
+    def exercise(self, slug: str) -> Exercise:
+        """The exercise, its checks loaded once."""
+        if slug not in self.exercises:
+            self.exercises[slug] = exercise(course.room(slug, self.folder))
+        return self.exercises[slug]
+
+    async def result(self, job: Job) -> Result:
+        """The line of `results.jsonl` for a submission."""
+        content = base64.b64decode(job["content"])
+        made = await self._mark(job, content)
+        return {
+            "learner": job["learner"],
+            **made,
+            "file": job["file"],
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "marked_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+
+    async def _mark(self, job: Job, content: bytes) -> Result:
+        task = self.exercise(job["exercise"])
+        try:
+            found = answer.from_bytes(content, job["file"], task.slug, task.needed)
+        except (answer.NoAnswer, answer.Unusable) as error:
+            return no_answer(task, str(error))
+        return await mark(task, found.source, self.nursery, note=found.note, second_look=True)
+
+
+async def serve(folder: Path | None, require: str | None) -> None:
+    """Mark what comes on stdin until it closes, a few answers at a time."""
+    reader = asyncio.StreamReader(limit=2 * answer.LARGEST)
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    room = asyncio.Semaphore(ANSWERS_AT_A_TIME)
+    async with Nursery(require, slots=SLOTS) as nursery, asyncio.TaskGroup() as group:
+        print(json.dumps({"ready": nursery.rung}), flush=True)
+        marker = Marker(folder, nursery)
+        while line := await reader.readline():
+            group.create_task(_one(marker, json.loads(line), room))
+
+
+async def _one(marker: Marker, message: dict[str, Any], room: asyncio.Semaphore) -> None:
+    async with room:
+        result = await marker.result(message["job"])
+    print(json.dumps({"id": message["id"], "result": result}), flush=True)
+
+
+def main() -> None:
+    """`python -m unblocked.grading.worker [COURSE] [RUNG]`, both may be ''."""
+    folder, require = [*sys.argv[1:], "", ""][:2]
+    try:
+        asyncio.run(serve(Path(folder) if folder else None, require or None))
+    except (Refused, course.CourseError) as error:
+        print(json.dumps({"refused": str(error)}), flush=True)
+    except (KeyboardInterrupt, BrokenPipeError):
+        pass
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,210 @@
+"""Who does the marking: worker processes on this machine, or a Dask cluster's."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from unblocked.grading import answer
+from unblocked.grading.sandbox import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+    from pathlib import Path
+
+    from unblocked.grading.worker import Job
+
+IN_HAND = 6
+"""Jobs that a worker is given before it has answered the first."""
+DEATHS_FORGIVEN = 3
+"""How often a job may take its worker with it before it counts as crashed."""
+
+
+class WorkerDied(Exception):
+    """A worker's process has ended without its results."""
+
+
+class Worker:
+    """A marking process of our own. Use with `async with`."""
+
+    def __init__(self, course: Path | None, require: str | None) -> None:
+        self.arguments = (str(course or ""), require or "")
+        self.waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
+
+    async def __aenter__(self) -> Worker:
+        self.process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "unblocked.grading.worker", *self.arguments),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            limit=answer.LARGEST,
+        )
+        first = await self._line()
+        if "ready" not in first:
+            await self.__aexit__()
+            raise Refused(first.get("refused", "a worker did not start"))
+        self.rung: str = first["ready"]
+        self.hearing = asyncio.create_task(self._hear())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self.process.kill()
+        await self.process.wait()
+        if hasattr(self, "hearing"):
+            await self.hearing
+
+    async def _line(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        line = await self.process.stdout.readline()
+        message: dict[str, Any] = json.loads(line) if line.endswith(b"\n") else {}
+        return message
+
+    async def _hear(self) -> None:
+        while message := await self._line():
+            self.waiting.pop(message["id"]).set_result(message["result"])
+        for future in self.waiting.values():
+            future.set_exception(WorkerDied())
+        self.waiting.clear()
+
+    async def mark(self, number: int, job: Job) -> dict[str, Any]:
+        """The result for one job; raises `WorkerDied`."""
+        assert self.process.stdin is not None
+        if self.hearing.done():
+            raise WorkerDied
+        future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self.waiting[number] = future
+        with contextlib.suppress(ConnectionError):
+            self.process.stdin.write(json.dumps({"id": number, "job": job}).encode() + b"\n")
+            await self.process.stdin.drain()
+        return await future
+
+
+async def on_this_machine(
+    jobs: Sequence[Job], workers: int, course: Path | None, require: str | None
+) -> AsyncIterator[dict[str, Any]]:
+    """The results of all jobs, in the order in which they are ready.
+
+    Raises:
+        Refused: the system's isolation is less than `require`.
+    """
+    todo: asyncio.Queue[tuple[int, Job, int]] = asyncio.Queue()
+    done: asyncio.Queue[dict[str, Any] | BaseException] = asyncio.Queue()
+    for number, job in enumerate(jobs):
+        todo.put_nowait((number, job, 0))
+    size = max(1, min(workers, len(jobs)))
+    crews = [asyncio.create_task(_crew(todo, done, course, require)) for _ in range(size)]
+    try:
+        for _ in jobs:
+            result = await done.get()
+            if isinstance(result, BaseException):
+                raise result
+            yield result
+    finally:
+        for crew in crews:
+            crew.cancel()
+        await asyncio.gather(*crews, return_exceptions=True)
+
+
+async def _crew(
+    todo: asyncio.Queue[tuple[int, Job, int]],
+    done: asyncio.Queue[dict[str, Any] | BaseException],
+    course: Path | None,
+    require: str | None,
+) -> None:
+    """Keep one worker busy; when it dies, start another and give it what was in hand."""
+    try:
+        while True:
+            async with Worker(course, require) as worker:
+                hands = [_hand(worker, todo, done) for _ in range(IN_HAND)]
+                await asyncio.gather(*hands)
+    except Exception as error:
+        done.put_nowait(error)
+
+
+async def _hand(
+    worker: Worker,
+    todo: asyncio.Queue[tuple[int, Job, int]],
+    done: asyncio.Queue[dict[str, Any] | BaseException],
+) -> None:
+    while True:
+        number, job, deaths = await todo.get()
+        try:
+            done.put_nowait(await worker.mark(number, job))
+        except WorkerDied:
+            if deaths + 1 >= DEATHS_FORGIVEN:
+                done.put_nowait(WorkerDied(f"{job['file']} ended its worker {deaths + 1} times"))
+            else:
+                todo.put_nowait((number, job, deaths + 1))
+            return
+        except asyncio.CancelledError:
+            todo.put_nowait((number, job, deaths))
+            raise
+
+
+class _ClusterWorker:
+    """The marking process that a Dask worker keeps, one per course and rung."""
+
+    kept: ClassVar[dict[tuple[str, str], _ClusterWorker]] = {}
+    turn = threading.Lock()  # a Dask worker may have several threads
+
+    def __init__(self, course: str, require: str) -> None:
+        command = [sys.executable, "-m", "unblocked.grading.worker", course, require]
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
+        first = self._line()
+        if "ready" not in first:
+            raise Refused(first.get("refused", "a worker did not start"))
+
+    @classmethod
+    def of(cls, course: str, require: str) -> _ClusterWorker:
+        kept = cls.kept.get((course, require))
+        if kept is None or kept.process.poll() is not None:
+            kept = cls.kept[course, require] = cls(course, require)
+        return kept
+
+    def _line(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        message: dict[str, Any] = json.loads(line) if line.endswith("\n") else {}
+        return message
+
+    def mark(self, job: Job) -> dict[str, Any]:
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps({"id": 0, "job": job}) + "\n")
+        self.process.stdin.flush()
+        message = self._line()
+        if not message:
+            raise WorkerDied(job["file"])
+        result: dict[str, Any] = message["result"]
+        return result
+
+
+def mark_on_cluster(job: Job, course: str, require: str) -> dict[str, Any]:
+    """One job in a Dask worker."""
+    with _ClusterWorker.turn:
+        return _ClusterWorker.of(course, require).mark(job)
+
+
+async def on_cluster(
+    jobs: Sequence[Job], address: str, course: Path | None, require: str | None
+) -> AsyncIterator[dict[str, Any]]:
+    """The results of all jobs, marked by the workers of a Dask cluster.
+
+    A worker that dies loses nothing: the scheduler gives its jobs to another.
+    """
+    from distributed import Client, as_completed
+
+    arguments = (str(course or ""), require or "")
+    async with Client(address, asynchronous=True) as client:  # type: ignore[no-untyped-call]
+        futures = [
+            client.submit(mark_on_cluster, job, *arguments, pure=False, retries=DEATHS_FORGIVEN)
+            for job in jobs
+        ]
+        ready = as_completed(futures, with_results=True)  # type: ignore[no-untyped-call]
+        async for _, result in ready:
+            yield result
