@@ -38,13 +38,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _refuse(_sentence(error))
     except KeyboardInterrupt:
         return _INTERRUPTED
+    except ModuleNotFoundError as error:
+        if not (error.name or "unblocked").startswith("unblocked"):
+            return _refuse(f"{error.name} is missing; install it with `pip install -e .[dev]`.")
+        return _fault(error)
     except Exception as error:
-        if os.environ.get("UNBLOCKED_TRACEBACK"):
-            raise
-        return _refuse(
-            f"this is a fault of Unblocked, not yours: {type(error).__name__}: {error}. "
-            "Run it again with UNBLOCKED_TRACEBACK=1 and report what it says."
-        )
+        return _fault(error)
+
+
+def _fault(error: Exception) -> int:
+    if os.environ.get("UNBLOCKED_TRACEBACK"):
+        raise error
+    return _refuse(
+        f"this is a fault of Unblocked, not yours: {type(error).__name__}: {error}. "
+        "Run it again with UNBLOCKED_TRACEBACK=1 and report what it says."
+    )
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from unblocked.authoring._pages import Course
     from unblocked.course import Lesson, Room
 
-SECONDS_PER_RUN = 60
-"""A guard against a hang, and what a lesson may take on two cores."""
+SECONDS_PER_CELL = 60
+"""A lesson may take a minute on two cores; this guards against a hang, on a busy machine too."""
+SECONDS_IN_ALL = 280
 
 BEFORE = """
 import asyncio as _asyncio, threading as _threading, time as _time
@@ -30,21 +31,25 @@ def _what_is_there():
     me = _psutil.Process()
     listening = [c for c in me.net_connections("inet") if c.status == _psutil.CONN_LISTEN]
     return (
-        {f"thread {thread.name}" for thread in _threading.enumerate()}
+        {f"thread {t.name} {type(t).__module__}" for t in _threading.enumerate()}
         | {f"process {child.pid} {child.name()}" for child in me.children(recursive=True)}
         | {f"port {connection.laddr.port}" for connection in listening}
-        | {f"task {task.get_name()} {_where(task)}" for task in _asyncio.all_tasks()}
+        | {f"task {task.get_name()} {_where(task)}" for task in _tasks()}
     )
+
+def _tasks():
+    return _asyncio.all_tasks() - {_asyncio.current_task()}
 
 def _where(task):
     code = getattr(task.get_coro(), "cr_code", None)
     return code.co_filename if code else ""
 
 def _is_ours(name):
-    # The kernel makes tasks of its own; the loop's default executor keeps its idle threads.
+    # The kernel has tasks of its own, pyzmq starts a thread with the first large message, and
+    # the kernel's loop keeps the idle threads of its default executor.
     if name.startswith("task"):
         return not any(part in name for part in ("ipykernel/", "zmq/", "tornado/", "jupyter"))
-    return not name.startswith("thread asyncio_")
+    return not name.startswith("thread asyncio_") and " zmq." not in name
 
 _before = _what_is_there()
 """
@@ -79,13 +84,13 @@ def run(notebook: Any, folder: Path) -> Any:
     """Execute it; an error in a cell that is not tagged for it is raised here."""
     client = NotebookClient(
         notebook,
-        timeout=SECONDS_PER_RUN,
+        timeout=SECONDS_PER_CELL,
         kernel_name="python3",
         resources={"metadata": {"path": str(folder)}},
     )
 
     async def in_time() -> None:
-        async with asyncio.timeout(2 * SECONDS_PER_RUN):
+        async with asyncio.timeout(SECONDS_IN_ALL):
             await client.async_execute()
 
     asyncio.run(in_time())

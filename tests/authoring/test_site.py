@@ -1,0 +1,120 @@
+"""The static pages: executed, linked, searched, and whole without a network."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import sync_playwright
+from small_course import write_course
+
+from unblocked.authoring import site as sites
+from unblocked.course import CourseError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Page, Route
+
+CHROMIUM = shutil.which("chromium")
+
+
+@pytest.fixture(scope="module")
+def small_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small course as pages, made once: its lessons are executed for it."""
+    root = write_course(tmp_path_factory.mktemp("course"))
+    out = root / "my site"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("unblocked.course._PACKAGE", root / "src" / "unblocked")
+        patch.setattr(sites, "_copy_mermaid", lambda _: False)
+        assert sites.site(out) == 0
+    return out
+
+
+def read(site: Path, name: str) -> str:
+    return (site / name).read_text("utf-8")
+
+
+def test_lessons_are_executed_and_exercises_are_not(small_site: Path) -> None:
+    assert "as it should" in read(small_site, "notebooks/01-counting.html")
+    assert "output_area" in read(small_site, "notebooks/01-counting.html")
+    assert "output_area" not in read(small_site, "exercises/add-up.html")
+    assert "solved" not in read(small_site, "exercises/add-up.html")
+
+
+def test_every_link_and_file_is_within_the_site(small_site: Path) -> None:
+    for page in small_site.rglob("*.html"):
+        text = page.read_text("utf-8")
+        for target in re.findall(r'(?:href|src)="([^"#]+)', text):
+            if not target.startswith("https://"):
+                assert (page.parent / target).is_file(), (page.name, target)
+
+
+def test_nothing_is_fetched_from_outside(small_site: Path) -> None:
+    for page in small_site.rglob("*.html"):
+        assert re.findall(r'(?:src|<link[^>]*href)="https?:', page.read_text("utf-8")) == []
+
+
+def test_every_page_opens_itself_in_binder(small_site: Path) -> None:
+    link = "some/where/HEAD?urlpath=lab%2Ftree%2Fnotebooks%2F01-counting.ipynb"
+    assert link in read(small_site, "notebooks/01-counting.html")
+
+
+def test_other_folders_are_not_written_into(at_home: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("mine")
+    with pytest.raises(CourseError, match="empty folder"):
+        sites.site(tmp_path / "mine")
+
+
+def test_a_site_may_be_written_again(small_site: Path) -> None:
+    sites._make_room(small_site)
+
+
+def test_a_lesson_that_fails_is_named(at_home: Path, tmp_path: Path) -> None:
+    lesson = at_home / "course/lessons/00-start.md"
+    lesson.write_text(lesson.read_text("utf-8").replace("raise ValueError", "raise KeyError"))
+    text = lesson.read_text("utf-8").replace(":tags: [raises-exception]\n", "")
+    lesson.write_text(text, "utf-8")
+    with pytest.raises(CourseError, match="00-start fails: KeyError"):
+        sites.site(tmp_path / "out")
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    with sync_playwright() as playwright:
+        switches = ["--no-sandbox", "--disable-gpu"]
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=switches)
+        yield browser.new_page()
+        browser.close()
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+def test_it_is_read_and_searched_from_a_disk(small_site: Path, page: Page) -> None:
+    outside: list[str] = []
+
+    def watch(route: Route) -> None:
+        if route.request.url.startswith("file:"):
+            route.continue_()
+        else:
+            outside.append(route.request.url)
+            route.abort()
+
+    page.route("**/*", watch)
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.goto((small_site / "index.html").as_uri())
+    page.get_by_role("navigation").get_by_role("link", name="01 · Counting").click()
+    page.get_by_role("heading", name="01 · Counting").wait_for()
+    page.keyboard.press("/")
+    page.keyboard.type("five numbers")
+    page.locator("#found a").first.click()
+    page.get_by_role("heading", name="Exercise: Add up").wait_for()
+    assert page.url.split("#")[0].endswith("/exercises/add-up.html")
+    page.get_by_label("Search").fill("no such words here")
+    page.get_by_text("Nothing has all of these words.").wait_for()
+    assert (outside, faults) == ([], [])
