@@ -60,9 +60,13 @@ def _strays(room: Room) -> Iterator[str]:
     for path in sorted(room.folder.rglob("*")):
         name = path.relative_to(room.folder)
         known = name.parts[0] in _FOLDERS and len(name.parts) == 2 and path.suffix == ".py"
-        known = known or name.as_posix() in _FILES or "__pycache__" in name.parts
+        known = known or name.as_posix() in _FILES or _is_cache(name)
         if path.is_file() and not known:
             yield f"{name.as_posix()} does not belong here"
+
+
+def _is_cache(name: Path) -> bool:
+    return any(part.startswith(".") or part == "__pycache__" for part in name.parts)
 
 
 def _answers(room: Room) -> Iterator[str]:
