@@ -201,10 +201,28 @@ class Notebook:
         self.page.goto(self.lab.address(self.path, fresh=fresh), timeout=OPEN_MS)
         self.page.wait_for_function(KERNEL_IS_IDLE, timeout=OPEN_MS)
 
+    def start_all(self) -> None:
+        """Run every cell without waiting."""
+        self.page.evaluate(
+            "() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }"
+        )
+
     def run_all(self) -> None:
         """Run every cell, and wait for the last."""
         self.page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
-        self.page.wait_for_function(KERNEL_IS_IDLE)
+        self.await_idle()
+
+    def run_cells(self, *indices: int) -> None:
+        """Run some cells, each to its end."""
+        for index in indices:
+            self.page.evaluate(
+                """async (index) => {
+                    window.jupyterapp.shell.currentWidget.content.activeCellIndex = index;
+                    await window.jupyterapp.commands.execute('notebook:run-cell');
+                }""",
+                index,
+            )
+        self.await_idle()
 
     def start_cell(self, index: int) -> None:
         """Run one cell without waiting for its end."""

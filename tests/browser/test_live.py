@@ -1,0 +1,225 @@
+"""`compare` and `watch`, seen and pressed in a browser."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from conftest import KERNEL_IS_IDLE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import Lab, Notebook
+    from playwright.sync_api import Locator, Page
+
+APPS = """
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from urllib.request import urlopen
+from unblocked import Upstream, compare, serve
+
+upstream = Upstream(delay=0.1)
+
+def fetch():
+    return urlopen(upstream.url).read()
+
+async def answer(send):
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"ok"})
+
+async def threads(scope, receive, send):
+    loop = asyncio.get_running_loop()
+    with ThreadPoolExecutor(2) as pool:
+        await asyncio.gather(*(loop.run_in_executor(pool, fetch) for _ in range(2)))
+    await answer(send)
+
+async def waits(scope, receive, send):
+    await asyncio.sleep(0.1)
+    await answer(send)
+"""
+COMPARE = """
+result = await compare({{"threads": threads, "await": waits}}, upstream=upstream,
+                       users=4, seconds={seconds}, interactive={interactive})
+"""
+LEFT = """
+import json, psutil, threading
+upstream.stop()
+ours = {"compare", "meter", "watch", "load reports", "serve threads", "serve await"}
+print(json.dumps({
+    "threads": sorted(ours & {thread.name for thread in threading.enumerate()}),
+    "children": len(psutil.Process().children()),
+    "tasks": sum("unblocked" in repr(task) for task in asyncio.all_tasks()),
+}))
+"""
+
+
+def compare_cell(seconds: float, *, interactive: bool = False) -> str:
+    return COMPARE.format(seconds=seconds, interactive=interactive)
+
+
+def panels(page: Page) -> Locator:
+    return page.locator(".lc-root")
+
+
+def await_updates(page: Page, least: int) -> None:
+    page.wait_for_function(
+        "(least) => +(document.querySelector('.lc-root')?.dataset.updates ?? 0) >= least",
+        arg=least,
+    )
+
+
+def printed(notebook: Notebook, cell: int) -> str:
+    return "".join(output.get("text", "") for output in notebook.outputs()[cell])
+
+
+def nothing_is_left(notebook: Notebook, cell: int) -> None:
+    notebook.start_cell(cell)
+    notebook.await_idle()
+    assert notebook.errors() == []
+    assert json.loads(printed(notebook, cell)) == {"threads": [], "children": 0, "tasks": 0}
+
+
+def data_of(notebook: Notebook, cell: int) -> dict[str, Any]:
+    outputs = notebook.outputs()[cell]
+    assert len(outputs) == 1, outputs
+    data: dict[str, Any] = outputs[0]["data"]
+    return data
+
+
+def test_the_chart_changes_and_gives_way_to_picture_and_table(
+    open_notebook: Callable[..., Notebook], page: Page, lab: Lab
+) -> None:
+    numbers = "print([row['threads_added'] for row in result.rows])"
+    notebook = open_notebook(APPS, compare_cell(4), numbers, LEFT)
+    notebook.start_cell(0)
+    notebook.await_idle()
+    notebook.start_cell(1)
+    await_updates(page, 5)
+    assert panels(page).count() == 2
+    before = panels(page).first.screenshot()
+    await_updates(page, 12)
+    assert panels(page).first.screenshot() != before
+    figure = panels(page).first.get_by_role("img")
+    label = figure.get_attribute("aria-label") or ""
+    assert re.match(r"threads\. threads added: latest \S+, largest [\d,]+", label), label
+
+    notebook.await_idle()
+    assert panels(page).count() == 0
+    data = data_of(notebook, 1)
+    assert data["image/png"]
+    assert "application/vnd.jupyter.widget-view+json" not in data
+    picture = notebook.cell(1).locator("img")
+    assert "threads added" in (picture.get_attribute("alt") or "")
+    notebook.start_cell(2)
+    notebook.await_idle()
+    for number in json.loads(printed(notebook, 2)):
+        assert notebook.cell(1).get_by_role("cell", name=str(number), exact=True).count()
+    nothing_is_left(notebook, 3)
+    as_a_stranger_sees_it(notebook, lab)
+
+
+def as_a_stranger_sees_it(notebook: Notebook, lab: Lab) -> None:
+    """Saved, changed by somebody else and so no longer trusted, opened with a new kernel."""
+    notebook.close()
+    file = lab.root / notebook.path
+    document = json.loads(file.read_text())
+    document["metadata"]["title"] = "not the file that was trusted"
+    file.write_text(json.dumps(document))
+    notebook.open()
+    shown = notebook.cell(1)
+    shown.locator("img").wait_for()
+    assert shown.locator("img").evaluate("(img) => img.complete && img.naturalWidth > 0")
+    assert "threads added" in (shown.locator("img").get_attribute("alt") or "")
+    assert shown.get_by_role("row").count() == 3
+    assert notebook.page.get_by_text("model not found").count() == 0
+
+
+def test_stop_ends_the_run_and_keeps_what_was_measured(
+    open_notebook: Callable[..., Notebook], page: Page
+) -> None:
+    notebook = open_notebook(APPS, compare_cell(3600), LEFT)
+    notebook.start_cell(0)
+    notebook.await_idle()
+    notebook.start_cell(1)
+    await_updates(page, 5)
+    page.locator(".jp-OutputArea").get_by_role("button", name="Stop").click()
+    notebook.await_idle()
+    assert "Stopped early" in data_of(notebook, 1)["text/html"]
+    assert panels(page).count() == 0
+    nothing_is_left(notebook, 2)
+
+
+def test_interrupting_the_kernel_leaves_nothing(
+    open_notebook: Callable[..., Notebook], page: Page
+) -> None:
+    notebook = open_notebook(APPS, compare_cell(3600), LEFT)
+    notebook.start_cell(0)
+    notebook.await_idle()
+    notebook.start_cell(1)
+    await_updates(page, 5)
+    page.evaluate("() => window.jupyterapp.commands.execute('notebook:interrupt-kernel')")
+    notebook.await_idle()
+    assert panels(page).count() == 0
+    page.evaluate("() => window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
+    nothing_is_left(notebook, 2)
+
+
+def test_sliders_change_the_load_of_the_next_run(
+    open_notebook: Callable[..., Notebook], page: Page
+) -> None:
+    notebook = open_notebook(APPS, compare_cell(0.5, interactive=True), "print(result.title)", LEFT)
+    notebook.start_cell(0)
+    notebook.await_idle()
+    notebook.start_cell(1)
+    start = page.locator(".jp-OutputArea").get_by_role("button", name="Start")
+    start.wait_for()
+    users = page.get_by_role("slider").first
+    users.focus()
+    users.press("ArrowRight")
+    page.locator(".widget-readout", has_text=re.compile(r"^5$")).wait_for()
+    start.click()
+    keep = page.locator(".jp-OutputArea").get_by_role("button", name="Keep")
+    page.locator(".jp-OutputArea figure img").wait_for()
+    assert panels(page).count() == 2
+    keep.click()
+    notebook.await_idle()
+    notebook.start_cell(2)
+    notebook.await_idle()
+    assert printed(notebook, 2).startswith("5 users")
+    nothing_is_left(notebook, 3)
+
+
+def test_a_watched_app_shows_its_strip_until_it_stops(
+    open_notebook: Callable[..., Notebook], page: Page
+) -> None:
+    notebook = open_notebook(
+        APPS, "server = serve(waits, name='await')\nserver.watch(every=0.1)", "server.stop()", LEFT
+    )
+    notebook.run_cells(0, 1)
+    await_updates(page, 5)
+    assert panels(page).count() == 1
+    notebook.run_cells(2)
+    notebook.cell(1).locator("img").wait_for()
+    assert panels(page).count() == 0
+    assert "loop lag" in data_of(notebook, 1)["text/html"]
+    nothing_is_left(notebook, 3)
+
+
+def test_the_live_view_follows_the_theme(
+    open_notebook: Callable[..., Notebook], page: Page
+) -> None:
+    notebook = open_notebook(APPS, compare_cell(3600), LEFT)
+    notebook.start_cell(0)
+    notebook.await_idle()
+    notebook.start_cell(1)
+    await_updates(page, 3)
+    ground = "(panel) => getComputedStyle(panel).backgroundColor"
+    light = panels(page).first.evaluate(ground)
+    notebook.theme("JupyterLab Dark")
+    assert panels(page).first.evaluate(ground) != light
+    notebook.theme("JupyterLab Light")
+    page.locator(".jp-OutputArea").get_by_role("button", name="Stop").click()
+    page.wait_for_function(KERNEL_IS_IDLE)
+    nothing_is_left(notebook, 2)

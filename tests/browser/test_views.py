@@ -1,0 +1,95 @@
+"""Predictions, the quiz, the map, a served app's pages, and JupyterLab itself."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from playwright.sync_api import expect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import Lab, Notebook
+    from playwright.sync_api import Page
+
+ASK = """
+from unblocked import predict, progress, quiz
+predict("How many threads?", key="threads", unit="threads")
+"""
+QUIZ = """
+quiz({"ask": "Who waits?", "options": {"the loop": "It turns.", "a thread": "So it does."},
+      "right": "a thread"})
+"""
+SERVE = """
+from fastapi import FastAPI
+from unblocked import serve
+
+app = FastAPI()
+
+@app.get("/hello/{name}")
+def hello(name: str):
+    return {"hello": name}
+
+server = serve(app)
+print(server.port)
+"""
+
+
+def test_a_prediction_is_scored(open_notebook: Callable[..., Notebook], page: Page) -> None:
+    notebook = open_notebook(ASK, "predict.score('threads', 250)")
+    notebook.run_cells(0)
+    notebook.cell(0).get_by_placeholder("a number").fill("50")
+    notebook.cell(0).get_by_text("noted", exact=True).wait_for()
+    notebook.run_cells(1)
+    said = notebook.outputs()[1][0]["text"]
+    assert said == "You predicted 50; measured: 250. Too low by a factor of 5.0.\n"
+
+
+def test_the_quiz_replies_to_each_choice(
+    open_notebook: Callable[..., Notebook], page: Page, lab: Lab
+) -> None:
+    notebook = open_notebook("from unblocked import quiz", QUIZ)
+    notebook.run_cells(0, 1)
+    card = notebook.cell(1).locator(".jp-OutputArea")
+    card.get_by_label("the loop").check()
+    card.get_by_text("It turns.").wait_for()
+    card.get_by_label("a thread").check()
+    card.get_by_text("So it does.").wait_for()
+    notebook.write_cell(1, "")
+    notebook.save()
+    assert "So it does" not in (lab.root / notebook.path).read_text()
+
+
+def test_the_docs_of_a_served_app_work_direct_and_through_the_proxy(
+    open_notebook: Callable[..., Notebook], page: Page, lab: Lab
+) -> None:
+    notebook = open_notebook(SERVE, "server", "server.stop()")
+    notebook.run_cells(0, 1)
+    port = notebook.outputs()[0][0]["text"].strip()
+    assert f"http://127.0.0.1:{port}/docs" in notebook.outputs()[1][0]["data"]["text/html"]
+    for address in (f"http://127.0.0.1:{port}/docs", f"{lab.url}proxy/{port}/docs"):
+        docs = page.context.new_page()
+        docs.goto(address)
+        docs.get_by_role("button", name=re.compile("GET.*hello")).first.click()
+        docs.get_by_role("button", name="Try it out").click()
+        docs.get_by_placeholder("name").fill("loop")
+        docs.get_by_role("button", name="Execute").click()
+        reply = docs.locator(".live-responses-table .response-col_description").first
+        expect(reply).to_contain_text('"hello": "loop"')
+        docs.close()
+    notebook.run_cells(2)
+
+
+def test_jupyterlab_opens_on_the_first_lesson_without_a_news_popup(
+    open_notebook: Callable[..., Notebook], page: Page
+) -> None:
+    notebook = open_notebook(path="notebooks/00-start-here.ipynb")
+    assert page.locator(".jp-DirListing-item", has_text="exercises").count() == 1 or (
+        page.locator(".jp-DirListing-item", has_text="00-start-here").count() == 1
+    )
+    notebook.run_all()
+    assert notebook.errors() == []
+    assert page.locator(".jp-toastContainer .Toastify__toast").count() == 0
+    table = page.locator(".jp-OutputArea-output table", has_text="Your best mark")
+    table.get_by_text("The thread blow-up").wait_for()
