@@ -139,7 +139,7 @@ def serving(
     def answers() -> bool:
         assert process.poll() is None, log.read_text("utf-8")
         with contextlib.suppress(OSError):
-            return site.get(probe)[0] < 500
+            return site.get(probe)[0] == 200
         return False
 
     with log.open("w", encoding="utf-8") as out:

@@ -1,0 +1,218 @@
+"""A class on JupyterHub, as INSTRUCTORS.md says: two learners, an update, the marks."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import urllib.request
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import pytest
+from machines import (
+    REPOSITORY,
+    Site,
+    VirtualEnv,
+    clean_environment,
+    copy_course,
+    free_port,
+    need,
+    run,
+    serving,
+    wait_for,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+GUIDE = (REPOSITORY / "INSTRUCTORS.md").read_text("utf-8")
+TOKEN = "a-token-for-this-test-alone-0123456789"
+EXERCISE = "exercises/fix-the-article.ipynb"
+# What a test machine lacks: system users, and ports of its own.
+FOR_THE_TEST = """
+load_subconfig("jupyterhub_config.py")
+c.JupyterHub.bind_url = "http://127.0.0.1:{port}"
+c.JupyterHub.hub_port = {hub_port}
+c.JupyterHub.db_url = "sqlite://"
+c.JupyterHub.cookie_secret_file = "{folder}/cookie-secret"
+c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:{api_port}"
+c.ConfigurableHTTPProxy.pid_file = "{folder}/proxy.pid"
+c.JupyterHub.authenticator_class = "dummy"
+c.Authenticator.allow_all = True
+c.JupyterHub.spawner_class = "simple"
+c.SimpleLocalProcessSpawner.home_dir_template = "{folder}/homes/{{username}}"
+c.Spawner.args = ["--allow-root"]
+c.JupyterHub.services = [{{"name": "test", "api_token": "{token}"}}]
+scopes = ["admin:users", "admin:servers", "access:servers"]
+c.JupyterHub.load_roles = [{{"name": "test", "services": ["test"], "scopes": scopes}}]
+"""
+
+
+def of_the_guide(pattern: str) -> str:
+    found = re.search(pattern, GUIDE, re.S)
+    assert found is not None
+    return found.group(1)
+
+
+@dataclass(frozen=True)
+class Class:
+    """The full course, the learners' copy of it under git, and where both are installed."""
+
+    folder: Path
+    full: Path
+    handed_out: Path
+    venv: VirtualEnv
+
+    def git(self, *words: str) -> str:
+        who = ["-c", "user.name=Instructor", "-c", "user.email=instructor@localhost.invalid"]
+        return run("git", "-C", self.handed_out, *who, *words)
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory: pytest.TempPathFactory) -> Class:
+    need(shutil.which("npm"), "npm")
+    folder = tmp_path_factory.mktemp("hub")
+    full, handed_out = copy_course(folder), folder / "course"
+    venv = VirtualEnv.make(folder / "venv", "3.11", seed=True)
+    venv.install("-c", "requirements.txt", "-e", ".", "jupytext", "nbformat", cwd=full)
+    unblocked(venv, "build", "--for-learners", str(handed_out))
+    made = Class(folder, full, handed_out, venv)
+    made.git("init", "-q", "-b", "main")
+    made.git("add", "-A")
+    made.git("commit", "-qm", "The course")
+    packages = of_the_guide(r"pip install -c requirements.txt (jupyterhub[^\n]+)\n").split()
+    venv.install("-c", "requirements.txt", *packages, "-e", ".", cwd=handed_out)
+    proxy = of_the_guide(r"npm install --prefix \S+ ([^\n]+)\n")
+    run("npm", "install", "--silent", "--prefix", folder / "proxy", proxy)
+    return made
+
+
+def unblocked(venv: VirtualEnv, *words: str, **options: Any) -> str:
+    return venv.run("-m", "unblocked", *words, env=clean_environment(), **options)
+
+
+@pytest.fixture(scope="module")
+def hub(course: Class) -> Iterator[Site]:
+    config = of_the_guide(r"```python\n(.*?)```").replace(
+        "/srv/proxy", str(course.folder / "proxy")
+    )
+    assert str(course.folder / "proxy") in config
+    home = course.folder / "srv"
+    home.mkdir()
+    (home / ".venv").symlink_to(course.venv.folder)
+    (home / "jupyterhub_config.py").write_text(config, "utf-8")
+    port, hub_port, api_port = (free_port() for _ in range(3))
+    given = {"port": port, "hub_port": hub_port, "api_port": api_port, "token": TOKEN}
+    extra = FOR_THE_TEST.format(folder=course.folder, **given)
+    (home / "for_the_test.py").write_text(extra, "utf-8")
+    command = [course.venv.folder / "bin/jupyterhub", "-f", "for_the_test.py"]
+    site, log = Site(f"http://127.0.0.1:{port}/", TOKEN), course.folder / "hub.log"
+    with serving(command, site, "hub/api", log, cwd=home, env=clean_environment()):
+        yield site
+
+
+def call(site: Site, method: str, path: str, content: object = None) -> None:
+    headers = {"Authorization": f"token {site.token}", "Content-Type": "application/json"}
+    body = json.dumps(content).encode() if content is not None else b""
+    request = urllib.request.Request(site.url + path, body, headers, method=method)
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(request, timeout=60) as answer:
+        assert answer.status < 300
+
+
+class Learner:
+    def __init__(self, hub: Site, course: Class, name: str) -> None:
+        self.hub, self.course, self.name = hub, course, name
+        (course.folder / "homes" / name).mkdir(parents=True, exist_ok=True)
+        call(hub, "POST", f"hub/api/users/{name}")
+        call(hub, "POST", f"hub/api/users/{name}/server")
+        wait_for(self._is_ready, seconds=120, what=f"the server of {name}")
+
+    def _is_ready(self) -> bool:
+        servers = self.hub.json(f"hub/api/users/{self.name}")["servers"]
+        return bool(servers) and servers[""]["ready"]
+
+    def pull(self) -> None:
+        """What a click on the link does."""
+        where = {"repo": f"file://{self.course.handed_out}", "branch": "main"}
+        query = urlencode({**where, "targetpath": "course"})
+        status, events = self.hub.get(f"user/{self.name}/git-pull/api?{query}")
+        assert status == 200
+        assert b'"phase": "finished"' in events, events.decode()
+
+    def notebook(self, path: str) -> dict[str, Any]:
+        content: dict[str, Any] = self._contents(path)["content"]
+        return content
+
+    def _contents(self, path: str) -> Any:
+        return self.hub.json(f"user/{self.name}/api/contents/course/{path}")
+
+    def save(self, path: str, notebook: dict[str, Any]) -> None:
+        model = {"type": "notebook", "format": "json", "content": notebook}
+        call(self.hub, "PUT", f"user/{self.name}/api/contents/course/{path}", model)
+
+
+def answer_cell(notebook: dict[str, Any]) -> dict[str, Any]:
+    cells = notebook["cells"]
+    return next(c for c in cells if "".join(c["source"]).startswith("# exercise: fix-the-article"))
+
+
+def test_a_class_works_and_is_marked(course: Class, hub: Site) -> None:
+    ada, bob = Learner(hub, course, "ada"), Learner(hub, course, "bob")
+    for learner in (ada, bob):
+        learner.pull()
+    solved = json.loads((course.full / "solutions/fix-the-article.ipynb").read_text("utf-8"))
+    notebook = ada.notebook(EXERCISE)
+    answer_cell(notebook)["source"] = "".join(answer_cell(solved)["source"])
+    ada.save(EXERCISE, notebook)
+
+    update_the_course(course)
+    for learner in (ada, bob):
+        learner.pull()
+    assert "".join(answer_cell(ada.notebook(EXERCISE))["source"]) == "".join(
+        answer_cell(solved)["source"]
+    )
+    assert "Due on Friday" in json.dumps(bob.notebook(EXERCISE))
+    for learner in (ada, bob):
+        assert "Updated" in json.dumps(learner.notebook("notebooks/00-start-here.ipynb"))
+
+    marks = mark(course)
+    assert marks["ada"]["points"] == marks["ada"]["max_points"] > 0
+    assert marks["bob"]["points"] < marks["bob"]["max_points"]
+
+
+def test_learners_find_no_solution_on_the_hub(course: Class, hub: Site) -> None:
+    files = [path.relative_to(course.handed_out) for path in course.handed_out.rglob("*")]
+    assert [path for path in files if path.name in ("solution.py", "solutions", "right")] == []
+
+
+def update_the_course(course: Class) -> None:
+    """The instructor corrects a lesson and the statement of the exercise that ada has answered."""
+    for name, words in (
+        (EXERCISE, "Due on Friday."),
+        ("notebooks/00-start-here.ipynb", "Updated."),
+    ):
+        path = course.handed_out / name
+        notebook = json.loads(path.read_text("utf-8"))
+        notebook["cells"][0]["source"] = [*notebook["cells"][0]["source"], "\n\n" + words]
+        path.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    course.git("commit", "-qam", "Dates")
+
+
+def mark(course: Class) -> dict[str, Any]:
+    """Collect by copying and mark with the full course, as the guide says."""
+    submissions, out = course.folder / "submissions", course.folder / "marks"
+    for home in (course.folder / "homes").iterdir():
+        (submissions / home.name).mkdir(parents=True)
+        shutil.copy(home / "course" / EXERCISE, submissions / home.name)
+    course.venv.install("-c", "requirements.txt", "-e", ".", cwd=course.full)
+    grade = ["grade", str(submissions), "--out", str(out)]
+    unblocked(course.venv, *grade, stderr=subprocess.STDOUT)
+    lines = (out / "results.jsonl").read_text("utf-8").splitlines()
+    return {result["learner"]: result for result in map(json.loads, lines)}
