@@ -67,7 +67,7 @@ def test_the_check_is_locked_carries_the_points_and_ends_in_the_mark(notebook: A
 
 def test_all_but_the_answer_and_the_cells_to_play_in_are_locked(notebook: Any) -> None:
     free = [cell.id for cell in notebook.cells if cell.metadata.get("editable", True)]
-    assert free == ["add-up", "add-up-try-text-1", "add-up-try-code-1"]
+    assert free == ["add-up", "add-up-try-code-1"]
 
 
 def test_grade_ids_are_unique_and_plain(notebook: Any) -> None:

@@ -83,7 +83,10 @@ def _tries(room: Room, statement: Statement) -> list[Cell]:
     cells = _cells.read_myst(statement.tries)
     _cells.name_cells(cells, room.slug, "try")
     for cell in cells:
-        cell.metadata["unblocked"] = {"built": digest(cell.source)}
+        if cell.cell_type == "code":
+            cell.metadata["unblocked"] = {"built": digest(cell.source)}
+        else:
+            _nbgrader.locked(cell)
     return cells
 
 
