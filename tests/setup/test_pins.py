@@ -29,7 +29,8 @@ LINES = [
 def requirements() -> list[Requirement]:
     extras = PROJECT["project"]["optional-dependencies"].values()
     listed = [*PROJECT["project"]["dependencies"], *(need for extra in extras for need in extra)]
-    return [Requirement(need) for need in listed]
+    found = [Requirement(need) for need in listed]
+    return [need for need in found if need.name != PROJECT["project"]["name"]]  # its own extras
 
 
 def pins() -> dict[str, list[str]]:
