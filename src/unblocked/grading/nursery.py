@@ -121,7 +121,7 @@ def _serve(control: socket.socket) -> None:
 
 
 def _tcp_socket() -> socket.socket:
-    """A socket that names its protocol: else asyncio leaves Nagle's algorithm on (40 ms a reply)."""
+    """A socket that names its protocol: else asyncio does not turn off Nagle's delay."""
     return socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
 
 

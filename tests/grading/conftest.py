@@ -1,0 +1,128 @@
+"""A small exercise of the tests' own, and the means to mark answers to it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from unblocked.course import Room
+from unblocked.grading.mark import exercise, mark
+from unblocked.grading.sandbox import Nursery
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+CHECKS = """
+from unblocked.grading.exam import Exam, Failed, criterion
+
+
+@criterion("passes the text on", points=2)
+async def passes_on(exam: Exam) -> str:
+    async with exam.serving() as (app, upstream):
+        reply = await app.get()
+        if reply.status != 200 or [reply.text] != [call.text for call in upstream.calls]:
+            raise Failed(called="GET /", saw=str(reply), expected="the upstream's text")
+    return "It came through."
+
+
+@criterion("two callers at once", points=3)
+async def two_at_once(exam: Exam) -> str:
+    async with exam.serving() as (app, upstream):
+        upstream.script = upstream.hold
+        callers = app.call_many(2)
+        await app.until(
+            lambda: upstream.in_flight == 2,
+            called="two callers",
+            expected="two upstream calls in flight",
+            calls=callers,
+        )
+        upstream.released.set()
+        await app.answers(callers, called="two callers")
+    return "Both were in flight."
+
+
+@criterion("starts and stops cleanly", points=1)
+async def stops(exam: Exam) -> str:
+    async with exam.serving() as (app, upstream):
+        await app.get()
+        await app.stop()
+        await app.until(lambda: upstream.open == 0, called="shutdown", expected="no connection")
+        await app.end()
+        threads = app.process.threads
+        await app.until(lambda: threads() <= 1, called="shutdown", expected="no thread left")
+    return "Nothing was left."
+"""
+
+RIGHT = """
+from contextlib import asynccontextmanager
+
+import httpx
+from fastapi import FastAPI
+from fastapi.responses import PlainTextResponse
+
+
+@asynccontextmanager
+async def lifespan(app):
+    async with httpx.AsyncClient() as client:
+        app.state.client = client
+        yield
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+@app.get("/", response_class=PlainTextResponse)
+async def root():
+    return (await app.state.client.get(URL)).text
+"""
+
+
+@pytest.fixture(scope="session")
+def relay(tmp_path_factory: pytest.TempPathFactory) -> Room:
+    """An exercise worth six points: pass the text of `URL` on."""
+    course = tmp_path_factory.mktemp("course")
+    folder = course / "exercises" / "relay"
+    folder.mkdir(parents=True)
+    (folder / "checks.py").write_text(CHECKS)
+    (folder / "exercise.md").write_text(
+        "---\ntitle: Relay\nminutes: 5\npoints: 6\nlesson: 04\n---\n\n# Relay\n"
+    )
+    return Room("relay", folder, "Relay", 5, 6, "04")
+
+
+@pytest.fixture
+def marked(relay: Room) -> Callable[..., list[dict[str, Any]]]:
+    """Mark several answers to the small exercise side by side."""
+
+    def run(*sources: str, rung: str | None = None) -> list[dict[str, Any]]:
+        async def all_of_them() -> list[dict[str, Any]]:
+            async with Nursery(rung=rung) as nursery:
+                task = exercise(relay)
+                return await asyncio.gather(*(mark(task, s, nursery) for s in sources))
+
+        return asyncio.run(all_of_them())
+
+    return run
+
+
+@pytest.fixture(autouse=True)
+def own_marks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is marked here is not remembered as the learner's."""
+    monkeypatch.setenv("UNBLOCKED_HOME", str(tmp_path / "home"))
+
+
+def processes_named(text: str) -> list[int]:
+    """Processes of this machine whose command line holds this text."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline") as file:
+                if text in file.read():
+                    found.append(int(pid))
+        except OSError:
+            continue
+    return found

@@ -1,0 +1,196 @@
+"""Whatever an answer does there is a mark and a reason, no file touched, no process left."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from conftest import RIGHT, processes_named
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Marked = Callable[..., list[dict[str, Any]]]
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="answers are forked")
+
+APP = "\nfrom fastapi import FastAPI\napp = FastAPI()\n"
+
+
+def one(marked: Marked, source: str) -> dict[str, Any]:
+    return marked(source)[0]
+
+
+def test_a_right_answer(marked: Marked) -> None:
+    result = one(marked, RIGHT)
+    assert (result["points"], result["outcome"]) == (6, "graded")
+
+
+@pytest.mark.parametrize(
+    ("source", "outcome", "reason"),
+    [
+        ("while True: pass", "timeout", "without end"),
+        ("import os; os._exit(0)", "crashed", "ended its own process"),
+        ("import sys; sys.exit()", "crashed", "SystemExit"),
+        ("raise KeyboardInterrupt", "crashed", "KeyboardInterrupt"),
+        ("x = bytearray(3 << 30); x[::4096] = b'x' * len(x[::4096])", "out-of-memory", ""),
+        ("def f(: pass", "crashed", "SyntaxError"),
+        ("x = 1\nundefined_name", "crashed", "line 2 of your answer"),
+        ("print('points: 6/6')", "graded", "app"),
+    ],
+    ids=["loop", "_exit", "exit", "interrupt", "memory", "syntax", "name", "no app"],
+)
+def test_an_answer_that_does_not_run(
+    marked: Marked, source: str, outcome: str, reason: str
+) -> None:
+    result = one(marked, source)
+    assert result["points"] == 0
+    assert result["outcome"] == outcome
+    assert reason in result["checks"][0]["message"]
+
+
+def test_a_loop_that_swallows_interrupts(marked: Marked) -> None:
+    source = "while True:\n    try:\n        while True: pass\n    except BaseException: pass"
+    assert one(marked, source)["outcome"] == "timeout"
+
+
+def test_detached_processes_do_not_survive(marked: Marked) -> None:
+    source = (
+        "import subprocess\n"
+        "for _ in range(50):\n"
+        "    subprocess.Popen(['sleep', '86397'], start_new_session=True)\n" + RIGHT
+    )
+    assert one(marked, source)["points"] == 6
+    assert not processes_named("86397")
+
+
+def test_files_beside_it_are_out_of_reach(marked: Marked, tmp_path: Path) -> None:
+    diary = tmp_path / "grades.csv"
+    diary.write_text("untouched")
+    attack = f"""
+import os, pathlib, shutil
+for attempt in (
+    lambda: pathlib.Path({str(diary)!r}).write_text("mine"),
+    lambda: pathlib.Path({str(diary)!r}).unlink(),
+    lambda: shutil.rmtree({str(tmp_path)!r}),
+    lambda: pathlib.Path({str(diary)!r}).read_text() and os._exit(3),
+):
+    try: attempt()
+    except OSError: pass
+"""
+    assert one(marked, attack + RIGHT)["points"] == 6
+    assert diary.read_text() == "untouched"
+
+
+def test_the_checks_and_solutions_cannot_be_read(marked: Marked) -> None:
+    spy = """
+import pathlib, unblocked
+for name in ("grading/exam.py", "course.py"):
+    try: (pathlib.Path(unblocked.__file__).parent / name).read_text()
+    except OSError: continue
+    raise SystemExit("readable")
+"""
+    assert one(marked, spy + RIGHT)["points"] == 6
+
+
+def test_replacing_our_functions_changes_nothing(marked: Marked) -> None:
+    forged = """
+import builtins, json, sys
+from unblocked.grading import channel, answer_process
+builtins.AssertionError = ValueError
+json.dumps = lambda *a, **k: '{"passed": true}'
+for module in list(sys.modules.values()):
+    if getattr(module, "__name__", "").startswith("unblocked"):
+        for name in list(vars(module)):
+            if name.startswith(("check", "mark", "Failed")):
+                setattr(module, name, lambda *a, **k: None)
+print('{"points": 6, "max_points": 6, "outcome": "graded"}')
+"""
+    assert one(marked, forged + APP)["points"] <= 1
+
+
+def test_garbage_on_the_channel(marked: Marked) -> None:
+    noise = """
+import os
+for fd in range(3, 60):
+    try: os.write(fd, b"\\xff" * 4096)
+    except OSError: pass
+"""
+    assert one(marked, noise + RIGHT)["points"] < 6
+
+
+def test_raw_connections_to_the_upstream_are_no_calls(marked: Marked) -> None:
+    fake = """
+import asyncio
+from urllib.parse import urlsplit
+from contextlib import asynccontextmanager
+
+@asynccontextmanager
+async def lifespan(app):
+    address = urlsplit(URL)
+    pairs = [await asyncio.open_connection(address.hostname, address.port) for _ in range(20)]
+    yield
+
+from fastapi import FastAPI
+app = FastAPI(lifespan=lifespan)
+
+@app.get("/")
+async def root():
+    return "text"
+"""
+    failed = [c["name"] for c in one(marked, fake)["checks"] if not c["passed"]]
+    assert "two callers at once" in failed
+    assert "passes the text on" in failed
+
+
+def test_a_shutdown_that_never_ends(marked: Marked) -> None:
+    endless = RIGHT.replace(
+        "        yield\n", "        yield\n        await __import__('asyncio').Event().wait()\n"
+    )
+    result = one(marked, endless)
+    assert [c["name"] for c in result["checks"] if not c["passed"]] == ["starts and stops cleanly"]
+
+
+def test_a_thread_that_never_ends(marked: Marked) -> None:
+    source = "import threading\nthreading.Thread(target=threading.Event().wait).start()\n" + RIGHT
+    result = one(marked, source)
+    assert [c["name"] for c in result["checks"] if not c["passed"]] == ["starts and stops cleanly"]
+
+
+def test_an_enormous_output(marked: Marked) -> None:
+    loud = "for _ in range(200): print('x' * (1 << 20))\n"
+    assert one(marked, loud + RIGHT)["points"] == 6
+
+
+def test_no_network_but_the_upstream(marked: Marked) -> None:
+    curious = """
+import socket
+outside = [i for i in socket.if_nameindex() if i[1] != "lo"]
+with socket.socket() as s:
+    s.settimeout(1)
+    reachable = s.connect_ex(("192.0.2.1", 80)) == 0
+if reachable: raise SystemExit("reachable")
+"""
+    assert one(marked, curious + RIGHT)["points"] == 6
+
+
+def test_one_answer_does_not_disturb_another(marked: Marked) -> None:
+    results = marked(RIGHT, "import os; os._exit(1)", RIGHT, "while True: pass", RIGHT)
+    assert [r["points"] for r in results] == [6, 0, 6, 0, 6]
+
+
+@pytest.mark.parametrize("rung", ["landlock", "limits"])
+def test_the_rungs_below(marked: Marked, rung: str) -> None:
+    right, crashed = marked(RIGHT, "import os; os._exit(0)", rung=rung)
+    assert (right["points"], right["isolation"]) == (6, rung)
+    assert crashed["outcome"] == "crashed"
+
+
+def test_detached_processes_on_the_lowest_rung(marked: Marked) -> None:
+    source = (
+        "import subprocess\nsubprocess.Popen(['sleep', '86396'], start_new_session=True)\n" + RIGHT
+    )
+    assert marked(source, rung="limits")[0]["points"] == 6
+    assert not processes_named("86396")
