@@ -130,3 +130,19 @@ def test_addresses_of_this_machine_need_no_network(root: Path) -> None:
 def test_code_and_tags_are_no_prose() -> None:
     text = "one two\n```python\nthree = 4\n```\n<b class='five'>six</b> seven's"
     assert contract._words(text) == ["one", "two", "six", "seven's"]
+
+
+@pytest.mark.parametrize(
+    ("prose", "untraced"),
+    [
+        ("It took 221 threads.", ["221"]),
+        ("It took 1,006 threads and 200 calls.", ["1,006", "200"]),
+        ("It took 4.2 s, five times 9.", ["4.2"]),
+        ("It took 1,005 threads, as printed.", []),
+        ("Python 3.12 answers 404 (lesson 05) over HTTP/1.1 with `x = 77`.", []),
+        ("10. A list\n11. of steps", []),
+        ("```python\nx = 77\n```\n[here](77.html)", []),
+    ],
+)
+def test_numbers_in_prose_are_traced_to_a_cell(prose: str, untraced: list[str]) -> None:
+    assert contract.untraced_numbers([prose], "threads = 1005") == untraced

@@ -10,6 +10,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from unblocked.authoring import contract
 from unblocked.authoring._exercises import solution_notebook
 from unblocked.authoring._lessons import lesson_notebook
 
@@ -98,7 +99,20 @@ def run(notebook: Any, folder: Path) -> Any:
 
 
 def test_lesson_runs_twice_and_leaves_nothing(course: Course, lesson: Lesson, root: Path) -> None:
-    run(twice(lesson_notebook(course, lesson)), root / "notebooks")
+    made = lesson_notebook(course, lesson)
+    header, *rest = [cell.source for cell in made.cells if cell.cell_type == "markdown"]
+    done = run(twice(made), root / "notebooks")
+    said = [header.partition("minutes**")[2], *rest]
+    assert contract.untraced_numbers(said, everything_shown(done)) == []
+
+
+def everything_shown(notebook: Any) -> str:
+    """The text of all cells and of all they printed."""
+    texts = [cell.source for cell in notebook.cells]
+    for output in [output for cell in notebook.cells for output in cell.outputs]:
+        data = output.get("data", {})
+        texts += [output.get("text", ""), data.get("text/plain", ""), data.get("text/html", "")]
+    return "\n".join(texts)
 
 
 def test_solution_gets_full_marks_twice(course: Course, room: Room, root: Path) -> None:

@@ -42,6 +42,13 @@ _IMAGE = re.compile(r"<img[^>]*>")
 _OUTSIDE = re.compile(
     r"https?://(?!127\.|localhost\b|\[::1\]|0\.0\.0\.0|[\w.-]+\.invalid\b)[\w.-]+\."
 )
+_NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?")
+_NAMES = re.compile(
+    r"`[^`]*`|\]\([^)]*\)|^\s*\d+\.|\b(?:20[0-6]|30[1-8]|40\d|422|429|499|50[0234])\b"
+    r"(?! ?(?:ms|s|threads|callers|calls|MB|answers)\b)"
+    r"|\blessons? \d\d|HTTP/\d\.\d|\b(?:Python|HTTPX|FastAPI|Starlette|uvicorn) \d[\d.+]*",
+    re.MULTILINE,
+)
 _WORD = re.compile(r"[^\W_][\w'\u2019-]*")
 _TAG = re.compile(r"<[^>]+>")
 
@@ -268,3 +275,25 @@ def _calls(source: str) -> Iterator[tuple[str, int]]:
 def _closes(body: str) -> Iterator[str]:
     if not re.search(r"^## Summary\b", body, re.MULTILINE):
         yield "there is no `## Summary`"
+
+
+def untraced_numbers(prose: list[str], shown: str) -> list[str]:
+    """Numbers in prose that no cell holds or prints (`shown`), so that nobody can trace them.
+
+    Single digits are words here. HTTP status codes, versions, lessons and what stands in code spans
+    are names, not measurements.
+    """
+    text = "\n".join(_NAMES.sub(" ", _cells.without_fences(part)) for part in prose)
+    known = {_value(found[0]) for found in _NUMBER.finditer(shown)}
+    numbers = [found[0].rstrip(",") for found in _NUMBER.finditer(text)]
+    return [number for number in numbers if len(number) > 1 and not _traced(number, known)]
+
+
+def _traced(number: str, known: set[float]) -> bool:
+    """Milliseconds may stand as seconds in a cell, and a percentage as a fraction."""
+    value = _value(number)
+    return not {value, value / 1000, value / 100}.isdisjoint(known)
+
+
+def _value(number: str) -> float:
+    return float(number.replace(",", ""))

@@ -47,6 +47,8 @@ _HEADING = re.compile(r'<h[1-6] id="([^"]+)">(.*?)<a class="anchor-link".*?</h[1
 _REFERENCE = re.compile(r'(<a\b[^>]*?\bhref|<img\b[^>]*?\bsrc)="([^"]*)"')
 _IMAGE_OUTSIDE = re.compile(r'<img\b(?=[^>]*\bsrc="https?:)(?:[^>]*\balt="([^"]*)")?[^>]*>')
 _TAG = re.compile(r"<[^>]+>")
+_COLOUR = re.compile(r"</?span[^>]*>")
+_PROMPT = re.compile(r'<div class="prompt[^>]*>.*?</div>', re.DOTALL)
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -199,11 +201,16 @@ def _target(page: SitePage, target: str, address: str, root: Path, out: Path) ->
     anchor = f"#{parts.fragment}" if parts.fragment else ""
     if path.startswith(("notebooks/", "exercises/")) and path.endswith(".ipynb"):
         return f"{page.up}{path.removesuffix('.ipynb')}.html{anchor}"
-    if path.endswith((".png", ".svg", ".jpg")) and (root / path).is_file():
-        (out / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(root / path, out / path)
+    if path.endswith((".png", ".svg", ".jpg")):
+        _copy_picture(root / path, out / path)
         return f"{page.up}{path}"
     return f"{address}/blob/HEAD/{path}{anchor}"
+
+
+def _copy_picture(source: Path, target: Path) -> None:
+    if source.is_file():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
 
 
 def _copy_files(out: Path) -> None:
@@ -261,4 +268,5 @@ def _sections(page: SitePage) -> Iterator[dict[str, Any]]:
 
 
 def _plain(marked: str) -> str:
+    marked = _COLOUR.sub("", _PROMPT.sub(" ", marked))
     return " ".join(html.unescape(_TAG.sub(" ", marked)).split())
