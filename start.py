@@ -292,6 +292,8 @@ def become(program: object, *args: str) -> int:
     """Run the program in the place of this process, or wait for it where that cannot be."""
     command = [str(program), *args]
     os.chdir(str(ROOT))
+    tools = str(python_of_venv().parent)  # so that a terminal in JupyterLab knows `unblocked`
+    os.environ["PATH"] = tools + os.pathsep + os.environ.get("PATH", os.defpath)
     if os.name == "posix":
         sys.stdout.flush()
         os.execv(command[0], command)

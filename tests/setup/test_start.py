@@ -296,6 +296,14 @@ def test_the_exit_code_is_that_of_the_tests(folder: Path, code: int) -> None:
     assert subprocess.run(command, check=False).returncode == code
 
 
+def test_a_terminal_in_jupyterlab_knows_our_command(folder: Path) -> None:
+    script = "import os, runpy, sys; start = runpy.run_path(sys.argv[1]); "
+    script += "start['become'](sys.executable, '-c', 'import os; print(os.environ[\"PATH\"])')"
+    command = [sys.executable, "-c", script, str(folder / "start.py")]
+    path = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert path.split(os.pathsep)[0] == str(folder / ".venv" / "bin")
+
+
 def test_arguments_reach_pytest_and_bench_as_they_are(start: ModuleType) -> None:
     assert start.COMMANDS["test"](["-k", "a or b"]) == ["-m", "pytest", "-k", "a or b"]
     assert start.COMMANDS["bench"](["pool"]) == ["-m", "bench", "pool"]
