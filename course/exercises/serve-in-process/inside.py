@@ -67,7 +67,11 @@ def made_lifespan(kind, name):
             raise Broken(name)
         while kind == "gated" and not gates[name]:  # noqa: ASYNC110 - it may be another loop's
             await asyncio.sleep(0.02)
-        yield
+        try:
+            yield
+        except Exception:  # an error in the body may come through here; a cancellation is no end
+            ended.append(name)
+            raise
         ended.append(name)
 
     return lifespan
