@@ -175,7 +175,7 @@ def _style() -> widgets.HTML:
         "<style>.ub-question{font-weight:600;line-height:1.4;white-space:normal}"
         ".ub-note{opacity:.75}"
         ".ub-options label{display:flex;gap:4px;white-space:normal;height:auto;line-height:1.5}"
-        ".ub-options input{flex:none}"
+        ".ub-options input{flex:none;order:-1}"
         ".ub-reply{line-height:1.45;white-space:normal;padding:4px 10px;border-left:4px solid}"
         ".ub-right{border-color:#009e73}.ub-wrong{border-color:#d55e00}</style>"
     )
