@@ -1,5 +1,6 @@
 """Messages between the marker and the processes it starts: JSON of bounded size, with descriptors.
 
+For POSIX only, as descriptors are sent.
 Nothing is ever unpickled: what comes back from an answer's process is data.
 """
 

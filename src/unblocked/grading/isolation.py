@@ -3,6 +3,7 @@
 `namespaces+landlock`: no network but its own loopback, no other processes in sight, no file but
 Python's to read and a scratch folder to write. `bubblewrap`: the same walls from the setuid helper.
 `landlock`: the files only. `limits`: memory, time, size and process limits only.
+The first three need Linux; the last is what every POSIX system has.
 """
 
 from __future__ import annotations

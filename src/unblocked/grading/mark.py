@@ -69,7 +69,7 @@ def exercise(room: Room) -> Exercise:
     spec.loader.exec_module(module)
     criteria = tuple(v for v in vars(module).values() if isinstance(v, Criterion))
     given, inside = (_text(room, name) for name in ("given.py", "inside.py"))
-    seal = hashlib.sha256("\0".join([room.checks.read_text(), given, inside]).encode())
+    seal = hashlib.sha256("\0".join([room.checks.read_text("utf-8"), given, inside]).encode())
     return Exercise(
         room.slug,
         getattr(module, "NEEDED", "app"),
@@ -82,7 +82,7 @@ def exercise(room: Room) -> Exercise:
 
 def _text(room: Room, name: str) -> str:
     path = room.folder / name
-    return path.read_text() if path.is_file() else ""
+    return path.read_text("utf-8") if path.is_file() else ""
 
 
 async def mark(

@@ -23,7 +23,7 @@ def home() -> Path:
 def best() -> dict[str, dict[str, Any]]:
     """Slug → `{"points", "max_points", "marked_at"}`; empty when nothing was marked yet."""
     try:
-        marks = json.loads((home() / "marks.json").read_text())
+        marks = json.loads((home() / "marks.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return marks if isinstance(marks, dict) else {}
@@ -49,7 +49,7 @@ def _write(text: str) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         draft = file.with_suffix(f".{os.getpid()}")
-        draft.write_text(text)
+        draft.write_text(text, encoding="utf-8")
         draft.replace(file)
     except OSError:
         return

@@ -1,5 +1,7 @@
 """A process that has imported what answers need, and forks one process per run of an answer.
 
+For POSIX only, as it forks.
+
 The nursery has one thread and no event loop, so that forking it is safe. Each fork becomes a
 *warden*: it enters the isolation asked for, forks the answer's process, hands the marker sockets
 made in the answer's network, and clears up everything when the marker lets go.

@@ -1,4 +1,7 @@
-"""What the system says about a process, read as cheaply as it can be, for many looks a second."""
+"""What the system says about a process, read as cheaply as it can be, for many looks a second.
+
+On Linux that is `/proc`; elsewhere psutil is asked.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The marker's side of a run: start an answer in isolation, reach it, watch it, end it for good."""
+"""The marker's side of a run: start an answer in isolation, reach it, watch it, end it for good.
+
+For POSIX only, as answers are forked; elsewhere entering a `Nursery` says so and the mend.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING, Any
 
+from unblocked.course import CourseError
 from unblocked.grading import channel, processes
 from unblocked.grading.isolation import RUNGS, STANDARD
 
@@ -98,6 +102,11 @@ class Nursery:
 
 
 def _start_nursery() -> tuple[subprocess.Popen[bytes], socket.socket]:
+    if not hasattr(os, "fork"):
+        raise CourseError(
+            "Marking needs Linux or macOS, as an answer runs in a forked process: "
+            "on Windows, open the course in WSL or on Binder."
+        )
     ours, theirs = socket.socketpair()
     command = [sys.executable, "-m", "unblocked.grading.nursery"]
     with theirs:
