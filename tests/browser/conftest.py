@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,6 +40,7 @@ START_SECONDS = 90
 OPEN_MS = 90_000
 PATIENCE_MS = 60_000
 TOKEN = "for-these-tests-only"
+expect.set_options(timeout=PATIENCE_MS)
 LOOPBACK = ("http://127.0.0.1", "http://localhost", "ws://127.0.0.1", "ws://localhost")
 KERNEL_IS_IDLE = """() => window.jupyterapp?.restored
     && window.jupyterapp.shell.currentWidget?.context?.sessionContext?.session?.kernel

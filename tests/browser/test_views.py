@@ -75,7 +75,7 @@ def test_the_docs_of_a_served_app_work_direct_and_through_the_proxy(
         docs.get_by_role("button", name="Try it out").click()
         docs.get_by_placeholder("name").fill("loop")
         docs.get_by_role("button", name="Execute").click()
-        reply = docs.locator(".live-responses-table .response-col_description").first
+        reply = docs.locator(".live-responses-table tr.response").first
         expect(reply).to_contain_text('"hello": "loop"')
         docs.close()
     notebook.run_cells(2)
