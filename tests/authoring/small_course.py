@@ -115,7 +115,8 @@ def write_course(folder: Path) -> Path:
     files = {
         "pyproject.toml": '[project.urls]\nRepository = "https://github.com/some/where"\n',
         "README.md": "# Hi\n\n<!-- built: binder -->\n<!-- /built: binder -->\n\ntext\n\n"
-        "<!-- built: map -->\nold\n<!-- /built: map -->\n",
+        "<!-- built: map -->\nold\n<!-- /built: map -->\n"
+        "<!-- solved -->\nSee [solutions](solutions/): solved.\n<!-- /solved -->\nEnd.\n",
         "course/lessons/00-start.md": lesson_text("Start", words=80),
         "course/lessons/01-counting.md": lesson_text("Counting"),
         f"course/exercises/{SLUG}/exercise.md": STATEMENT,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from unblocked.course import CourseError
 
 _LEFT_OUT = frozenset({"solutions", "exercises", "tests", "bench", "dist", "node_modules"})
 _SOLVED = frozenset({"solution.py", "right", "wrong"})
+_SOLVED_PART = re.compile(r"<!-- solved -->.*?<!-- /solved -->\n", re.DOTALL)
 _PICTURE = Path("bench/results/race.png")
 _KEPT_HIDDEN = frozenset({".devcontainer", ".dockerignore", ".gitignore"})
 
@@ -26,6 +28,7 @@ def hand_out(root: Path, out: Path) -> None:
         raise CourseError(f"{out} is there already; name a new or empty folder.")
     shutil.copytree(root, out, ignore=_Unsolved(root, out), dirs_exist_ok=True)
     _copy_picture(root, out)
+    _shorten_readme(out / "README.md")
     _write_exercises(root, out)
     print(f"{out}: the course without its solutions")
 
@@ -53,6 +56,12 @@ def _copy_picture(root: Path, out: Path) -> None:
     if (root / _PICTURE).is_file():
         (out / _PICTURE).parent.mkdir(parents=True)
         shutil.copy2(root / _PICTURE, out / _PICTURE)
+
+
+def _shorten_readme(path: Path) -> None:
+    """Leave out what it says about the solutions."""
+    text = path.read_text(encoding="utf-8")
+    path.write_text(_SOLVED_PART.sub("", text), encoding="utf-8")
 
 
 def _write_exercises(root: Path, out: Path) -> None:
