@@ -13,8 +13,10 @@ class Broken(Exception):
 class Stay:
     """One `async with running(app)`, in a task of its own, so that others can be entered, too."""
 
-    def __init__(self, app):
+    def __init__(self, name, app):
+        self.name = name
         self.app = app
+        self.ended = False
         self.url = None
         self.entered = False
         self.decided = asyncio.Event()
@@ -34,6 +36,7 @@ class Stay:
         except Exception as error:
             self.came_out = error
         finally:
+            self.ended = self.name in ended  # at this moment, not a little later
             self.decided.set()
 
 
@@ -92,7 +95,7 @@ async def enter(kind, name, text):
     """Begin to enter; `state` tells when it is done."""
     if not stays:
         before.update(asyncio.all_tasks())
-    stays[name] = Stay(made_app(kind, name, text))
+    stays[name] = Stay(name, made_app(kind, name, text))
 
 
 def open_gate(name):
@@ -127,7 +130,7 @@ async def state(name):
         "url": stay.url if isinstance(stay.url, str) else repr(stay.url),
         "over": stay.task.done(),
         "started": name in started,
-        "ended": name in ended,
+        "ended": stay.ended,
         "error": repr(stay.came_out)[:300] if stay.came_out else None,
         "chain": [error.args for error in chain(stay.came_out) if isinstance(error, Broken)],
     }
