@@ -1,0 +1,323 @@
+"""What is graded in `fan-out`: five different calls put together, as the upstream sees them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import secrets
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from unblocked.grading.exam import App, Call, Exam, Failed, Reply, Upstream, criterion
+from unblocked.grading.upstream import json_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+CALLS = 5
+PARTS = ("user", "orders", "prices", "status", "recommendations")
+ODD = {"a/b": "a%2Fb", "é": "%C3%A9", "?x=1": "%3Fx%3D1", "a&b": "a%26b", "#1": "%231"}
+LOOK_QUOTE = "urllib.parse.quote(user, safe='') for the path, `params=` for the query"
+
+
+def part(call: Call) -> str:
+    """Which of the five calls this is."""
+    first = call.path.lstrip("/").split("/")[0]
+    return "user" if first == "users" else first
+
+
+def body(call: Call) -> str:
+    return json.dumps({"part": part(call), "secret": call.text[:40]})
+
+
+async def as_json(call: Call, status: int = 200) -> None:
+    await call.reply(body(call), status, content_type="application/json")
+
+
+class Asked:
+    """The app, its upstream and its token."""
+
+    def __init__(self, app: App, upstream: Upstream, token: str) -> None:
+        self.app, self.upstream, self.token = app, upstream, token
+
+    def of(self, name: str) -> Call:
+        """The newest call for this part; fails when there is none."""
+        found = [call for call in self.upstream.calls if part(call) == name]
+        if not found:
+            raise Failed(
+                called="GET /dashboard/ada",
+                saw=f"no call for {name}; calls for {sorted(map(part, self.upstream.calls))}",
+                expected=f"calls for {', '.join(PARTS)}",
+            )
+        return found[-1]
+
+
+@contextlib.asynccontextmanager
+async def asked(exam: Exam) -> AsyncIterator[Asked]:
+    async with exam.run() as app:
+        upstream, token = await app.upstream(as_json), secrets.token_hex(8)
+        app.bind(UPSTREAM=upstream.url, TOKEN=token)
+        await app.start()
+        yield Asked(app, upstream, token)
+
+
+def expect_status(
+    app: App, reply: Reply, status: int, called: str, look: str = ""
+) -> None:
+    if reply.status != status:
+        log = app.last_words()
+        saw = f"{reply.status}" + (f"; the app's log says {log}" if log else "")
+        raise Failed(called=called, saw=saw, expected=str(status), look=look)
+
+
+@criterion("five calls at once", points=2)
+async def at_once(exam: Exam) -> str:
+    async with asked(exam) as it:
+
+        async def held(call: Call) -> None:
+            await it.upstream.released.wait()
+            await as_json(call)
+
+        it.upstream.script = held
+        called = "GET /dashboard/ada, while the upstream holds its answers"
+        caller = it.app.call("/dashboard/ada")
+        await it.app.until(
+            lambda: it.upstream.in_flight >= CALLS,
+            called=called,
+            saw=lambda: f"{it.upstream.in_flight} upstream calls in flight",
+            expected="five at the same time",
+            look="asyncio.gather or a TaskGroup starts all five before it waits",
+            calls=[caller],
+        )
+        await it.app.turn()
+        it.upstream.released.set()
+        expect_status(
+            it.app, (await it.app.answers([caller], called=called))[0], 200, called
+        )
+    return "Five calls, one wait: the dashboard takes as long as its slowest part."
+
+
+@criterion("puts the five answers together", points=1)
+async def together(exam: Exam) -> str:
+    async with asked(exam) as it:
+        reply = await it.app.get("/dashboard/ada")
+        expect_status(it.app, reply, 200, "GET /dashboard/ada")
+        expected = {name: json.loads(body(it.of(name))) for name in PARTS}
+        if reply.json() != expected:
+            raise Failed(
+                called="GET /dashboard/ada",
+                saw=reply.text[:300],
+                expected=f"an object of {', '.join(PARTS)}, each the JSON of its upstream call",
+            )
+        if len(it.upstream.calls) != CALLS:
+            raise Failed(
+                called="GET /dashboard/ada",
+                saw=f"{len(it.upstream.calls)} upstream calls",
+                expected="five",
+            )
+        user = it.of("orders").query.get("user")
+        if user != "ada":
+            raise Failed(
+                called="GET /dashboard/ada", saw=f"orders?user={user}", expected="ada"
+            )
+    return "Each part stands under its own name, whichever came first."
+
+
+@criterion("posts JSON", points=1)
+async def posts(exam: Exam) -> str:
+    async with asked(exam) as it:
+        await it.app.get("/dashboard/ada")
+        call = it.of("recommendations")
+        sent, kind = json_of(call), call.headers.get("content-type", "")
+        wanted: Any = {"user": "ada", "limit": 3}
+        if call.method != "POST" or sent != wanted or "application/json" not in kind:
+            raise Failed(
+                called="GET /dashboard/ada",
+                saw=f"{call.method} /recommendations with {kind or 'no content type'}: {sent}",
+                expected=f"POST with application/json: {wanted}",
+                look='client.post("/recommendations", json={…})',
+            )
+    return "`json=` encodes the body and names its type."
+
+
+@criterion("sends the token and the request ID", points=1)
+async def headers(exam: Exam) -> str:
+    async with asked(exam) as it:
+        wanted = secrets.token_hex(6)
+        reply = await it.app.get("/dashboard/ada", headers={"X-Request-ID": wanted})
+        expect_headers(it, reply, wanted)
+        made = [
+            (await it.app.get("/dashboard/ada")).headers.get("x-request-id")
+            for _ in "12"
+        ]
+        if not all(made) or made[0] == made[1]:
+            raise Failed(
+                called="GET /dashboard/ada, twice, without X-Request-ID",
+                saw=f"answers with X-Request-ID {made}",
+                expected="one is made, a new one for each request",
+                look="uuid.uuid4().hex",
+            )
+        expect_headers(it, None, str(made[1]))
+    return (
+        "One ID goes through all five calls and back: a slow dashboard can be traced."
+    )
+
+
+def expect_headers(it: Asked, reply: Reply | None, wanted: str) -> None:
+    for name in PARTS:
+        sent = it.of(name).headers
+        seen = (sent.get("authorization"), sent.get("x-request-id"))
+        if seen != (f"Bearer {it.token}", wanted):
+            raise Failed(
+                called=f"GET /dashboard/ada, X-Request-ID: {wanted}",
+                saw=f"{name} was called with Authorization {seen[0]}, X-Request-ID {seen[1]}",
+                expected="Authorization: Bearer TOKEN, and the caller's X-Request-ID, on each call",
+            )
+    if reply and reply.headers.get("x-request-id") != wanted:
+        raise Failed(
+            called=f"GET /dashboard/ada, X-Request-ID: {wanted}",
+            saw=f"an answer with X-Request-ID {reply.headers.get('x-request-id')}",
+            expected="the same X-Request-ID in the answer's headers",
+        )
+
+
+@criterion("odd user names", points=1)
+async def odd_names(exam: Exam) -> str:
+    async with asked(exam) as it:
+        for name, quoted in ODD.items():
+            called = f"GET /dashboard/{quoted}, the user {name!r}"
+            expect_status(it.app, await it.app.get(f"/dashboard/{quoted}"), 200, called)
+            path = it.of("user").path
+            segments = path.split("/")
+            if (
+                len(segments) != 3
+                or unquote(segments[-1]) != name
+                or it.of("user").query
+            ):
+                raise Failed(
+                    called=called,
+                    saw=f"a call to {it.of('user').request.raw_path}",
+                    expected="/users/ and one path segment that means the name",
+                    look=LOOK_QUOTE,
+                )
+            seen = (
+                it.of("orders").query.get("user"),
+                (json_of(it.of("recommendations")) or {}),
+            )
+            if seen[0] != name or seen[1].get("user") != name:
+                raise Failed(
+                    called=called,
+                    saw=f"orders?user={seen[0]}, recommendations for {seen[1]}",
+                    expected=repr(name),
+                    look=LOOK_QUOTE,
+                )
+    return "A name is data. Unquoted, it is a path, a query or nothing at all."
+
+
+@criterion("an unknown user is a 404", points=1)
+async def unknown_user(exam: Exam) -> str:
+    called = "GET /dashboard/nobody, the upstream answers 404 for the user"
+    async with asked(exam) as it:
+
+        async def not_found(call: Call) -> None:
+            await as_json(call, 404 if part(call) == "user" else 200)
+
+        it.upstream.script = not_found
+        reply = await it.app.get("/dashboard/nobody")
+        expect_status(
+            it.app, reply, 404, called, "the upstream's answer for the user decides"
+        )
+    async with asked(exam) as it:
+
+        async def all_fail(call: Call) -> None:
+            if part(call) == "user":
+                await it.upstream.released.wait()
+            await as_json(call, 404 if part(call) == "user" else 500)
+
+        it.upstream.script = all_fail
+        called += ", last of all, after the others have failed"
+        caller = it.app.call("/dashboard/nobody")
+        await it.app.until(
+            lambda: len(it.upstream.calls) >= CALLS,
+            called=called,
+            saw=lambda: f"{len(it.upstream.calls)} upstream calls",
+            expected="five",
+            calls=[caller],
+        )
+        await it.app.turn()
+        it.upstream.released.set()
+        reply = (await it.app.answers([caller], called=called))[0]
+        look = "the first failure must not decide: gather(return_exceptions=True)"
+        expect_status(it.app, reply, 404, called, look)
+    return "Not found is an answer, not a failure, and it outweighs the failures beside it."
+
+
+@criterion("any other failure is a 502", points=1)
+async def bad_gateway(exam: Exam) -> str:
+    async with asked(exam) as it:
+        for name, status in (
+            ("user", 500),
+            ("prices", 503),
+            ("orders", 404),
+            ("status", 401),
+        ):
+
+            async def one_fails(
+                call: Call, name: str = name, status: int = status
+            ) -> None:
+                await as_json(call, status if part(call) == name else 200)
+
+            it.upstream.script = one_fails
+            called = f"GET /dashboard/ada, the call for {name} answers {status}"
+            expect_status(it.app, await it.app.get("/dashboard/ada"), 502, called)
+        it.upstream.script = as_json
+        called = "GET /dashboard/ada, after a failure"
+        expect_status(it.app, await it.app.get("/dashboard/ada"), 200, called)
+    async with exam.run() as app:
+        app.bind(UPSTREAM=app.unreachable(), TOKEN="t")
+        await app.start()
+        called = "GET /dashboard/ada, the upstream cannot be reached"
+        expect_status(app, await app.get("/dashboard/ada"), 502, called)
+    return "A 404 for orders is the upstream's fault, not the caller's: 502."
+
+
+@criterion("one client", points=1)
+async def one_client(exam: Exam) -> str:
+    async with asked(exam) as it:
+        for _ in range(6):
+            expect_status(
+                it.app, await it.app.get("/dashboard/ada"), 200, "GET /dashboard/ada"
+            )
+        # An idle pool may still open a connection more when five calls reach for it together.
+        if it.upstream.opened >= 4 * CALLS:
+            raise Failed(
+                called="GET /dashboard/ada, six times, one after the other",
+                saw=f"{it.upstream.opened} upstream connections",
+                expected="five or a few more, kept alive",
+                look="one client, made by the lifespan: httpx.AsyncClient(base_url=UPSTREAM, …)",
+            )
+    return "The connections were used again."
+
+
+@criterion("starts and stops cleanly", points=1)
+async def stops(exam: Exam) -> str:
+    async with asked(exam) as it:
+        await it.app.get("/dashboard/ada")
+        await it.app.stop()
+        await it.app.until(
+            lambda: it.upstream.open == 0,
+            called="shutdown, with the process still alive",
+            saw=lambda: f"{it.upstream.open} connections open at the upstream",
+            expected="none",
+            look="the lifespan closes the client",
+        )
+        await it.app.end()
+        await it.app.until(
+            lambda: it.app.process.threads() <= 1,
+            called="shutdown",
+            saw=lambda: (
+                f"{it.app.process.threads() - 1} threads of the answer still run"
+            ),
+            expected="none",
+        )
+    return "Nothing of yours was left at the upstream."
