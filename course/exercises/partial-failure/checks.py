@@ -1,0 +1,358 @@
+"""What is graded in `partial-failure`: some sources answer, some fail, some hang."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+from unblocked.grading.exam import App, Call, Exam, Failed, Reply, Upstream, at_once, criterion
+from unblocked.grading.upstream import in_pieces
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+
+    Script = Callable[[Call], Awaitable[None]]
+
+PLENTY = 600.0
+"""A deadline (s) that no check lives to see."""
+SOON = (1.0, 2.5, 2.5)
+"""Deadlines (s) to be cut at. A machine too busy for the first gives an answer another chance."""
+DRIPS_A_SECOND = 5
+TIMES_TOO_LATE = 5
+HUNG_CALLERS = 8
+NAMES = ("prices", "news", "größe", "weather", "stock", "a b", "reviews")
+
+
+class Scene:
+    """The answer's app, started, and its sources."""
+
+    def __init__(self, app: App, sources: dict[str, Upstream], deadline: float) -> None:
+        self.app, self.sources, self.deadline = app, sources, deadline
+
+    def texts(self, *names: str) -> dict[str, str]:
+        """What these sources answered last."""
+        return {name: self.sources[name].calls[-1].text for name in names}
+
+    def in_flight(self, *names: str) -> int:
+        return sum(self.sources[name].in_flight for name in names or self.sources)
+
+
+@contextlib.asynccontextmanager
+async def scene(
+    exam: Exam, scripts: Mapping[str, Script], *, deadline: float = PLENTY, away: str = ""
+) -> AsyncIterator[Scene]:
+    """The app with a source for each script; `away` names one more, that cannot be reached."""
+    async with exam.run() as app:
+        sources = {name: await app.upstream(script) for name, script in scripts.items()}
+        urls = {name: f"{up.url}/{number}" for number, (name, up) in enumerate(sources.items())}
+        if away:
+            urls[away] = f"{app.unreachable()}/away"
+        app.bind(SOURCES=urls, DEADLINE=deadline)
+        await app.start()
+        yield Scene(app, sources, deadline)
+
+
+class Hurried(Failed):
+    """A source that answers at once came too late: the app's fault, or the machine's."""
+
+
+async def near_the_deadline(
+    exam: Exam, scripts: Mapping[str, Script], judge: Callable[[Scene], Awaitable[str]]
+) -> str:
+    """Judge with a deadline that strikes; again with a later one when it struck the quick, too."""
+    failure: Hurried | None = None
+    for deadline in SOON:
+        async with scene(exam, scripts, deadline=deadline) as made:
+            try:
+                return await judge(made)
+            except Hurried as error:
+                failure = error
+    assert failure
+    raise failure
+
+
+async def fails(call: Call) -> None:
+    await call.reply("broken", status=500)
+
+
+async def missing(call: Call) -> None:
+    await call.reply("not here", status=404)
+
+
+async def silent(call: Call) -> None:
+    """Never answer; ends when the app drops the connection."""
+    await asyncio.Event().wait()
+
+
+async def begins(call: Call) -> None:
+    """Send the beginning of a body, and then nothing more."""
+    await call.head()
+    await call.send(call.text)
+    await silent(call)
+
+
+def drips_beyond(made: Scene) -> Script:
+    """Send a little every fifth of a second, to the end of the body, long after the deadline."""
+
+    async def script(call: Call) -> None:
+        await call.head()
+        for _ in range(int(DRIPS_A_SECOND * made.deadline * TIMES_TOO_LATE)):
+            await call.send(call.text[:3])
+            await asyncio.sleep(1 / DRIPS_A_SECOND)
+        await call.finish()
+
+    return script
+
+
+def expect(
+    reply: Reply,
+    ok: Mapping[str, str],
+    failed: Mapping[str, str],
+    called: str,
+    look: str = "catch what a source raises where that source is asked, and return it as a result",
+) -> None:
+    """The summary has exactly these texts and these failures."""
+    found = reply.json()
+    body = found if isinstance(found, dict) else {}
+    if reply.status == 200 and (body.get("ok"), body.get("failed")) == (ok, failed):
+        return
+    raise Failed(
+        called=called,
+        saw=described(reply, ok, body),
+        expected=f"200, the texts of {sorted(ok)} under ok, and failed: {dict(failed)}",
+        look=look,
+    )
+
+
+def described(reply: Reply, ok: Mapping[str, str], body: dict[str, object]) -> str:
+    texts, failed = body.get("ok"), body.get("failed")
+    if reply.status != 200 or not isinstance(texts, dict):
+        return str(reply)
+    wrong = sorted(name for name in ok if name in texts and texts[name] != ok[name])
+    told = f"200 with ok: {sorted(texts)}, failed: {failed}"
+    return f"{told}; not the text that was sent: {wrong}" if wrong else told
+
+
+def in_time(reply: Reply, quick: str, called: str) -> None:
+    """The source that answers at once is not among the failed.
+
+    Raises:
+        Failed: there is no summary that says so.
+        Hurried: it is, or there was nothing to summarise.
+    """
+    body = reply.json() if reply.status == 200 else None
+    failed = body.get("failed") if isinstance(body, dict) else None
+    if isinstance(failed, dict) and failed.get(quick) != "timeout":
+        return
+    kind = Hurried if isinstance(failed, dict) or reply.status == 502 else Failed
+    raise kind(
+        called=called,
+        saw=str(reply),
+        expected=f"200, and {quick}, which answers at once, under ok",
+        look="`asyncio.wait_for` around all calls loses what has come; a deadline for each source, "
+        "or `asyncio.wait(tasks, timeout=…)`, keeps it",
+    )
+
+
+async def ask(made: Scene, called: str, expected: str = "an answer") -> Reply:
+    caller = made.app.call("/summary")
+    return (await made.app.answers([caller], called=called, expected=expected))[0]
+
+
+@criterion("all sources at once", points=3)
+async def all_at_once(exam: Exam) -> str:
+    async with scene(exam, dict.fromkeys(NAMES, at_once)) as made:
+        for source in made.sources.values():
+            source.script = held_in_pieces(source)
+        called = f"GET /summary, with {len(NAMES)} sources that hold their answers"
+        caller = made.app.call("/summary")
+        await made.app.until(
+            lambda: all(source.in_flight for source in made.sources.values()),
+            called=called,
+            saw=lambda: f"{made.in_flight()} of {len(NAMES)} calls in flight",
+            expected="a call to each source, all in flight together",
+            look="start a task for each source, then await them all",
+            calls=[caller],
+        )
+        for source in reversed(made.sources.values()):
+            await let_answer(made, source)
+        called = f"GET /summary, with {len(NAMES)} sources that answer, the last one first"
+        reply = (await made.app.answers([caller], called=called, expected="an answer, at once"))[0]
+        expect(reply, made.texts(*NAMES), {}, called)
+    return "When the last one has answered, so do you: a deadline is the longest wait, not the wait"
+
+
+def held_in_pieces(source: Upstream) -> Script:
+    async def script(call: Call) -> None:
+        await source.released.wait()
+        await call.head()
+        for piece in in_pieces(call.text):
+            await call.send(piece)
+        await call.send(call.text[60:])
+        await call.finish()
+
+    return script
+
+
+async def let_answer(made: Scene, source: Upstream) -> None:
+    source.released.set()
+    await made.app.until(
+        lambda: source.in_flight == 0,
+        called="GET /summary",
+        expected="the source's answer is read",
+    )
+    await made.app.turn(2)
+
+
+@criterion("a source that fails is an error, and the others go on", points=3)
+async def failures(exam: Exam) -> str:
+    scripts = {"slow": at_once, "broken": fails, "missing": missing, "slower": at_once}
+    slow = ("slow", "slower")
+    failed = {"broken": "error", "missing": "error", "away": "error"}
+    async with scene(exam, scripts, away="away") as made:
+        for name in slow:
+            made.sources[name].script = made.sources[name].hold
+        called = "GET /summary: one source answers 500, one 404, one is away, two are slow"
+        caller = made.app.call("/summary")
+        await made.app.until(
+            lambda: all(made.sources[name].calls for name in scripts),
+            called=called,
+            saw=lambda: f"{sum(bool(s.calls) for s in made.sources.values())} sources were called",
+            expected="every source called",
+            calls=[caller],
+        )
+        await made.app.settle()
+        if caller.done():
+            reply = (await made.app.answers([caller], called=called))[0]
+            raise Failed(
+                called=called,
+                saw=f"answer {reply}, while two sources had yet to answer",
+                expected="no answer before all sources have answered or failed",
+                look="a TaskGroup cancels the others at the first error, gather raises it: catch "
+                "the error of a source inside its own task",
+            )
+        for name in slow:
+            made.sources[name].released.set()
+        reply = (await made.app.answers([caller], called=called))[0]
+        expect(reply, made.texts(*slow), failed, called)
+    return "Each failure stayed with its source. Half an answer is often better than none."
+
+
+@criterion("the deadline cuts what hangs", points=3)
+async def deadline(exam: Exam) -> str:
+    called = "GET /summary: one source answers, one is silent, one stops in the middle"
+
+    async def judge(made: Scene) -> str:
+        reply = await ask(made, called, "an answer when DEADLINE is over")
+        in_time(reply, "quick", called)
+        late = {"silent": "timeout", "stuck": "timeout"}
+        expect(reply, made.texts("quick"), late, called)
+        return "What had come was kept, what had not was named. The caller knows what is missing."
+
+    return await near_the_deadline(
+        exam, {"silent": silent, "quick": at_once, "stuck": begins}, judge
+    )
+
+
+@criterion("the deadline bounds the whole call", points=1)
+async def whole_call(exam: Exam) -> str:
+    called = "GET /summary: one source answers, one sends a little again and again"
+
+    async def judge(made: Scene) -> str:
+        made.sources["dripping"].script = drips_beyond(made)
+        reply = await ask(made, called, "an answer when DEADLINE is over")
+        in_time(reply, "quick", called)
+        look = "HTTPX's timeouts bound each piece: asyncio.timeout bounds the call"
+        expect(reply, made.texts("quick"), {"dripping": "timeout"}, called, look)
+        return "A timeout bounds the wait for the next piece, a deadline bounds them all together."
+
+    return await near_the_deadline(exam, {"dripping": at_once, "quick": at_once}, judge)
+
+
+@criterion("a source that hangs is let go", points=2)
+async def let_go(exam: Exam) -> str:
+    called = "GET /summary, with a source that is silent and one that stops in the middle"
+
+    async def judge(made: Scene) -> str:
+        in_time(await ask(made, called, "an answer when DEADLINE is over"), "quick", called)
+        await made.app.until(
+            lambda: made.in_flight() == 0,
+            called=called,
+            saw=lambda: f"answered, and {made.in_flight()} calls are still in flight",
+            expected="the calls cancelled and their connections let go, while the sources hang",
+            look="`asyncio.wait` cancels nothing: cancel what is pending; a thread cannot be",
+        )
+        return "You hung up first. A call that nobody awaits any more still costs both sides."
+
+    return await near_the_deadline(
+        exam, {"silent": silent, "quick": at_once, "stuck": begins}, judge
+    )
+
+
+@criterion("a source that hangs delays no other caller", points=1)
+async def others_served(exam: Exam) -> str:
+    async with scene(exam, {"moody": at_once, "quick": at_once}) as made:
+        moody = made.sources["moody"]
+
+        async def hangs_at_first(call: Call) -> None:
+            await (silent(call) if call.number < HUNG_CALLERS else call.reply(call.text))
+
+        moody.script = hangs_at_first
+        made.app.call_many(HUNG_CALLERS, "/summary")
+        called = f"{HUNG_CALLERS} callers of GET /summary, while a source hangs"
+        await made.app.until(
+            lambda: moody.in_flight == HUNG_CALLERS,
+            called=called,
+            saw=lambda: f"{moody.in_flight} calls in flight to the source",
+            expected="a call for each caller",
+            look="a lock, a pool of few connections, or a call that blocks the loop",
+        )
+        called = "one more caller, for whom all sources answer, while the others wait"
+        reply = (await made.app.answers([made.app.call("/summary")], called=called))[0]
+        expect(reply, made.texts("moody", "quick"), {}, called)
+    return "Those who wait for a hung source wait alone, as long as there are connections enough."
+
+
+@criterion("502 when none is ok", points=1)
+async def none_ok(exam: Exam) -> str:
+    async with scene(exam, {"broken": fails, "missing": missing}, away="away") as made:
+        await expect_502(made, "GET /summary, all sources fail")
+        for source in made.sources.values():
+            source.script = at_once
+        called = "GET /summary, after all sources have failed"
+        reply = await ask(made, called)
+        expect(reply, made.texts("broken", "missing"), {"away": "error"}, called)
+    async with scene(exam, {"one": silent, "two": silent}, deadline=SOON[0]) as made:
+        await expect_502(made, "GET /summary, all sources hang")
+    return "A summary of nothing is no summary. Say so with the status: machines read that first."
+
+
+async def expect_502(made: Scene, called: str) -> None:
+    reply = await ask(made, called)
+    if reply.status != 502:
+        raise Failed(called=called, saw=str(reply), expected="502")
+
+
+@criterion("starts and stops cleanly", points=1)
+async def stops_cleanly(exam: Exam) -> str:
+    async with scene(exam, dict.fromkeys(NAMES[:3], at_once)) as made:
+        reply = await ask(made, "GET /summary")
+        expect(reply, made.texts(*NAMES[:3]), {}, "GET /summary")
+        await made.app.stop()
+        opened: Callable[[], int] = lambda: sum(s.open for s in made.sources.values())  # noqa: E731
+        await made.app.until(
+            lambda: opened() == 0,
+            called="shutdown, with the process still alive",
+            saw=lambda: f"{opened()} connections open at the sources",
+            expected="none: the lifespan closes its client",
+            look="`async with httpx.AsyncClient(…) as client: yield` in the lifespan",
+        )
+        await made.app.end()
+        await made.app.until(
+            lambda: made.app.process.threads() <= 1,
+            called="shutdown",
+            saw=lambda: f"{made.app.process.threads() - 1} threads of the answer still run",
+            expected="none",
+        )
+    return "No connection, no thread: nothing was left behind."
