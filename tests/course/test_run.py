@@ -64,19 +64,26 @@ while (_left := {name for name in _what_is_there() - _before if _is_ours(name)})
 """
 
 
+STOP = """
+for _thing in list(globals().values()):
+    if type(_thing).__module__.startswith("unblocked.rig") and hasattr(_thing, "stop"):
+        _thing.stop()
+"""
+
+
 @pytest.fixture(autouse=True)
 def marks_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The marks of whoever runs the tests stay as they are."""
     monkeypatch.setenv("UNBLOCKED_HOME", str(tmp_path / "marks"))
 
 
-def twice(notebook: Any) -> Any:
-    """The notebook's code two times over, between two looks at what is there."""
+def twice(notebook: Any, last: str = "") -> Any:
+    """The notebook's code two times over, then `last`, between two looks at what is there."""
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     again = copy.deepcopy(cells)
     for cell in again:
         cell["id"] = f"again-{cell['id']}"[:64]
-    ends = [nbformat.v4.new_code_cell(source) for source in (BEFORE, AFTER)]  # type: ignore[no-untyped-call]
+    ends = [nbformat.v4.new_code_cell(source) for source in (BEFORE, last + AFTER)]  # type: ignore[no-untyped-call]
     notebook.cells = [ends[0], *cells, *again, ends[1]]
     return notebook
 
@@ -116,7 +123,8 @@ def everything_shown(notebook: Any) -> str:
 
 
 def test_solution_gets_full_marks_twice(course: Course, room: Room, root: Path) -> None:
-    notebook = run(twice(solution_notebook(course, room)), root / "solutions")
+    """The upstream of an exercise stays for the learner's next try, until it is stopped."""
+    notebook = run(twice(solution_notebook(course, room), last=STOP), root / "solutions")
     checks = [cell for cell in notebook.cells if cell["id"].endswith(f"{room.slug}-check")]
     marks = [output.data["text/plain"] for cell in checks for output in results(cell)]
     assert marks == [str(room.points)] * 2
