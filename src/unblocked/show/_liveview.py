@@ -174,8 +174,11 @@ class LiveView:
         self.box.close()
 
     def _make_panels(self, span: float) -> None:
+        height = 150 if len(self._variants) < 3 else 105
         for variant in self._variants:
-            self._panels[variant] = LiveChart(variant, SERIES, span=span, window_s=600.0)
+            self._panels[variant] = LiveChart(
+                variant, SERIES, span=span, window_s=600.0, height=height
+            )
         self._grid.children = list(self._panels.values())
 
     def _done(self, variant: str, share: float) -> float:
@@ -201,7 +204,7 @@ def nice(value: float) -> float:
 
 
 def _grid(panels: int) -> widgets.Layout:
-    columns = min(panels, 2) if panels != 3 else 3
+    columns = {1: 1, 2: 2, 4: 2}.get(panels, 3)
     return widgets.Layout(
         display="grid",
         grid_template_columns=f"repeat({columns}, minmax(0, 1fr))",

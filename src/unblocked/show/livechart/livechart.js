@@ -31,11 +31,11 @@ function element(tag, className, parent) {
 function swatch(i, parent) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("class", "lc-swatch");
-  svg.setAttribute("width", "22");
+  svg.setAttribute("width", "16");
   svg.setAttribute("height", "8");
   svg.setAttribute("aria-hidden", "true");
   const line = document.createElementNS("http://www.w3.org/2000/svg", "line");
-  for (const [name, at] of Object.entries({ x1: 0, x2: 22, y1: 4, y2: 4 })) line.setAttribute(name, at);
+  for (const [name, at] of Object.entries({ x1: 0, x2: 16, y1: 4, y2: 4 })) line.setAttribute(name, at);
   line.setAttribute("stroke-width", "3");
   line.setAttribute("stroke-dasharray", DASHES[i % DASHES.length].join(" "));
   svg.append(line);
