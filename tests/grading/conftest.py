@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -126,3 +127,10 @@ def processes_named(text: str) -> list[int]:
         except OSError:
             continue
     return found
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Look again and again until it holds; pytest's own deadline ends a wait that is in vain."""
+    look_again = threading.Event()
+    while not condition():
+        look_again.wait(0.02)

@@ -48,6 +48,8 @@ def grade(args: argparse.Namespace) -> int:
 
 async def _grade(args: argparse.Namespace) -> int:
     exercises = {room.slug: exercise(room) for room in course.rooms(args.course)}
+    if not exercises:
+        raise course.CourseError(f"There are no exercises below {args.course}.")
     roster = read_roster(args.roster) if args.roster else None
     found = find(args.folder, exercises)
     if roster:

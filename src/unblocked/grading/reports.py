@@ -152,7 +152,7 @@ def _check(check: dict[str, Any]) -> str:
 def safe_name(name: str) -> str:
     """A file name for anybody's name: no path, no surprise, and never twice the same."""
     plain = re.sub(r"[^\w.,+@ -]", "_", name).strip(" .")[:80]
-    if plain == name:
+    if plain and plain == name:
         return plain
     return f"{plain or 'learner'}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 

@@ -1,0 +1,193 @@
+"""`unblocked grade`, whole: marks, restarts, refusals, a cluster."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from conftest import RIGHT, processes_named, until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from unblocked.course import Room
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="answers are forked")
+
+WRONG = RIGHT.replace("(await app.state.client.get(URL)).text", "'no call'")
+
+
+def grade_command(folder: Path, out: Path, relay: Room, *more: str) -> list[str]:
+    course = str(relay.folder.parents[1])
+    start = [sys.executable, "-m", "unblocked", "grade", str(folder), "--out", str(out)]
+    return [*start, "--course", course, "--workers", "2", *more]
+
+
+def grade(folder: Path, out: Path, relay: Room, *more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        grade_command(folder, out, relay, *more), capture_output=True, text=True, check=False
+    )
+
+
+def lines(ledger: Path) -> int:
+    return ledger.read_bytes().count(b"\n") if ledger.exists() else 0
+
+
+def results(out: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
+
+
+def hand_in(folder: Path, learner: str, source: str, name: str = "relay.py") -> None:
+    path = folder / learner / "relay" / name
+    path.parent.mkdir(parents=True)
+    path.write_text(source)
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> Path:
+    folder = tmp_path / "class"
+    answers = {
+        "ada": RIGHT,
+        "bob": WRONG,
+        "cy, the 3rd": RIGHT,
+        "=1+1": "import os; os._exit(0)",
+        "dee": "while True: pass",
+        "eve": "app = (",
+        "fay": "",
+    }
+    for learner, source in answers.items():
+        hand_in(folder, learner, source)
+    (folder / "binary" / "relay").mkdir(parents=True)
+    (folder / "binary" / "relay" / "relay.ipynb").write_bytes(b"\x00\xff" * 50)
+    return folder
+
+
+def test_a_mixed_class(mixed: Path, tmp_path: Path, relay: Room) -> None:
+    out = tmp_path / "marks"
+    done = grade(mixed, out, relay)
+    assert done.returncode == 0, done.stderr
+    marks = {r["learner"]: (r["points"], r["outcome"]) for r in results(out)}
+    assert marks == {
+        "ada": (6, "graded"),
+        "bob": (1, "graded"),
+        "cy, the 3rd": (6, "graded"),
+        "=1+1": (0, "crashed"),
+        "dee": (0, "timeout"),
+        "eve": (0, "crashed"),
+        "fay": (0, "no-answer"),
+        "binary": (0, "no-answer"),
+    }
+    with (out / "grades.csv").open(newline="") as file:
+        scores = {row["student_id"]: row["score"] for row in csv.DictReader(file)}
+    assert scores["cy, the 3rd"] == "6"
+    assert scores["'=1+1"] == "0"
+    assert len(list(out.glob("feedback/*/relay.html"))) == len(marks)
+    assert "failed" in (out / "summary.html").read_text().lower()
+
+
+def test_killed_and_started_again_nothing_is_lost_or_marked_twice(
+    tmp_path: Path, relay: Room
+) -> None:
+    folder, out = tmp_path / "class", tmp_path / "marks"
+    for number in range(8):
+        hand_in(folder, f"learner-{number}", RIGHT + f"# {number}\n")
+    for already in range(1, 8, 2):
+        run = subprocess.Popen(
+            grade_command(folder, out, relay),
+            stderr=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        ledger = out / "results.jsonl"
+        until(lambda: run.poll() is not None or lines(ledger) >= already)
+        run.send_signal(signal.SIGKILL)
+        run.wait()
+    assert grade(folder, out, relay).returncode == 0
+    assert sorted(str(r["learner"]) for r in results(out)) == sorted(
+        f"learner-{number}" for number in range(8)
+    )
+    assert not processes_named(str(relay.folder.parents[1]))
+
+
+def test_a_second_run_marks_nothing(tmp_path: Path, relay: Room) -> None:
+    folder, out = tmp_path / "class", tmp_path / "marks"
+    hand_in(folder, "ada", RIGHT)
+    assert grade(folder, out, relay).returncode == 0
+    before = (out / "results.jsonl").read_bytes()
+    assert grade(folder, out, relay).returncode == 0
+    assert (out / "results.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--roster", "nowhere.csv"], "cannot be read"),
+        (["--course", "nowhere"], "nowhere"),
+    ],
+)
+def test_what_cannot_be_done_is_said(
+    tmp_path: Path, relay: Room, arguments: list[str], words: str
+) -> None:
+    folder = tmp_path / "class"
+    hand_in(folder, "ada", RIGHT)
+    done = grade(folder, tmp_path / "marks", relay, *arguments)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_roster_and_who_is_absent(tmp_path: Path, relay: Room) -> None:
+    folder, out, roster = tmp_path / "class", tmp_path / "marks", tmp_path / "roster.csv"
+    hand_in(folder, "Ada Lovelace", RIGHT)
+    roster.write_text('Student,ID\n"Lovelace, Ada",7\n"Noether, Emmy",8\n')
+    assert grade(folder, out, relay, "--roster", str(roster)).returncode == 0
+    with (out / "canvas.csv").open(newline="") as file:
+        assert [(row["ID"], row["relay"]) for row in csv.DictReader(file)] == [
+            ("7", "6"),
+            ("8", ""),
+        ]
+
+
+def test_a_cluster_one_of_whose_workers_dies(tmp_path: Path, relay: Room) -> None:
+    pytest.importorskip("distributed")
+    folder, out = tmp_path / "class", tmp_path / "marks"
+    for number in range(6):
+        hand_in(folder, f"learner-{number}", RIGHT + f"# {number}\n")
+    address_file = tmp_path / "scheduler.json"
+    dask = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
+    quiet = {"stderr": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
+    scheduler = subprocess.Popen(
+        [*dask, "--host", "127.0.0.1", "--port", "0", "--no-dashboard",
+         "--scheduler-file", str(address_file)],
+        **quiet,
+    )  # fmt: skip
+    until(lambda: address_file.exists() or scheduler.poll() is not None)
+    command = [sys.executable, "-m", "distributed.cli.dask_worker"]
+    options = ["--no-nanny", "--no-dashboard", "--nthreads", "1", "--host", "127.0.0.1"]
+    workers = [
+        subprocess.Popen(
+            [*command, "--scheduler-file", str(address_file), *options],
+            cwd=tmp_path,
+            start_new_session=True,
+            **quiet,
+        )
+        for _ in range(2)
+    ]
+    address = json.loads(address_file.read_text())["address"]
+    try:
+        run = subprocess.Popen(grade_command(folder, out, relay, "--dask", address), **quiet)
+        ledger = out / "results.jsonl"
+        until(lambda: run.poll() is not None or lines(ledger) > 0)
+        os.killpg(workers[0].pid, signal.SIGKILL)
+        assert run.wait() == 0
+        assert [r["points"] for r in results(out)] == [6] * 6
+    finally:
+        for process in (*workers, scheduler):
+            process.kill()
+            process.wait()

@@ -1,0 +1,150 @@
+"""The tables an instructor uploads, and the pages learners read."""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from unblocked.grading import reports, roster
+from unblocked.grading.ledger import Busy, Ledger
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CANVAS = """Student,ID,SIS User ID,SIS Login ID,Section,Assignment 1 (9)
+    Points Possible,,,,,10
+"Lovelace, Ada",1001,S1,ada,A,
+"Noether, Emmy",1002,S2,emmy,A,
+"""
+
+
+def result(learner: str, points: int = 2, **more: Any) -> dict[str, Any]:
+    check = {"name": "a <b>", "passed": False, "points": 0, "max_points": 1, "message": "Saw: <x>"}
+    return {
+        "learner": learner,
+        "exercise": "relay",
+        "points": points,
+        "max_points": 6,
+        "outcome": "graded",
+        "checks": [check],
+        "isolation": "limits",
+        "seconds": 1.0,
+        "course_version": "1",
+        "file": "a.py",
+        "sha256": "0" * 64,
+        "marked_at": "2026-01-01T00:00:00+00:00",
+        **more,
+    }
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def class_of(tmp_path: Path, text: str) -> roster.Roster:
+    file = tmp_path / "roster.csv"
+    file.write_text(text)
+    return roster.read(file)
+
+
+@pytest.mark.parametrize(
+    "name", ["lovelaceada", "Ada Lovelace", "1001", "S1", "ada", "lovelace-ada"]
+)
+def test_a_learner_is_found_by_any_name(tmp_path: Path, name: str) -> None:
+    found = class_of(tmp_path, CANVAS).find(name)
+    assert found is not None
+    assert (found.id, found.first, found.last) == ("1001", "Ada", "Lovelace")
+
+
+def test_the_points_possible_line_is_no_learner(tmp_path: Path) -> None:
+    assert [x.last for x in class_of(tmp_path, CANVAS).learners] == ["Lovelace", "Noether"]
+
+
+def test_moodles_columns(tmp_path: Path) -> None:
+    text = (
+        "Identifier,Full name,Email address,Status,Grade\nParticipant 77,Ada Lovelace,a@x.org,,\n"
+    )
+    found = class_of(tmp_path, text).find("77")
+    assert found is not None
+    assert found.email == "a@x.org"
+
+
+def test_a_file_without_names(tmp_path: Path) -> None:
+    with pytest.raises(roster.NoRoster, match="no column of names"):
+        class_of(tmp_path, "colour,size\nred,1\n")
+
+
+def test_absent_is_not_zero(tmp_path: Path) -> None:
+    people = class_of(tmp_path, CANVAS)
+    table = reports.rows([result("1001", 0)], people, ["relay"])
+    reports.grades(tmp_path / "grades.csv", table, {"relay": 6})
+    scores = {row["last_name"]: row["score"] for row in read(tmp_path / "grades.csv")}
+    assert scores == {"Lovelace": "0", "Noether": ""}
+
+
+def test_canvas_gets_its_own_columns_back(tmp_path: Path) -> None:
+    people = class_of(tmp_path, CANVAS)
+    table = reports.rows([result("1001")], people, ["relay"])
+    reports.canvas(tmp_path / "canvas.csv", table, people, {"relay": 6})
+    ada, emmy = read(tmp_path / "canvas.csv")
+    assert (ada["Student"], ada["ID"], ada["SIS User ID"], ada["relay"]) == (
+        "Lovelace, Ada",
+        "1001",
+        "S1",
+        "2",
+    )
+    assert emmy["relay"] == ""
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@x", "\tx"])
+def test_no_cell_is_a_formula(tmp_path: Path, name: str) -> None:
+    reports.grades(tmp_path / "g.csv", reports.rows([result(name)], None, ["relay"]), {"relay": 6})
+    assert read(tmp_path / "g.csv")[0]["student_id"] == f"'{name}"
+
+
+@pytest.mark.parametrize("name", ["a,b", 'q"uote', "José 漢字", "new\nline"])
+def test_names_come_through(tmp_path: Path, name: str) -> None:
+    reports.grades(tmp_path / "g.csv", reports.rows([result(name)], None, ["relay"]), {"relay": 6})
+    assert read(tmp_path / "g.csv")[0]["student_id"] == name
+
+
+def test_a_name_is_no_path(tmp_path: Path) -> None:
+    pages = [
+        reports.feedback(tmp_path / "feedback", result(name), name)
+        for name in ("../../evil", "..", "a/b", "a_b", "", "x" * 300)
+    ]
+    assert len({page.parent for page in pages}) == len(pages)
+    assert all(page.parent.parent == tmp_path / "feedback" for page in pages)
+
+
+def test_a_page_escapes_what_it_shows(tmp_path: Path) -> None:
+    page = reports.feedback(tmp_path, result("ada"), "<script>alert(1)</script>").read_text()
+    assert "<script>" not in page
+    assert "Saw: &lt;x&gt;" in page
+
+
+def test_a_torn_line_is_cut_off(tmp_path: Path) -> None:
+    with Ledger(tmp_path) as ledger:
+        ledger.add(result("ada"))
+    with (tmp_path / "results.jsonl").open("a") as file:
+        file.write('{"learner": "bo')
+    with Ledger(tmp_path) as ledger:
+        assert [key.learner for key in ledger.results] == ["ada"]
+        ledger.add(result("bob"))
+    assert len((tmp_path / "results.jsonl").read_text().splitlines()) == 2
+
+
+def test_one_run_at_a_time(tmp_path: Path) -> None:
+    with Ledger(tmp_path), pytest.raises(Busy, match="Another run"), Ledger(tmp_path):
+        pass
+
+
+def test_again_keeps_what_was(tmp_path: Path) -> None:
+    with Ledger(tmp_path) as ledger:
+        ledger.add(result("ada"))
+    with Ledger(tmp_path, again=True) as ledger:
+        assert not ledger.results
+    assert len(list(tmp_path.glob("results-before-*.jsonl"))) == 1
