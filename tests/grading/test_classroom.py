@@ -91,6 +91,15 @@ def test_a_mixed_class(mixed: Path, tmp_path: Path, relay: Room) -> None:
     assert "failed" in (out / "summary.html").read_text().lower()
 
 
+def kill_after(results: int, command: list[str], ledger: Path) -> None:
+    """Run, and kill -9 once so many results are there."""
+    quiet = {"stderr": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
+    run = subprocess.Popen(command, start_new_session=True, **quiet)
+    until(lambda: run.poll() is not None or lines(ledger) >= results)
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+
+
 def test_killed_and_started_again_nothing_is_lost_or_marked_twice(
     tmp_path: Path, relay: Room
 ) -> None:
@@ -98,16 +107,7 @@ def test_killed_and_started_again_nothing_is_lost_or_marked_twice(
     for number in range(8):
         hand_in(folder, f"learner-{number}", RIGHT + f"# {number}\n")
     for already in range(1, 8, 2):
-        run = subprocess.Popen(
-            grade_command(folder, out, relay),
-            stderr=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        ledger = out / "results.jsonl"
-        until(lambda: run.poll() is not None or lines(ledger) >= already)
-        run.send_signal(signal.SIGKILL)
-        run.wait()
+        kill_after(already, grade_command(folder, out, relay), out / "results.jsonl")
     assert grade(folder, out, relay).returncode == 0
     assert sorted(str(r["learner"]) for r in results(out)) == sorted(
         f"learner-{number}" for number in range(8)
