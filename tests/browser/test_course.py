@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Notebook
+    from browser_lab import Notebook
     from playwright.sync_api import Page
 
 REPOSITORY = Path(__file__).resolve().parents[2]

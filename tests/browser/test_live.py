@@ -6,12 +6,12 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from conftest import KERNEL_IS_IDLE
+from browser_lab import KERNEL_IS_IDLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Lab, Notebook
+    from browser_lab import Lab, Notebook
     from playwright.sync_api import Locator, Page
 
 APPS = """

@@ -5,12 +5,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from browser_lab import running_lab
+from fastapi import FastAPI
 from playwright.sync_api import expect
+
+from unblocked.rig import serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Lab, Notebook
+    import pytest
+    from browser_lab import Lab, Notebook
     from playwright.sync_api import Page
 
 ASK = """
@@ -69,16 +74,33 @@ def test_the_docs_of_a_served_app_work_direct_and_through_the_proxy(
     port = notebook.outputs()[0][0]["text"].strip()
     assert f"http://127.0.0.1:{port}/docs" in notebook.outputs()[1][0]["data"]["text/html"]
     for address in (f"http://127.0.0.1:{port}/docs", f"{lab.url}proxy/{port}/docs"):
-        docs = page.context.new_page()
-        docs.goto(address)
-        docs.get_by_role("button", name=re.compile("GET.*hello")).first.click()
-        docs.get_by_role("button", name="Try it out").click()
-        docs.get_by_placeholder("name").fill("loop")
-        docs.get_by_role("button", name="Execute").click()
-        reply = docs.locator(".live-responses-table tr.response").first
-        expect(reply).to_contain_text('"hello": "loop"')
-        docs.close()
+        try_it_out(page.context.new_page(), address)
     notebook.run_cells(2)
+
+
+def try_it_out(docs: Page, address: str) -> None:
+    docs.goto(address)
+    docs.get_by_role("button", name=re.compile("GET.*hello")).first.click()
+    docs.get_by_role("button", name="Try it out").click()
+    docs.get_by_placeholder("name").fill("loop")
+    docs.get_by_role("button", name="Execute").click()
+    reply = docs.locator(".live-responses-table tr.response").first
+    expect(reply).to_contain_text('"hello": "loop"')
+
+
+def test_the_docs_work_behind_the_base_url_of_a_hub(
+    page: Page, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    app = FastAPI()
+
+    @app.get("/hello/{name}")
+    def hello(name: str) -> dict[str, str]:
+        return {"hello": name}
+
+    root, home = tmp_path_factory.mktemp("root"), tmp_path_factory.mktemp("hub")
+    with serve(app) as server, running_lab(root, home, "/user/ada-binder-x1/") as hub:
+        page.goto(hub.address("", fresh=False))  # The token becomes a cookie.
+        try_it_out(page, f"{hub.url}proxy/{server.port}/docs")
 
 
 def test_jupyterlab_opens_on_the_first_lesson_without_a_news_popup(
