@@ -1,0 +1,17 @@
+"""The studies behind the figures of the course.
+
+`python -m bench [NAME…]` runs them and writes `bench/results/NAME.json`, `NAME.md` and, where there
+is something to see, `NAME.png`. Each study is the module `bench.NAME` with a function
+`study(size) -> Report`, `size` being "tiny", "quick" or "full" (see `bench.report`).
+"""
+
+STUDIES = {
+    "fanout": "answers per second, threads and memory of each way to make five calls",
+    "pool": "Python calls per request as HTTPX's pool fills, fitted",
+    "recommended": "the endpoint that lesson 10 ends with, against raw aiohttp",
+    "streaming": "memory of passing large bodies through: buffered and streamed",
+    "rig": "what the rig itself costs, and where its load generator is the limit",
+    "grading": "what marking answers and a class costs",
+    "course": "what set-up, lessons and checks cost",
+}
+"""Name → what it measures, in the order in which they run."""
