@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import nbformat
 import pytest
 
-from unblocked.authoring import build
+from unblocked.authoring import _cells, build
 from unblocked.course import CourseError
 
 if TYPE_CHECKING:
@@ -100,6 +100,21 @@ def test_notebooks_are_valid_without_outputs_and_end_in_a_newline(built: Path, n
 
 def code_cells(notebook: Any) -> list[Any]:
     return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+
+
+def test_cells_that_ask_a_quiz_are_folded_and_no_others(built: Path) -> None:
+    cells = code_cells(load(built / LESSON))
+    folded = [cell["id"] for cell in cells if cell["metadata"].get("jupyter")]
+    assert folded == ["l01-quiz-code-1"]
+    assert cell(load(built / LESSON), folded[0])["metadata"]["jupyter"] == {"source_hidden": True}
+
+
+def test_a_quiz_is_found_beside_other_code_and_not_where_it_is_only_named() -> None:
+    asks = "```{code-cell}\nawait given()\nshown = [quiz(question)]\n```"
+    names = "```{code-cell}\nfrom unblocked import quiz  # quiz(…)\n```"
+    magic = "```{code-cell}\n%time quiz\n```"
+    cells = _cells.read_myst("\n\n".join([asks, names, magic]))
+    assert [cell.metadata.get("jupyter") for cell in cells] == [{"source_hidden": True}, None, None]
 
 
 def test_ids_are_made_of_slug_heading_and_number(built: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import re
 import unicodedata
@@ -28,7 +29,27 @@ def read_myst(text: str) -> list[Cell]:
     import jupytext  # type: ignore[import-untyped]  # an author's tool, which learners lack
 
     cells: list[Cell] = jupytext.reads(text.strip() + "\n", fmt="md:myst").cells
+    for cell in cells:
+        if _asks_quiz(cell):
+            _fold(cell)
     return cells
+
+
+def _asks_quiz(cell: Cell) -> bool:
+    """Whether this cell calls `quiz(…)`: its source holds the answers."""
+    if cell.cell_type != "code":
+        return False
+    try:
+        nodes = ast.walk(ast.parse(cell.source))
+    except SyntaxError:  # a magic, or a fault that the lesson shows
+        return False
+    calls = (node.func for node in nodes if isinstance(node, ast.Call))
+    return any(isinstance(name, ast.Name) and name.id == "quiz" for name in calls)
+
+
+def _fold(cell: Cell) -> None:
+    """Hide the source. JupyterLab shows three dots in its place, and unfolds it on a click."""
+    cell.metadata["jupyter"] = {**cell.metadata.get("jupyter", {}), "source_hidden": True}
 
 
 def markdown(source: str, cell_id: str) -> Cell:
