@@ -431,6 +431,13 @@ class App:
         """Threads of the answer's process, counted from outside."""
         return self.process.threads()
 
+    def queued(self, upstream: Upstream) -> int | None:
+        """Bytes on their way from the upstream to callers that lie in the system's queues.
+
+        They are in the app's reach and not in its hands. None where the system does not tell.
+        """
+        return self.process.queued({self.port, upstream.port})
+
 
 __all__ = [
     "AnswerError",

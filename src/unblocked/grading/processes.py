@@ -8,11 +8,16 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 
+if TYPE_CHECKING:
+    from collections.abc import Set
+
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _PROC = Path("/proc/self/statm").exists()
+_LISTENING = "0A"
 
 
 def threads(pid: int) -> int:
@@ -50,6 +55,31 @@ def asleep(pid: int) -> bool:
     with contextlib.suppress(psutil.Error):
         return bool(psutil.Process(pid).status() != psutil.STATUS_RUNNING)
     return True
+
+
+def queued(pid: int, ports: Set[int]) -> int | None:
+    """Bytes in the system's queues of the TCP sockets of the process's network at these ports.
+
+    Both ends count: what was sent and not yet taken, and what came in and was not yet read. None
+    where the system does not tell.
+    """
+    lines = _text(f"/proc/{pid}/net/tcp").splitlines()[1:]
+    if not lines:
+        return None
+    return sum(_in_queues(line) for line in lines if ports & _ports(line))
+
+
+def _ports(line: str) -> set[int]:
+    ends = line.split()[1:3]
+    return {int(end.rpartition(":")[2], 16) for end in ends}
+
+
+def _in_queues(line: str) -> int:
+    _, _, _, state, queues = line.split()[:5]
+    if state == _LISTENING:  # there the queue counts callers
+        return 0
+    sent, received = queues.split(":")
+    return int(sent, 16) + int(received, 16)
 
 
 def _tasks(pid: int) -> list[str]:

@@ -22,7 +22,7 @@ from unblocked.grading import channel, processes
 from unblocked.grading.isolation import RUNGS, STANDARD
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Set
 
 MEMORY = 1 << 30
 """Bytes that an answer may hold resident, its child processes included."""
@@ -279,6 +279,10 @@ class AnswerRun:
     def memory(self) -> int:
         """Resident bytes of the answer's process; 0 when it has gone."""
         return processes.resident(self.pid)
+
+    def queued(self, ports: Set[int]) -> int | None:
+        """Bytes in the system's queues of its network's sockets at these ports, or None."""
+        return processes.queued(self.pid, ports)
 
     def asleep(self) -> bool:
         """Whether no thread of the process wants the CPU: it waits for something."""

@@ -110,7 +110,8 @@ class Upstream:
 
     async def __aenter__(self) -> Upstream:
         self.sock.bind(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self.sock.getsockname()[1]}"
+        self.port: int = self.sock.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
         self.origin = Origin(self._answer)
         loop = asyncio.get_running_loop()
         self.server = await loop.create_server(self.origin, sock=self.sock, backlog=500)
