@@ -86,11 +86,13 @@ def test_a_learner_without_rights_sets_up_and_works(debian: Debian, tmp_path: Pa
 
 
 def test_with_debians_venv_package(debian: Debian) -> None:
+    """Then Python's own pip is used; what follows is as without the package."""
     install = ["apt-get", "install", "-q", "-y", "--no-install-recommends", "python3-venv"]
     debian.run(*install, user="root")
     course = debian.new_course("with-venv")
-    assert "Ready" in debian.run("python3", "start.py", "setup", cwd=course)
-    assert "unblocked" in debian.run(".venv/bin/unblocked", "--version", cwd=course)
+    script = "import start; start.make_venv(); print(*start.pip_of_venv())"
+    assert "-m pip" in debian.run("python3", "-c", script, cwd=course)
+    assert "pip 23" in debian.run(".venv/bin/python", "-m", "pip", "--version", cwd=course)
 
 
 def test_a_full_disk_is_one_sentence(debian: Debian) -> None:
