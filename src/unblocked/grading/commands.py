@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
 def check(args: argparse.Namespace) -> int:
     """Mark one answer: 0 on full marks, 1 on less, 2 when it could not be used."""
+    from unblocked.grading.sandbox import Refused
+
     try:
         result = asyncio.run(_marked(args))
-    except (answer.Unusable, course.CourseError) as error:
+    except (answer.Unusable, course.CourseError, Refused) as error:
         print(error, file=sys.stderr)
         return 2
     marks.remember(result)
@@ -43,7 +45,7 @@ async def _marked(args: argparse.Namespace) -> Result:
         try:
             found = answer.read(path, room.slug, task.needed)
         except answer.NoAnswer as error:
-            return no_answer(task, str(error))
+            return {**no_answer(task, str(error)), "isolation": nursery.rung}
         return await mark(task, found.source, nursery, note=found.note, on_verdict=say)
 
 
