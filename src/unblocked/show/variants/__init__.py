@@ -1,4 +1,4 @@
-"""Four ways to make five calls in an endpoint: the apps of `unblocked race` and of the studies.
+"""Ways to make five calls in an endpoint: the apps of `unblocked race` and of the studies.
 
 Each module defines `app`, whose `GET /` calls the address in the environment variable `UPSTREAM`
 five times at once. `python -m unblocked.show.variants NAME` serves one in a process of its own.
@@ -10,4 +10,26 @@ NAMES = {
     "httpx_on_aiohttp": "HttpxAiohttpClient",
     "aiohttp_itself": "aiohttp",
 }
-"""Module → what people call it."""
+"""Module → what people call it: the four of the race."""
+
+STUDIED = {
+    "threads_in_def": "a thread pool per request in a `def` endpoint, requests",
+    "threads_shared": "one pool of 100 threads, requests",
+    "threads_default": "the loop's own thread pool, requests",
+    "threads_httpx": "a thread pool per request, one httpx.Client",
+    "httpx_article": "httpx.AsyncClient, 10 connections, 5 kept",
+    "httpx_20_kept": "httpx.AsyncClient, 1000 connections, 20 kept",
+    "httpx_wide": "httpx.AsyncClient, 1000 connections, 1000 kept",
+    "httpx_semaphore": "httpx.AsyncClient behind a semaphore of 100",
+    "httpx_sharded": "50 httpx.AsyncClients of 20 connections in turn",
+    "httpx2_20_kept": "httpx2.AsyncClient, 1000 connections, 20 kept",
+    "httpx2_wide": "httpx2.AsyncClient, 1000 connections, 1000 kept",
+    "on_aiohttp_gc": "HttpxAiohttpClient, less garbage collection",
+    "on_aiohttp_prebuilt": "HttpxAiohttpClient, less collection, request built once",
+    "on_lean": "httpx.AsyncClient on a transport of our own",
+    "on_lean_gc": "the same, less garbage collection",
+    "on_lean_prebuilt": "the same, less collection, request built once",
+    "aiohttp_gc": "aiohttp, less garbage collection",
+    "no_call": "no call: FastAPI that sleeps",
+}
+"""Name in `studied.APPS` → what people call it."""

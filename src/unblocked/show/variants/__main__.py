@@ -7,21 +7,25 @@ import socket
 import sys
 import threading
 from importlib import import_module
+from typing import TYPE_CHECKING, cast
 
 import uvicorn
 
 from unblocked.rig import raise_descriptor_limit
-from unblocked.show.variants import NAMES
+from unblocked.show.variants import NAMES, STUDIED
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m unblocked.show.variants")
-    parser.add_argument("name", choices=NAMES)
+    parser.add_argument("name", choices=[*NAMES, *STUDIED])
     parser.add_argument("--loop", default="asyncio", choices=["asyncio", "uvloop"])
     parser.add_argument("--http", default="h11", choices=["h11", "httptools"])
     args = parser.parse_args()
     raise_descriptor_limit()
-    app = import_module(f"unblocked.show.variants.{args.name}").app
+    app = _app(args.name)
     config = uvicorn.Config(
         app, loop=args.loop, http=args.http, log_level="warning", access_log=False, backlog=4096
     )
@@ -31,6 +35,14 @@ def main() -> None:
         print(listening.getsockname()[1], flush=True)
         threading.Thread(target=_end_with_parent, args=(server,), daemon=True).start()
         server.run(sockets=[listening])
+
+
+def _app(name: str) -> FastAPI:
+    if name in NAMES:
+        return cast("FastAPI", import_module(f"unblocked.show.variants.{name}").app)
+    from unblocked.show.variants.studied import APPS
+
+    return APPS[name]()
 
 
 def _end_with_parent(server: uvicorn.Server) -> None:

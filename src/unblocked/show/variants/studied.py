@@ -1,0 +1,231 @@
+"""More ways to make the five calls: what the studies in `bench/` compare with those of the race.
+
+`APPS[NAME]()` makes an app like those of the modules here; its calls, too, go to `UPSTREAM`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import itertools
+import os
+import ssl
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
+
+import httpx
+import httpx2
+import requests
+from fastapi import FastAPI, Request
+from httpx_aiohttp import HttpxAiohttpClient
+
+from unblocked.show.variants import _lean, aiohttp_itself
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+UPSTREAM = os.environ.get("UPSTREAM", "")
+CALLS = 5
+WIDE = httpx.Limits(max_connections=1000, max_keepalive_connections=1000)
+
+
+# --- threads --------------------------------------------------------------------------------
+
+
+def _text(url: str) -> str:
+    return requests.get(url, timeout=60).text
+
+
+def threads_in_def() -> FastAPI:
+    """An ordinary `def` endpoint: one of AnyIO's 40 threads waits for five more."""
+    app = FastAPI()
+
+    @app.get("/")
+    def fan_out() -> list[int]:
+        with ThreadPoolExecutor(CALLS) as pool:
+            return [len(text) for text in pool.map(_text, [UPSTREAM] * CALLS)]
+
+    return app
+
+
+def _threads(fetch: Callable[[str], str], pool: ThreadPoolExecutor | None) -> FastAPI:
+    app = FastAPI()
+
+    @app.get("/")
+    async def fan_out() -> list[int]:
+        loop = asyncio.get_running_loop()
+        calls = [loop.run_in_executor(pool, fetch, UPSTREAM) for _ in range(CALLS)]
+        return [len(text) for text in await asyncio.gather(*calls)]
+
+    return app
+
+
+def threads_shared() -> FastAPI:
+    """One pool of 100 threads for the whole app."""
+    return _threads(_text, ThreadPoolExecutor(100))
+
+
+def threads_default() -> FastAPI:
+    """The event loop's own pool: as many threads as cores, and four."""
+    return _threads(_text, None)
+
+
+def threads_httpx() -> FastAPI:
+    """A thread pool for each request as in the race, but one `httpx.Client` for all of them."""
+    client = httpx.Client(timeout=60, limits=WIDE)
+    app = FastAPI()
+
+    @app.get("/")
+    async def fan_out() -> list[int]:
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(CALLS) as pool:
+            calls = [loop.run_in_executor(pool, client.get, UPSTREAM) for _ in range(CALLS)]
+            return [len(response.text) for response in await asyncio.gather(*calls)]
+
+    return app
+
+
+# --- await ----------------------------------------------------------------------------------
+
+
+def _awaiting(open_client: Callable[[], Any]) -> FastAPI:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+        async with open_client() as client:
+            yield {"client": client}
+
+    app = FastAPI(lifespan=lifespan)
+
+    @app.get("/")
+    async def fan_out(request: Request) -> list[int]:
+        calls = [request.state.client.get(UPSTREAM) for _ in range(CALLS)]
+        return [len(response.text) for response in await asyncio.gather(*calls)]
+
+    return app
+
+
+def _stock(most: int, kept: int) -> httpx.AsyncClient:
+    limits = httpx.Limits(max_connections=most, max_keepalive_connections=kept)
+    return httpx.AsyncClient(limits=limits, timeout=60)
+
+
+def _second(most: int, kept: int) -> httpx2.AsyncClient:
+    limits = httpx2.Limits(max_connections=most, max_keepalive_connections=kept)
+    return httpx2.AsyncClient(limits=limits, timeout=60)
+
+
+class Queued(httpx.AsyncClient):
+    """A semaphore in front of the pool, as large as the pool: nothing queues in the pool."""
+
+    def __init__(self, places: int = 100) -> None:
+        super().__init__(timeout=60)
+        self._turn = asyncio.Semaphore(places)
+
+    async def get(self, *args: Any, **options: Any) -> httpx.Response:
+        async with self._turn:
+            return await super().get(*args, **options)
+
+
+class Sharded(AsyncExitStack):
+    """Clients with small pools, asked in turn."""
+
+    def __init__(self, clients: int = 50, connections: int = 20) -> None:
+        super().__init__()
+        limits = httpx.Limits(max_connections=connections)
+        tls = ssl.create_default_context()  # Made once: making it takes longer than many calls.
+        new = partial(httpx.AsyncClient, limits=limits, timeout=60, verify=tls)
+        self._clients = [new() for _ in range(clients)]
+        self._turns = itertools.cycle(self._clients)
+
+    async def __aenter__(self) -> Self:
+        for client in self._clients:
+            await self.enter_async_context(client)
+        return self
+
+    async def get(self, url: str) -> httpx.Response:
+        return await next(self._turns).get(url)
+
+
+def _collect_less() -> None:
+    """Leave alone what start-up made, and look for cycles a hundred times less often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 50)
+
+
+def _on_aiohttp() -> HttpxAiohttpClient:
+    return HttpxAiohttpClient(limits=WIDE, timeout=60)
+
+
+def _on_lean() -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=_lean.LeanTransport(limits=WIDE), timeout=60)
+
+
+def _collecting_less(make: Callable[[], FastAPI]) -> FastAPI:
+    app = make()
+    inner = app.router.lifespan_context
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[Any]:
+        async with inner(app) as state:
+            _collect_less()
+            yield state
+
+    app.router.lifespan_context = lifespan
+    return app
+
+
+def _prebuilt(open_client: Callable[[], httpx.AsyncClient]) -> FastAPI:
+    """The request is built once and sent five times: no address to parse, no headers to merge."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+        async with open_client() as client:
+            yield {"client": client, "ask": client.build_request("GET", UPSTREAM)}
+
+    app = FastAPI(lifespan=lifespan)
+
+    @app.get("/")
+    async def fan_out(request: Request) -> list[int]:
+        client, ask = request.state.client, request.state.ask
+        answers = await asyncio.gather(*(client.send(ask) for _ in range(CALLS)))
+        return [len(response.text) for response in answers]
+
+    return app
+
+
+def no_call() -> FastAPI:
+    """FastAPI alone: it sleeps as long as the upstream would take."""
+    delay = float(os.environ.get("DELAY", "0.2"))
+    app = FastAPI()
+
+    @app.get("/")
+    async def fan_out() -> list[int]:
+        await asyncio.sleep(delay)
+        return [200] * CALLS
+
+    return app
+
+
+APPS: dict[str, Callable[[], FastAPI]] = {
+    "threads_in_def": threads_in_def,
+    "threads_shared": threads_shared,
+    "threads_default": threads_default,
+    "threads_httpx": threads_httpx,
+    "httpx_article": lambda: _awaiting(lambda: _stock(10, 5)),
+    "httpx_20_kept": lambda: _awaiting(lambda: _stock(1000, 20)),
+    "httpx_wide": lambda: _awaiting(lambda: _stock(1000, 1000)),
+    "httpx_semaphore": lambda: _awaiting(Queued),
+    "httpx_sharded": lambda: _awaiting(Sharded),
+    "httpx2_20_kept": lambda: _awaiting(lambda: _second(1000, 20)),
+    "httpx2_wide": lambda: _awaiting(lambda: _second(1000, 1000)),
+    "on_aiohttp_gc": lambda: _collecting_less(lambda: _awaiting(_on_aiohttp)),
+    "on_aiohttp_prebuilt": lambda: _collecting_less(lambda: _prebuilt(_on_aiohttp)),
+    "on_lean": lambda: _awaiting(_on_lean),
+    "on_lean_gc": lambda: _collecting_less(lambda: _awaiting(_on_lean)),
+    "on_lean_prebuilt": lambda: _collecting_less(lambda: _prebuilt(_on_lean)),
+    "aiohttp_gc": lambda: _collecting_less(lambda: aiohttp_itself.app),
+    "no_call": no_call,
+}
