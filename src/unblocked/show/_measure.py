@@ -187,9 +187,14 @@ class Sampler:
             pass
         self._zero = time.perf_counter()
         while not self._over.wait(_EVERY):
-            row = self._row()
-            self.rows.append(row)
-            self._watcher.measured(self._variant, row)
+            self._note()
+        if not self.rows:  # A short run on a busy machine still has something to show.
+            self._note()
+
+    def _note(self) -> None:
+        row = self._row()
+        self.rows.append(row)
+        self._watcher.measured(self._variant, row)
 
     def _is_under_load(self) -> bool:
         """The process that makes the load takes a moment to start; time counts from its calls."""
