@@ -29,7 +29,7 @@ def says(module: Path, *systems: str) -> bool:
 
 @pytest.mark.parametrize(
     ("platform", "said"),
-    [("linux", ()), ("darwin", ("Linux",)), ("win32", ("Linux", "POSIX"))],
+    [("darwin", ("Linux",)), ("win32", ("Linux", "POSIX"))],
 )
 def test_mypy_passes_for(platform: str, said: tuple[str, ...]) -> None:
     cache = ROOT / ".mypy_cache" / platform
@@ -38,13 +38,6 @@ def test_mypy_passes_for(platform: str, said: tuple[str, ...]) -> None:
     errors = [line for line in done.stdout.splitlines() if ": error: " in line]
     assert [e for e in errors if not says(ROOT / e.split(":")[0], *said)] == []
     assert done.returncode == bool(errors), done.stdout + done.stderr
-
-
-def test_ruff_passes() -> None:
-    for command in (["check", "-q"], ["format", "--check", "-q"]):
-        run = [sys.executable, "-m", "ruff", *command, "."]
-        done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
