@@ -48,6 +48,7 @@ c.Authenticator.allow_all = True
 c.JupyterHub.spawner_class = "simple"
 c.SimpleLocalProcessSpawner.home_dir_template = "{folder}/homes/{{username}}"
 c.Spawner.args = ["--allow-root"]
+c.Spawner.start_timeout = c.Spawner.http_timeout = 180
 c.JupyterHub.services = [{{"name": "test", "api_token": "{token}"}}]
 scopes = ["admin:users", "admin:servers", "access:servers"]
 c.JupyterHub.load_roles = [{{"name": "test", "services": ["test"], "scopes": scopes}}]
@@ -132,7 +133,7 @@ class Learner:
         (course.folder / "homes" / name).mkdir(parents=True, exist_ok=True)
         call(hub, "POST", f"hub/api/users/{name}")
         call(hub, "POST", f"hub/api/users/{name}/server")
-        wait_for(self._is_ready, seconds=120, what=f"the server of {name}")
+        wait_for(self._is_ready, seconds=180, what=f"the server of {name}")
 
     def _is_ready(self) -> bool:
         servers = self.hub.json(f"hub/api/users/{self.name}")["servers"]
