@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the named studies; returns the number of those that failed."""
-    args = _parser().parse_args(words)
+    parser = _parser()
+    args = parser.parse_args(words)
+    if unknown := [name for name in args.names if name not in STUDIES]:
+        parser.error(f"no study is called {', '.join(unknown)}; there are {', '.join(STUDIES)}")
     failed = 0
     for name in args.names or STUDIES:
         print(f"{name}: {STUDIES[name]} …", flush=True)
@@ -46,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
         description=f"The studies:\n{listed}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", choices=[*STUDIES, []])
+    parser.add_argument("names", nargs="*", metavar="NAME")
     sizes = parser.add_mutually_exclusive_group()
     for size, words in {
         "quick": "a coarse grid, some minutes (the default)",

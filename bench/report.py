@@ -1,4 +1,4 @@
-"""What a study found, and how it is written: JSON for programs, Markdown and a picture for people."""
+"""What a study found, and how it is written: JSON, Markdown and a picture."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def table(rows: Sequence[Row]) -> str:
 def cell(value: Any) -> str:
     """A value as it stands in a table: numbers with no more digits than they can bear."""
     if value is None:
-        return "–"
+        return "none"
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
     if isinstance(value, int) or abs(value) >= 100:
@@ -164,11 +164,11 @@ def _versions() -> Iterable[tuple[str, str]]:
 def _where(name: str, around: dict[str, Any]) -> str:
     versions = ", ".join(f"{package} {version}" for package, version in around["versions"].items())
     server = around["uvicorn"]
+    before, after = _averages(around["load average before"]), _averages(around["load average"])
     lines = [
         f"- {around['date']}, {around['seconds']:g} s, size `{around['size']}`",
         f"- {around['system']}, {around['processor']}, {around['cores']} cores",
-        f"- load average (1, 5, 15 minutes): at the start {_averages(around['load average before'])}, "
-        f"at the end {_averages(around['load average'])}",
+        f"- load average (1, 5, 15 minutes): {before} before, {after} after",
         f"- Python {around['python']}; uvicorn with loop={server['loop']}, http={server['http']}",
         f"- {versions}",
         f"- Made again by `python3 start.py bench {name}`.",
@@ -187,7 +187,7 @@ def middle(values: Sequence[float], digits: int = 4) -> float | None:
 
 def spread(values: Sequence[float]) -> str:
     """From the least to the most, in words."""
-    return f"{cell(min(values))}–{cell(max(values))}" if values else "–"
+    return f"{cell(min(values))} to {cell(max(values))}" if values else "none"
 
 
 def significant(value: float, digits: int = 4) -> float:

@@ -31,5 +31,8 @@ STUDIED = {
     "on_lean_prebuilt": "the same, less collection, request built once",
     "aiohttp_gc": "aiohttp, less garbage collection",
     "no_call": "no call: FastAPI that sleeps",
+    "relay_buffered": "the whole body read, then sent",
+    "relay_streamed": "streamed, HttpxAiohttpClient",
+    "relay_streamed_stock": "streamed, httpx.AsyncClient",
 }
 """Name in `studied.APPS` → what people call it."""

@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx
 import httpx2
 import requests
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import StreamingResponse
 from httpx_aiohttp import HttpxAiohttpClient
+from starlette.background import BackgroundTask
 
 from unblocked.show.variants import _lean, aiohttp_itself
 
@@ -209,6 +211,29 @@ def no_call() -> FastAPI:
     return app
 
 
+# --- relays ---------------------------------------------------------------------------------
+
+
+def _relay(open_client: Callable[[], httpx.AsyncClient], *, streamed: bool) -> FastAPI:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+        async with open_client() as client:
+            yield {"client": client}
+
+    app = FastAPI(lifespan=lifespan)
+
+    @app.get("/")
+    async def relay(request: Request, size: int | None = None) -> Response:
+        client: httpx.AsyncClient = request.state.client
+        ask = client.build_request("GET", UPSTREAM, params={"size": size} if size else None)
+        answer = await client.send(ask, stream=streamed)
+        if not streamed:
+            return Response(answer.content)
+        return StreamingResponse(answer.aiter_raw(), background=BackgroundTask(answer.aclose))
+
+    return app
+
+
 APPS: dict[str, Callable[[], FastAPI]] = {
     "threads_in_def": threads_in_def,
     "threads_shared": threads_shared,
@@ -228,4 +253,7 @@ APPS: dict[str, Callable[[], FastAPI]] = {
     "on_lean_prebuilt": lambda: _collecting_less(lambda: _prebuilt(_on_lean)),
     "aiohttp_gc": lambda: _collecting_less(lambda: aiohttp_itself.app),
     "no_call": no_call,
+    "relay_buffered": lambda: _relay(_on_aiohttp, streamed=False),
+    "relay_streamed": lambda: _relay(_on_aiohttp, streamed=True),
+    "relay_streamed_stock": lambda: _relay(lambda: _stock(1000, 20), streamed=True),
 }
