@@ -1,0 +1,318 @@
+"""What is graded in `pool-and-timeouts`: ten connections, and patience that ends.
+
+Patience in seconds is what this exercise asks for, so the upstream is late here by seconds. Only
+which answer comes is judged. A machine that is late itself could change that, so what it could
+have spoilt is tried again before it counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from typing import TYPE_CHECKING
+
+from unblocked.grading.exam import App, Call, Exam, Failed, Reply, Upstream, criterion
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    Judge = Callable[[Exam], Awaitable[str]]
+
+PLACES = 10
+MANY = 30
+TRIES = 3
+A_LITTLE = 1.2
+"""Seconds that an upstream may be silent: more than the one for a place, less than the two."""
+TOO_LONG = 3.7
+"""Seconds that are too long for either, and too short for the five that HTTPX has by itself."""
+DRIP_EVERY = 0.2
+LOG = "the app's log says"
+
+
+def patiently(judge: Judge) -> Judge:
+    """Judge again, up to three times, before a failure counts: the machine may have been late."""
+
+    @functools.wraps(judge)
+    async def again(exam: Exam) -> str:
+        failure: Failed | None = None
+        for _ in range(TRIES):
+            try:
+                return await judge(exam)
+            except Failed as error:
+                failure = error
+        assert failure
+        raise failure
+
+    return again
+
+
+def expect_text(app: App, reply: Reply, upstream: Upstream, called: str, look: str = "") -> None:
+    if reply.status == 200 and any(reply.text == call.text for call in upstream.calls):
+        return
+    log = app.last_words()
+    raise Failed(
+        called=called,
+        saw=f"{reply}; {LOG} {log}" if log else str(reply),
+        expected="200 and the upstream's own text",
+        look=look,
+    )
+
+
+def expect_status(app: App, reply: Reply, status: int, called: str, look: str = "") -> None:
+    if reply.status == status:
+        return
+    log = app.last_words()
+    raise Failed(
+        called=called,
+        saw=f"{reply.status}; {LOG} {log}" if log else str(reply),
+        expected=str(status),
+        look=look,
+    )
+
+
+async def ask(app: App, called: str) -> Reply:
+    return (await app.answers([app.call()], called=called))[0]
+
+
+async def works(app: App, upstream: Upstream, after: str) -> None:
+    called = f"GET / after {after}"
+    expect_text(app, await ask(app, called), upstream, called)
+
+
+async def in_flight(app: App, upstream: Upstream, callers: list[asyncio.Task[Reply]]) -> None:
+    await app.until(
+        lambda: upstream.in_flight >= PLACES,
+        called=f"{len(callers)} callers at once, GET /, while the upstream holds its answers",
+        saw=lambda: f"{upstream.in_flight} upstream calls in flight",
+        expected=f"{PLACES} upstream calls in flight",
+        look="limits=httpx.Limits(max_connections=10), and nothing narrower before it",
+    )
+
+
+async def a_while(upstream: Upstream, seconds: float) -> None:
+    """Sleep, and keep whoever waits for an answer from giving up meanwhile."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + seconds
+    while (left := end - loop.time()) > 0:
+        await asyncio.sleep(min(DRIP_EVERY, left))
+        upstream.changed()
+
+
+def drips(upstream: Upstream) -> Callable[[Call], Awaitable[None]]:
+    """A script: send the text a little at a time until released, then the rest of it."""
+
+    async def script(call: Call) -> None:
+        await call.head()
+        rest = iter(call.text)
+        begun = asyncio.get_running_loop().time()
+        while not upstream.released.is_set():
+            await call.send(next(rest, ""))
+            await asyncio.sleep(DRIP_EVERY)
+            if asyncio.get_running_loop().time() < begun + TOO_LONG:
+                upstream.changed()
+        await call.send("".join(rest))
+        await call.finish()
+
+    return script
+
+
+@criterion("passes the text on", points=1)
+async def passes_on(exam: Exam) -> str:
+    async with exam.serving() as (app, upstream):
+        for called in ("GET /", "GET /, again"):
+            reply = await ask(app, called)
+            expect_text(app, reply, upstream, called)
+            if reply.text != upstream.calls[-1].text:
+                raise Failed(called=called, saw="an old text", expected="the upstream's new text")
+        if len(upstream.calls) != 2:
+            raise Failed(
+                called="GET /, twice",
+                saw=f"{len(upstream.calls)} upstream calls",
+                expected="one for each request",
+            )
+    return "The text came through, asked for afresh each time."
+
+
+@criterion("thirty requests use one connection", points=1)
+async def one_connection(exam: Exam) -> str:
+    async with exam.serving() as (app, upstream):
+        for _ in range(MANY):
+            expect_text(app, await ask(app, "GET /"), upstream, "GET /")
+        if upstream.opened != 1:
+            raise Failed(
+                called=f"GET /, {MANY} times, one after the other",
+                saw=f"{upstream.opened} upstream connections",
+                expected="one, kept alive",
+                look="one client for the app's life; and a body that is read to its end",
+            )
+    return "Each request found the connection that the last one gave back."
+
+
+@criterion("ten connections, and never more", points=1)
+@patiently
+async def never_more(exam: Exam) -> str:
+    async with exam.serving() as (app, upstream):
+        upstream.script = drips(upstream)
+        callers = app.call_many(MANY)
+        await in_flight(app, upstream, callers)
+        await app.settle()
+        if upstream.peak_open > PLACES:
+            raise Failed(
+                called=f"{MANY} callers at once, GET /",
+                saw=f"{upstream.peak_open} upstream connections",
+                expected=f"{PLACES}",
+                look="limits=httpx.Limits(max_connections=10) on one client for all callers",
+            )
+    return "Ten in flight, twenty at the door. A limit is a decision: here is where it shows."
+
+
+@criterion("too long without a connection is a 503", points=2)
+@patiently
+async def no_place(exam: Exam) -> str:
+    async with exam.serving() as (app, upstream):
+        upstream.script = drips(upstream)
+        callers = app.call_many(PLACES)
+        await in_flight(app, upstream, callers)
+        called = "one more caller, GET /, while ten long answers keep all connections busy"
+        late = app.call()
+        let_go = asyncio.get_running_loop().call_later(TOO_LONG, upstream.released.set)
+        try:
+            reply = (await app.answers([late], called=called))[0]
+        finally:
+            let_go.cancel()
+        look = "httpx.Timeout(…, pool=1) raises PoolTimeout"
+        expect_status(app, reply, 503, called, look)
+        if not reply.headers.get("retry-after", "").strip():
+            raise Failed(
+                called=called,
+                saw="503 without Retry-After",
+                expected="503 with Retry-After",
+                look='HTTPException(503, headers={"Retry-After": "1"})',
+            )
+        await served_to_the_end(app, upstream, callers)
+    return "503 says: I am full, not broken. Retry-After says when it may be worth another try."
+
+
+async def served_to_the_end(
+    app: App, upstream: Upstream, callers: list[asyncio.Task[Reply]]
+) -> None:
+    """The long answers arrive whole, and then the next request works."""
+    await a_while(upstream, A_LITTLE)
+    upstream.released.set()
+    called = "ten callers, GET /, whose upstream bodies come slowly, and are never silent"
+    look = "two seconds are for the silence before the first byte, not for the whole call"
+    for reply in await app.answers(callers, called=called):
+        expect_text(app, reply, upstream, called, look)
+    await works(app, upstream, "a 503")
+
+
+@criterion("a short wait for a connection is no failure", points=1)
+@patiently
+async def short_wait(exam: Exam) -> str:
+    async with exam.serving() as (app, upstream):
+        upstream.script = upstream.hold
+        callers = app.call_many(PLACES)
+        await in_flight(app, upstream, callers)
+        called = "one more caller, GET /, who waits a moment for a connection to be free"
+        late = app.call()
+        await app.turn(5)
+        upstream.released.set()
+        for reply in await app.answers([*callers, late], called=called):
+            look = "refuse only when a second has passed: pool=1, or a deadline on the semaphore"
+            expect_text(app, reply, upstream, called, look)
+    return "Waiting is what a pool is for. Only waiting too long is a failure."
+
+
+@criterion("an upstream that fails is a 502", points=1)
+async def fails(exam: Exam) -> str:
+    async with exam.serving() as (app, upstream):
+        for status in (500, 404, 503) * 4:  # more than there are places
+            upstream.script = lambda call, status=status: call.reply("no", status=status)
+            called = f"GET /, the upstream answers {status}"
+            look = "`response.raise_for_status()` raises HTTPStatusError"
+            expect_status(app, await ask(app, called), 502, called, look)
+        upstream.script = lambda call: call.reply(call.text)
+        await works(app, upstream, "a 502")
+    async with exam.run() as app:
+        app.bind(URL=f"{app.unreachable()}/quote")
+        await app.start()
+        called = "GET /, the upstream cannot be reached"
+        look = "httpx.ConnectError, or its base class TransportError"
+        expect_status(app, await ask(app, called), 502, called, look)
+    return "502: the fault is behind you. Your caller can tell it from your own 500."
+
+
+@criterion("an upstream that stays silent is a 504", points=1)
+@patiently
+async def silent(exam: Exam) -> str:
+    async with exam.serving() as (app, upstream):
+        upstream.script = silent_for(upstream, TOO_LONG)
+        called = f"GET /, the upstream is silent for {TOO_LONG} s and then answers"
+        look = "httpx.Timeout(…, read=2) raises ReadTimeout"
+        expect_status(app, await ask(app, called), 504, called, look)
+        upstream.script = silent_for(upstream, A_LITTLE)
+        called = f"GET /, after a 504; the upstream is silent for {A_LITTLE} s and then answers"
+        look = "two seconds for the first byte; one second is for a free connection only"
+        expect_text(app, await ask(app, called), upstream, called, look)
+    return "You gave up first, and said so. A default of five seconds is nobody's decision."
+
+
+def silent_for(upstream: Upstream, seconds: float) -> Callable[[Call], Awaitable[None]]:
+    async def script(call: Call) -> None:
+        await a_while(upstream, seconds)
+        await call.reply(call.text)
+
+    return script
+
+
+@criterion("ten that ended in 504 leave ten places", points=1)
+@patiently
+async def places_come_back(exam: Exam) -> str:
+    async with exam.serving() as (app, upstream):
+
+        async def silent_at_first(call: Call) -> None:
+            if call.number < PLACES:
+                await a_while(upstream, TOO_LONG)
+                await asyncio.Event().wait()
+            await upstream.arrived(2 * PLACES)
+            await call.reply(call.text)
+
+        upstream.script = silent_at_first
+        callers = app.call_many(PLACES)
+        await in_flight(app, upstream, callers)
+        called = "ten callers at once, GET /, the upstream stays silent"
+        for reply in await app.answers(callers, called=called):
+            expect_status(app, reply, 504, called)
+        called = "ten more callers at once, GET /, while it is still silent to the first ten"
+        for reply in await app.answers(app.call_many(PLACES), called=called):
+            look = "a call that is given up must give its connection back: `async with` closes it"
+            expect_text(app, reply, upstream, called, look)
+        if upstream.peak_open > PLACES:
+            raise Failed(
+                called=called,
+                saw=f"{upstream.peak_open} upstream connections",
+                expected=f"{PLACES}: those given up are closed before others are opened",
+            )
+    return "Given up means closed. A pool that loses a place with each failure dies of them."
+
+
+@criterion("starts and stops cleanly", points=1)
+async def stops_cleanly(exam: Exam) -> str:
+    async with exam.serving() as (app, upstream):
+        expect_text(app, await ask(app, "GET /"), upstream, "GET /")
+        await app.stop()
+        await app.until(
+            lambda: upstream.open == 0,
+            called="shutdown, with the process still alive",
+            saw=lambda: f"{upstream.open} connections open at the upstream",
+            expected="none: the lifespan closes its client",
+            look="`async with httpx.AsyncClient(…) as client: yield` in the lifespan",
+        )
+        await app.end()
+        await app.until(
+            lambda: app.process.threads() <= 1,
+            called="shutdown",
+            saw=lambda: f"{app.process.threads() - 1} threads of the answer still run",
+            expected="none",
+        )
+    return "The connection that was kept alive was closed by the lifespan."
