@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
 from unblocked.grading.exam import App, Call, Exam, Failed, Reply, Upstream, criterion
 from unblocked.grading.upstream import in_pieces
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 CALLS = 5
 POOL = 10
@@ -27,13 +31,36 @@ def held(upstream: Upstream, calls: int) -> str:
     return f"{upstream.in_flight} of {calls} upstream calls in flight"
 
 
-def first_fifty(upstream: Upstream) -> Counter[str]:
-    return Counter(call.text[:50] for call in upstream.calls)
+def first_fifty(upstream: Upstream, since: int = 0) -> Counter[str]:
+    return Counter(call.text[:50] for call in upstream.calls[since:])
 
 
-def expect_lines(app: App, reply: Reply, upstream: Upstream, called: str = "GET /") -> None:
-    """The five lines are the beginnings of five responses that this upstream gave."""
-    sent = first_fifty(upstream)
+def expect_lines_of_all(
+    app: App, replies: Iterable[Reply], upstream: Upstream, called: str
+) -> None:
+    """Each reply is right, and no two callers were given the same response."""
+    told: Counter[str] = Counter()
+    for reply in replies:
+        expect_lines(app, reply, upstream, called)
+        told.update(reply.lines)
+    twice = sum((told - first_fifty(upstream)).values())
+    if twice:
+        raise Failed(
+            called=called,
+            saw=f"{twice} lines that another caller was given, too",
+            expected="five upstream calls for each request, and their texts for its caller",
+            look="what is kept in the module or the app is shared by all requests",
+        )
+
+
+def expect_lines(
+    app: App, reply: Reply, upstream: Upstream, called: str = "GET /", *, since: int = 0
+) -> None:
+    """The five lines are the beginnings of five responses that this upstream gave.
+
+    Only calls from number `since` on count, so that what an earlier request was told does not.
+    """
+    sent = first_fifty(upstream, since)
     right = (
         reply.status == 200
         and len(reply.lines) == CALLS
@@ -103,7 +130,8 @@ async def lines(exam: Exam) -> str:
         upstream.script = pieces
         expect_lines(app, (await serve_five(app, upstream))[0], upstream)
         upstream.text_size = 31
-        expect_lines(app, (await serve_five(app, upstream))[0], upstream, "GET /, short responses")
+        reply = (await serve_five(app, upstream))[0]
+        expect_lines(app, reply, upstream, "GET /, again, short responses", since=CALLS)
         if len(upstream.calls) != 2 * CALLS:
             raise Failed(
                 called="GET /, twice",
@@ -146,8 +174,8 @@ async def ten_callers(exam: Exam) -> str:
                 "client",
             )
         upstream.released.set()
-        for reply in await app.answers(callers, called=called, expected="all ten answered"):
-            expect_lines(app, reply, upstream, called)
+        replies = await app.answers(callers, called=called, expected="all ten answered")
+        expect_lines_of_all(app, replies, upstream, called)
     return (
         "Fifty calls took turns on ten connections. A limit of ten is a decision: it is the most "
         "this endpoint will ever have in flight, whatever the load."
@@ -223,12 +251,14 @@ async def no_threads(exam: Exam) -> str:
             calls=[caller],
         )
         more = await app.threads() - before
-        if more > 1:
+        there = before + more
+        if more > 1 or there > CALLS:
             raise Failed(
                 called="one caller, GET /, five calls held",
-                saw=f"{more} more threads than before",
+                saw=f"{more} more threads than before, {there} in all",
                 expected="at most one",
-                look="ThreadPoolExecutor, asyncio.to_thread and plain `def` endpoints use threads",
+                look="ThreadPoolExecutor, asyncio.to_thread and plain `def` endpoints use threads, "
+                "helper processes too",
             )
         upstream.released.set()
         await app.answers([caller], called="GET /")

@@ -7,7 +7,8 @@ import csv
 import hashlib
 import os
 import sys
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from unblocked import course
@@ -17,22 +18,32 @@ from unblocked.grading.mark import Exercise, exercise
 from unblocked.grading.roster import NoRoster, Roster
 from unblocked.grading.roster import read as read_roster
 from unblocked.grading.sandbox import Refused
-from unblocked.grading.submissions import Found, Submission, find
+from unblocked.grading.submissions import Found, Submission, Unreadable, find
 from unblocked.grading.worker import Job, job
 from unblocked.grading.workforce import on_cluster, on_this_machine
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
 
-@dataclass(frozen=True)
-class Unmarked:
-    """A submission that the ledger does not hold yet, and the key under which it will."""
+class Jobs(Sequence[Job]):
+    """The jobs for submissions, each read when it is its turn: a class may not fit in memory."""
 
-    job: Job
-    key: Key
+    def __init__(self, submissions: list[Submission]) -> None:
+        self.submissions = submissions
+
+    def __len__(self) -> int:
+        return len(self.submissions)
+
+    def __getitem__(self, number: Any) -> Any:
+        one = self.submissions[number]
+        try:
+            content = one.file.read()
+        except Unreadable:  # it could be read a moment ago
+            content = b""
+        return job(one.learner, one.exercise, one.file.shown, content)
 
 
 def grade(args: argparse.Namespace) -> int:
@@ -56,7 +67,7 @@ async def _grade(args: argparse.Namespace) -> int:
         found.submissions = [_named(submission, roster) for submission in found.submissions]
     with Ledger(args.out, again=args.again) as ledger:
         keys, todo = _unmarked(found, exercises, ledger)
-        async for result in _shown(_workforce(args, [u.job for u in todo]), len(todo)):
+        async for result in _shown(_workforce(args, todo), len(todo)):
             ledger.add(result)
         results = [ledger.results[key] for key in keys if key in ledger.results]
     _report(args.out, results, found, exercises, roster)
@@ -72,18 +83,20 @@ def _named(submission: Submission, roster: Roster) -> Submission:
 
 def _unmarked(
     found: Found, exercises: dict[str, Exercise], ledger: Ledger
-) -> tuple[list[Key], list[Unmarked]]:
+) -> tuple[list[Key], Jobs]:
+    """The keys of all submissions, and the jobs for those that the ledger does not hold yet."""
     keys, todo = [], []
     for submission in found.submissions:
-        content = submission.file.read()
+        try:
+            digest = hashlib.sha256(submission.file.read()).hexdigest()
+        except Unreadable as why:
+            found.unplaced.append((submission.file.shown, str(why)))
+            continue
         version = exercises[submission.exercise].version
-        digest = hashlib.sha256(content).hexdigest()
-        key = Key(submission.learner, submission.exercise, digest, version)
-        keys.append(key)
-        if key not in ledger.results:
-            made = job(submission.learner, submission.exercise, submission.file.shown, content)
-            todo.append(Unmarked(made, key))
-    return keys, todo
+        keys.append(Key(submission.learner, submission.exercise, digest, version))
+        if keys[-1] not in ledger.results:
+            todo.append(submission)
+    return keys, Jobs(todo)
 
 
 def _workforce(args: argparse.Namespace, jobs: Sequence[Job]) -> AsyncIterator[dict[str, Any]]:
@@ -129,7 +142,7 @@ def _report(
 
 
 def _list_unplaced(path: Path, unplaced: list[tuple[str, str]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with path.open("w", encoding="utf-8", errors="replace", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("file", "why"))
         writer.writerows(map(reports.safe_cell, line) for line in unplaced)

@@ -19,11 +19,20 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 from yarl import URL as Url
 
+from unblocked.grading import processes
 from unblocked.grading.sandbox import AnswerError, AnswerRun, Gone
 from unblocked.grading.upstream import Call, Upstream, at_once
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import (
+        AsyncIterator,
+        Awaitable,
+        Callable,
+        Iterable,
+        Iterator,
+        Mapping,
+        Sequence,
+    )
 
     from unblocked.grading.sandbox import Nursery
 
@@ -36,10 +45,19 @@ STARVED = 1.0
 """Seconds late for a tick: the machine was too busy for anything seen since to be trusted."""
 MOST_TICKS = 1200
 """Ticks after which a wait is given up whatever happens."""
+ALLOWANCE = 300.0
+"""Seconds that an answer may keep the marker busy in all, quiet waits apart: far more than a right
+one needs on a busy machine."""
+MOST_BODY = 16 << 20
+"""Bytes of a reply after which it is not read any further."""
 LOOP_TURNS = 20
 CALM_TURNS = 5
 """Turns in a row after which the answer is seen asleep until it counts as settled."""
 MOST_TURNS = 200
+
+
+class TooLong(Exception):
+    """A reply that nobody would read to its end."""
 
 
 class Failed(Exception):
@@ -107,13 +125,14 @@ class Exam:
         self.out_of_memory = False
         self.starved = False
         """The machine was too busy to judge by: what failed is worth a second look."""
+        self.allowance = _Allowance()
 
     @contextlib.asynccontextmanager
     async def run(self) -> AsyncIterator[App]:
         """A fresh process for the answer; nothing is executed before `App.load` or `start`."""
         run = self.nursery.run(self.source, self.given, self.inside, {})
         async with self.nursery.slots, run, contextlib.AsyncExitStack() as stack:
-            app = App(run, stack, self.nursery.slots)
+            app = App(run, stack, self.nursery.slots, self.allowance)
             try:
                 yield app
             finally:
@@ -132,11 +151,30 @@ class Exam:
             yield app, upstream
 
 
+class _Allowance:
+    """How long one answer may keep the marker busy, all its runs together."""
+
+    def __init__(self) -> None:
+        self.left = ALLOWANCE
+
+    @contextlib.contextmanager
+    def charged(self) -> Iterator[None]:
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            self.left -= time.monotonic() - begun
+
+    def gone(self, since: float) -> bool:
+        return self.left - (time.monotonic() - since) <= 0
+
+
 class _Patience:
     """Counts quiet ticks, and lends the run's slot to others while it only waits."""
 
-    def __init__(self, slots: asyncio.Semaphore) -> None:
-        self.slots = slots
+    def __init__(self, slots: asyncio.Semaphore, allowance: _Allowance) -> None:
+        self.slots, self.allowance = slots, allowance
+        self.begun = time.monotonic()
         self.quiet = self.ticks = 0
         self.lent = False
 
@@ -149,9 +187,16 @@ class _Patience:
 
     @property
     def over(self) -> bool:
-        return self.quiet >= QUIET_TICKS or self.ticks >= MOST_TICKS
+        return self.quiet >= QUIET_TICKS or self.ticks >= MOST_TICKS or self.spent
+
+    @property
+    def spent(self) -> bool:
+        """Whether the answer has kept the marker busy for all the time that it may."""
+        return self.allowance.gone(self.begun)
 
     async def end(self) -> None:
+        if self.quiet < QUIET_TICKS:
+            self.allowance.left -= time.monotonic() - self.begun
         if self.lent:
             await self.slots.acquire()
 
@@ -163,6 +208,7 @@ class App:
     process: AnswerRun
     stack: contextlib.AsyncExitStack
     slots: asyncio.Semaphore
+    allowance: _Allowance
     starved: bool = False
     tasks: list[asyncio.Task[Any]] = field(default_factory=list)
 
@@ -214,7 +260,8 @@ class App:
 
     async def load(self) -> None:
         """Execute the answer; raises `AnswerError`, `Gone` or `TimeoutError`."""
-        await self.process.load()
+        with self.allowance.charged():
+            await self.process.load(max(1.0, self.allowance.left))
 
     async def start(self, *, load: bool = True) -> None:
         """Execute the answer (unless told not to) and start its app with uvicorn."""
@@ -271,7 +318,7 @@ class App:
         Raises:
             Failed: one of `calls` ended too early, or all is quiet and it still does not hold.
         """
-        patience = _Patience(self.slots)
+        patience = _Patience(self.slots, self.allowance)
         try:
             while not condition() and not patience.over and not self.process.gone.is_set():
                 for call in calls:
@@ -286,6 +333,8 @@ class App:
         if self.process.gone.is_set():
             raise Gone(self.last_words())
         seen = saw() if saw else "nothing moves any more"
+        if patience.spent:
+            seen += f"; all the time that an answer may take, {ALLOWANCE:.0f} s, is used up"
         raise Failed(
             called=called, saw=self._with_log(seen), expected=expected, look=look, waited=True
         )
@@ -391,6 +440,8 @@ class App:
                 async for piece in response.content.iter_any():
                     body += piece
                     self._moved.set()
+                    if len(body) > MOST_BODY:
+                        raise TooLong(f"the answer is longer than {MOST_BODY >> 20} MiB")
             except aiohttp.ClientError:
                 broken = True
             return Reply(response.status, response.headers, bytes(body), broken)
@@ -420,7 +471,8 @@ class App:
         await self.until(done, called=called, expected=expected, saw=saw)
         for call in calls:
             if error := call.exception():
-                seen = f"no answer ({type(error).__name__})"
+                detail = str(error) if isinstance(error, TooLong) else type(error).__name__
+                seen = f"no answer ({detail})"
                 raise Failed(called=called, saw=self._with_log(seen), expected=expected)
         replies = [c.result() for c in calls]
         if any(reply.status == 500 for reply in replies):
@@ -428,8 +480,8 @@ class App:
         return replies
 
     async def threads(self) -> int:
-        """Threads of the answer's process, counted from outside."""
-        return self.process.threads()
+        """Threads of the answer's process and its children, counted from outside."""
+        return processes.threads_with_children(self.process.pid)
 
     def queued(self, upstream: Upstream) -> int | None:
         """Bytes on their way from the upstream to callers that lie in the system's queues.

@@ -20,6 +20,9 @@ RUNGS = ("namespaces+landlock", "bubblewrap", "landlock", "limits")
 """From the strongest to the weakest."""
 
 
+_SHARED_MEMORY = "/dev/shm"
+
+
 class Limits(TypedDict):
     """What an answer may use: bytes of address space and of a file, CPU seconds, counts."""
 
@@ -33,7 +36,11 @@ class Limits(TypedDict):
 STANDARD = Limits(address_space=4 << 30, cpu=10, file_size=16 << 20, open_files=1024, processes=512)
 
 
-def around(rung: str) -> None:
+SCRATCH = 64 << 20
+"""Bytes that an answer may write in all, where it has a mount of its own."""
+
+
+def around(rung: str, scratch: str) -> None:
     """Before the answer's process is forked: what must surround it.
 
     Raises:
@@ -44,6 +51,9 @@ def around(rung: str) -> None:
         linux.adopt_orphans()
     if rung == "namespaces+landlock":
         linux.enter_namespaces()
+        linux.mount_in_memory(scratch, SCRATCH)
+        if os.path.isdir(_SHARED_MEMORY):
+            linux.mount_in_memory(_SHARED_MEMORY, SCRATCH)
 
 
 def inside(rung: str, scratch: str, limits: Limits) -> None:
@@ -58,7 +68,8 @@ def inside(rung: str, scratch: str, limits: Limits) -> None:
     os.environ.update(MALLOC_ARENA_MAX="2", HOME=scratch, TMPDIR=scratch)
     _limit(limits, count_processes=rung in RUNGS[:2])
     if rung != "limits":
-        linux.landlock(_readable(), [scratch, "/dev/null", "/dev/shm"])
+        private = [_SHARED_MEMORY] if rung in RUNGS[:2] else []
+        linux.landlock(_readable(), [scratch, "/dev/null", *private])
 
 
 def _limit(limits: Limits, count_processes: bool) -> None:

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 # Numbers of <linux/sched.h>, <linux/prctl.h>, <linux/landlock.h> and <asm/unistd.h>.
-_NEWIPC, _NEWUSER, _NEWPID, _NEWNET = 0x08000000, 0x10000000, 0x20000000, 0x40000000
+_NEWNS, _NEWIPC, _NEWUSER = 0x00020000, 0x08000000, 0x10000000
+_NEWPID, _NEWNET = 0x20000000, 0x40000000
+_NOSUID_NODEV, _RECURSIVE, _SLAVE = 0x6, 0x4000, 0x80000
 _PDEATHSIG, _SUBREAPER, _NO_NEW_PRIVS = 1, 36, 38
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _SIOCSIFFLAGS, _IFF_UP_AND_RUNNING = 0x8914, 0x41
@@ -50,13 +52,20 @@ def adopt_orphans() -> None:
 
 
 def enter_namespaces() -> None:
-    """Move to user, network, ipc and pid namespaces of our own; the next fork is pid 1 in them."""
+    """Move to user, network, ipc, mount and pid namespaces; the next fork is pid 1 in them."""
     uid, gid = os.getuid(), os.getgid()
-    _call("unshare", _NEWUSER | _NEWNET | _NEWIPC | _NEWPID)
+    _call("unshare", _NEWUSER | _NEWNET | _NEWIPC | _NEWNS | _NEWPID)
     Path("/proc/self/setgroups").write_text("deny")
     Path("/proc/self/uid_map").write_text(f"1000 {uid} 1")
     Path("/proc/self/gid_map").write_text(f"1000 {gid} 1")
     _raise_loopback()
+
+
+def mount_in_memory(folder: str, size: int) -> None:
+    """Cover a folder with an empty one of `size` bytes that goes when this namespace goes."""
+    _call("mount", None, b"/", None, _RECURSIVE | _SLAVE, None)
+    options = f"size={size},nr_inodes=8k,mode=0700".encode()
+    _call("mount", b"tmpfs", folder.encode(), b"tmpfs", _NOSUID_NODEV, options)
 
 
 def _raise_loopback() -> None:

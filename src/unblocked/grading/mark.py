@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from unblocked.grading import isolation
+from unblocked.grading.channel import ChannelClosed
 from unblocked.grading.exam import AnswerError, Criterion, Exam, Failed, Gone
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ async def mark(
     started = time.monotonic()
     exam = Exam(nursery, source, task.given, task.inside)
     outcome, reason = await _try_to_load(exam)
+    reason = plain(reason)
     if outcome == "graded":
         verdicts = await _judge_all(task, exam, on_verdict)
         if second_look or exam.starved:
@@ -139,11 +141,31 @@ def result(
 
 def no_answer(task: Exercise, reason: str) -> Result:
     """The result for a submission without an answer."""
+    return gave_up(task, reason, "no-answer")
+
+
+def gave_up(task: Exercise, reason: str, outcome: str = "crashed") -> Result:
+    """The result for a submission of which nothing could be judged."""
     verdicts = [_verdict(c, False, reason) for c in task.criteria]
-    return result(task, verdicts, "no-answer", "none")
+    return result(task, verdicts, outcome, "none")
 
 
-async def _try_to_load(exam: Exam) -> tuple[str, str]:
+LONGEST = 2000
+"""Characters of a criterion's message."""
+
+
+def plain(text: str) -> str:
+    """Text that is safe to print and to write: an answer may have had its hand in it.
+
+    Control characters could steer a terminal, lone surrogates are no UTF-8.
+    """
+    shown = (
+        c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text[:LONGEST]
+    )
+    return "".join(shown)
+
+
+async def _load_once(exam: Exam) -> tuple[str, str]:
     """Execute the answer once, so that one that cannot run is told so once."""
     async with exam.run() as app:
         app.bind(**_placeholders())
@@ -157,6 +179,13 @@ async def _try_to_load(exam: Exam) -> tuple[str, str]:
         except Gone:
             return _how_it_went(app.process.pid, app.process.killed_for_memory)
     return "graded", ""
+
+
+async def _try_to_load(exam: Exam) -> tuple[str, str]:
+    try:
+        return await _load_once(exam)
+    except (Gone, OSError, ChannelClosed) as error:
+        return "crashed", f"Your code could not be executed: {error!r}"
 
 
 def _placeholders() -> dict[str, Any]:
@@ -233,4 +262,4 @@ async def _judge(criterion: Criterion, exam: Exam) -> Verdict:
 
 def _verdict(criterion: Criterion, passed: bool, message: str) -> Verdict:
     points = criterion.points if passed else 0
-    return Verdict(criterion.name, passed, points, criterion.points, message)
+    return Verdict(criterion.name, passed, points, criterion.points, plain(message))

@@ -15,7 +15,7 @@ import select
 import signal
 import socket
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from unblocked.grading import channel
 
@@ -80,14 +80,14 @@ def warden(order: dict[str, Any], control: socket.socket, talk: int, out: int) -
     from unblocked.grading import isolation
 
     os.setsid()
-    isolation.around(order["rung"])
+    isolation.around(order["rung"], order["scratch"])
     child = os.fork()
     if child == 0:
         control.close()
         _as_answer(order, talk, out)
     os.close(talk)
     os.close(out)
-    channel.send(control, {"event": "born", "pid": child})
+    channel.send(control, {"event": "born", "pid": child, "warden": os.getpid()})
     try:
         _serve(control)
     finally:
@@ -104,11 +104,16 @@ def _as_answer(order: dict[str, Any], talk: int, out: int) -> None:
             os.dup2(out, fd)
         os.close(out)
         isolation.inside(order["rung"], order["scratch"], order["limits"])
-        sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
-        sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+        sys.stdout, sys.stderr = (_text_out(fd) for fd in (1, 2))
         answer_process.main(socket.socket(fileno=talk))
     finally:
         os._exit(1)
+
+
+def _text_out(fd: int) -> TextIO:
+    return os.fdopen(
+        fd, "w", buffering=1, closefd=False, encoding="utf-8", errors="backslashreplace"
+    )
 
 
 def _serve(control: socket.socket) -> None:

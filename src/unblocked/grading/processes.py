@@ -40,12 +40,24 @@ def resident(pid: int) -> int:
 
 def resident_with_children(pid: int) -> int:
     """Resident bytes of the process and all that descend from it."""
-    if _PROC:
-        return resident(pid) + sum(map(resident_with_children, _children(pid)))
-    with contextlib.suppress(psutil.Error):
-        family = psutil.Process(pid).children(recursive=True)
-        return resident(pid) + sum(resident(child.pid) for child in family)
-    return resident(pid)
+    return sum(map(resident, _family(pid)))
+
+
+def threads_with_children(pid: int) -> int:
+    """Threads of the process and all that descend from it."""
+    return sum(map(threads, _family(pid)))
+
+
+def _family(pid: int) -> list[int]:
+    """The process and all that descend from it, however deep."""
+    if not _PROC:
+        with contextlib.suppress(psutil.Error):
+            return [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
+        return [pid]
+    family = [pid]
+    for member in family:  # grows while it is read
+        family += _children(member)
+    return family
 
 
 def asleep(pid: int) -> bool:

@@ -41,11 +41,11 @@ def rows(results: Iterable[Result], roster: Roster | None, exercises: Sequence[s
 def safe_cell(value: object) -> object:
     """A cell that no spreadsheet runs: text that begins like a formula gets an apostrophe."""
     text = str(value)
-    return f"'{text}" if isinstance(value, str) and text[:1] in "=+-@\t\r" and text else value
+    return f"'{text}" if isinstance(value, str) and text[:1] in "=+-@\t\r\n" and text else value
 
 
 def _write(path: Path, heading: Sequence[str], lines: Iterable[Sequence[object]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with path.open("w", encoding="utf-8", errors="replace", newline="") as file:
         writer = csv.writer(file)
         writer.writerow([safe_cell(cell) for cell in heading])
         writer.writerows([safe_cell(cell) for cell in line] for line in lines)
@@ -112,6 +112,10 @@ meter { width: 12rem }
 """
 
 
+def _write_page(path: Path, title: str, body: str) -> None:
+    path.write_text(_page(title, body), encoding="utf-8", errors="replace")
+
+
 def _page(title: str, body: str) -> str:
     head = f"<meta charset=utf-8><title>{html.escape(title)}</title><style>{_STYLE}</style>"
     view = '<meta name=viewport content="width=device-width">'
@@ -130,7 +134,7 @@ def feedback(folder: Path, result: Result, who: str) -> Path:
 <p>{_OUTCOMES.get(result["outcome"], "")} {note}</p>
 <table><tr><th>Criterion<th>Points<th>What was seen</tr>{"".join(map(_check, result["checks"]))}
 </table><p>Marked {result["marked_at"]}, isolation: {html.escape(result["isolation"])}.</p>"""
-    path.write_text(_page(title, body), encoding="utf-8")
+    _write_page(path, title, body)
     return path
 
 
@@ -154,7 +158,8 @@ def safe_name(name: str) -> str:
     plain = re.sub(r"[^\w.,+@ -]", "_", name).strip(" .")[:80]
     if plain and plain == name:
         return plain
-    return f"{plain or 'learner'}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    raw = name.encode(errors="surrogatepass")
+    return f"{plain or 'learner'}-{hashlib.sha256(raw).hexdigest()[:8]}"
 
 
 def summary(path: Path, rows: Sequence[Row], unplaced: Sequence[tuple[str, str]]) -> None:
@@ -165,7 +170,7 @@ def summary(path: Path, rows: Sequence[Row], unplaced: Sequence[tuple[str, str]]
     if unplaced:
         items = (f"<tr><td>{html.escape(f)}<td>{html.escape(why)}</tr>" for f, why in unplaced)
         parts.append("<h2>Not marked</h2><table>" + "".join(items) + "</table>")
-    path.write_text(_page("The class at a glance", "\n".join(parts)), encoding="utf-8")
+    _write_page(path, "The class at a glance", "\n".join(parts))
 
 
 def _exercise_summary(slug: str, rows: Sequence[Row]) -> str:

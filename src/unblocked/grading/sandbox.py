@@ -31,6 +31,12 @@ START_PATIENCE = 60.0
 SLOTS = 2 * max(1, min(2, os.cpu_count() or 1))
 """Runs at work at the same time: more would only take the CPU from one another."""
 _TAIL = 64 << 10
+_SYSTEMS = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "HOME", "VIRTUAL_ENV")
+_LIBRARIES = ("LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR")
+_HANDED_DOWN = frozenset(_SYSTEMS + _LIBRARIES)
+_ERROR = re.compile(r"[\w.]*(?:Error|Exception|Timeout|Exit)\w*")
+_LONGEST_LINE = 1000
+_WARDEN_PATIENCE = 10.0
 _WATCH_EVERY = 0.1
 
 
@@ -49,7 +55,8 @@ class AnswerError(Exception):
 class Nursery:
     """The pre-imported process from which answers are forked. Use as `async with`.
 
-    Takes the best rung of the ladder that this system allows, or the one given.
+    Takes the best rung of the ladder that this system allows, or the one given, here or by the
+    environment's UNBLOCKED_RUNG.
 
     Raises:
         Refused: on entering, when nothing as good as `require` can be had.
@@ -58,7 +65,7 @@ class Nursery:
     def __init__(
         self, require: str | None = None, *, rung: str | None = None, slots: int = SLOTS
     ) -> None:
-        self.require, self.rung = require, rung or ""
+        self.require, self.rung = require, rung or os.environ.get("UNBLOCKED_RUNG", "")
         self.slots = asyncio.Semaphore(slots)
         """For runs that are at work. One that only waits gives its slot back meanwhile."""
 
@@ -110,7 +117,14 @@ def _start_nursery() -> tuple[subprocess.Popen[bytes], socket.socket]:
     ours, theirs = socket.socketpair()
     command = [sys.executable, "-m", "unblocked.grading.nursery"]
     with theirs:
-        return subprocess.Popen(command, stdin=theirs.fileno(), start_new_session=True), ours
+        return subprocess.Popen(
+            command, stdin=theirs.fileno(), start_new_session=True, env=_environment()
+        ), ours
+
+
+def _environment() -> dict[str, str]:
+    """What Python needs of ours: the rest may be secret, and an answer could print it."""
+    return {n: v for n, v in os.environ.items() if n in _HANDED_DOWN or n.startswith("PYTHON")}
 
 
 class AnswerRun:
@@ -162,11 +176,16 @@ class AnswerRun:
         try:
             await _readable(self.control, START_PATIENCE)
             message, _ = channel.receive(self.control)
-        except (TimeoutError, channel.ChannelClosed, OSError) as error:
+        except TimeoutError as error:  # an answer got at it, where nothing prevents that
+            self.nursery.process.kill()
+            raise Gone("the isolated process did not start") from error
+        except (channel.ChannelClosed, OSError) as error:
             raise Gone("the isolated process did not start") from error
         if message["event"] == "refused":
             raise Refused(message["error"])
         self.pid: int = message["pid"]
+        self.warden: int = message["warden"]
+        self.control.settimeout(_WARDEN_PATIENCE)
 
     async def _listen(self, out: int) -> None:
         self.reader, self.writer = await asyncio.open_connection(sock=self.talk)
@@ -186,21 +205,28 @@ class AnswerRun:
         self._pipe.close()
         self.writer.close()
         self._kill()
-        self.control.shutdown(socket.SHUT_WR)
-        with contextlib.suppress(TimeoutError):  # the warden closes its end when all is cleared
-            await _readable(self.control, 10)
+        with contextlib.suppress(OSError):
+            self.control.shutdown(socket.SHUT_WR)
+        self._signal(self.warden, signal.SIGCONT)  # where it could be stopped, it may have been
+        try:  # the warden closes its end when all is cleared
+            await _readable(self.control, _WARDEN_PATIENCE)
+        except TimeoutError:
+            self._signal(self.warden, signal.SIGKILL)
         self._let_go()
 
     def _kill(self) -> None:
+        self._signal(self.pid, signal.SIGKILL)
+
+    def _signal(self, pid: int, number: int) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(self.pid, signal.SIGKILL)
+            os.kill(pid, number)
 
     def _let_go(self) -> None:
         for sock in self._stock:
             sock.close()
         self.control.close()
         self.talk.close()
-        shutil.rmtree(self.scratch, ignore_errors=True)
+        _remove(self.scratch)
 
     async def _hear(self) -> None:
         try:
@@ -251,8 +277,8 @@ class AnswerRun:
             channel.send(copy, {"do": what, **args}, fds)
         return future
 
-    async def load(self) -> None:
-        """Execute the given names and the answer.
+    async def load(self, seconds: float = START_PATIENCE) -> None:
+        """Execute the given names and the answer, for at most so many seconds.
 
         Raises:
             AnswerError: what the learner's code raised.
@@ -262,7 +288,7 @@ class AnswerRun:
         future = self.wait_for("loaded")
         self._waiting["load"] = future
         self.writer.write(channel.encode({**self.spec, "bindings": self.bindings}))
-        await asyncio.wait_for(future, START_PATIENCE)
+        await asyncio.wait_for(future, min(seconds, START_PATIENCE))
 
     def blank_socket(self) -> socket.socket:
         """A TCP socket that belongs to the answer's network, neither bound nor connected."""
@@ -291,12 +317,19 @@ class AnswerRun:
     def last_words(self) -> str:
         """The last error that the answer's process printed, with the answer's line, or ''."""
         text = self.output.decode(errors="replace")
-        errors = re.findall(
-            r"^(?:\w+\.)*\w*(?:Error|Exception|Timeout|Exit)\w*(?::.*)?$", text, re.M
-        )
+        shown = [line[:_LONGEST_LINE] for line in text.splitlines()]
+        errors = [line for line in shown if _ERROR.fullmatch(line.partition(":")[0][:100])]
         lines = re.findall(r'File "[^"]*answer\.py", line (\d+)', text)
         where = f" (line {lines[-1]} of your answer)" if lines else ""
         return errors[-1][:300] + where if errors else ""
+
+
+def _remove(folder: str) -> None:
+    """Delete a folder; one made too deep for Python's own way is left to the system's tool."""
+    with contextlib.suppress(RecursionError):
+        shutil.rmtree(folder, ignore_errors=True)
+    if os.path.isdir(folder):
+        subprocess.run(["rm", "-rf", "--", folder], check=False, stderr=subprocess.DEVNULL)
 
 
 async def _readable(sock: socket.socket, seconds: float) -> None:

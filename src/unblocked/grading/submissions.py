@@ -15,8 +15,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SUFFIXES = (".ipynb", ".py")
-_CANVAS = re.compile(r"(?P<who>[^_]+)_(?:LATE_)?(?P<id>\d+)_(?P<attempt>\d+)_(?P<file>.+)")
+_CANVAS = re.compile(
+    r"(?P<who>[^_]+)_(?:LATE_)?(?P<id>\d{1,18})_(?P<attempt>\d{1,18})_(?P<file>.+)"
+)
 _MOODLE = re.compile(r"(?P<who>.+)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)_?")
+
+MOST_MEMBERS = 50_000
+"""Files in one zip: a class hands in fewer, and a zip made to keep the marker busy holds more."""
+
+
+class Unreadable(Exception):
+    """A file that cannot be read, and why."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +36,9 @@ class File:
     """Folders and name below where the search began."""
     modified: datetime
     read: Callable[[], bytes] = field(compare=False)
+    """The content, cut off one byte after the most that is marked; raises `Unreadable`."""
+    unusable: str = ""
+    """Why it is not even looked at, if it is not."""
 
     @property
     def shown(self) -> str:
@@ -83,22 +95,44 @@ def _files(folder: Path) -> Iterator[File]:
         return
     for path in sorted(folder.rglob("*")):
         parts = path.relative_to(folder).parts
-        if any(part.startswith((".", "__MACOSX")) for part in parts) or not path.is_file():
+        if any(part.startswith((".", "__MACOSX")) for part in parts):
             continue
-        if path.suffix == ".zip":
-            yield from _in_zip(path, parts[:-1])
-        else:
-            modified = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-            yield File(parts, modified, path.read_bytes)
+        if path.is_symlink():  # it could show another learner's answer as one's own
+            yield _unusable(parts, "a link, which is not followed: put the file itself there")
+        elif path.is_file():
+            yield from _of_file(path, parts)
+
+
+def _unusable(parts: tuple[str, ...], why: str) -> File:
+    return File(parts, datetime.fromtimestamp(0, UTC), bytes, why)
+
+
+def _of_file(path: Path, parts: tuple[str, ...]) -> Iterator[File]:
+    if path.suffix == ".zip":
+        yield from _in_zip(path, parts if _CANVAS.fullmatch(path.name) else parts[:-1])
+        return
+
+    def read() -> bytes:
+        try:
+            with path.open("rb") as file:
+                return file.read(answer.LARGEST + 1)
+        except OSError as error:
+            raise Unreadable(f"it cannot be read: {error.strerror}") from None
+
+    yield File(parts, datetime.fromtimestamp(path.stat().st_mtime, UTC), read)
 
 
 def _in_zip(path: Path, above: tuple[str, ...]) -> Iterator[File]:
+    """The files in a zip. `above` are the folders that it stands for."""
+    shown = above if above[-1:] == (path.name,) else (*above, path.name)
     try:
         with zipfile.ZipFile(path) as archive:
             members = [info for info in archive.infolist() if not info.is_dir()]
-    except (zipfile.BadZipFile, OSError):
-        when = datetime.fromtimestamp(0, UTC)
-        yield File((*above, path.name), when, path.read_bytes)
+    except Exception as error:  # zipfile raises a dozen kinds, by what is wrong with the zip
+        yield _unusable(shown, f"a zip that cannot be read: {error}")
+        return
+    if len(members) > MOST_MEMBERS:
+        yield _unusable(shown, f"{len(members)} members: no class hands in so many")
         return
     for info in members:
         parts = tuple(
@@ -117,8 +151,11 @@ def _zip_time(info: zipfile.ZipInfo) -> datetime:
 
 def _reader(path: Path, info: zipfile.ZipInfo) -> Callable[[], bytes]:
     def read() -> bytes:
-        with zipfile.ZipFile(path) as archive, archive.open(info) as member:
-            return member.read(answer.LARGEST + 1)
+        try:
+            with zipfile.ZipFile(path) as archive, archive.open(info) as member:
+                return member.read(answer.LARGEST + 1)
+        except Exception as error:  # encrypted, damaged, packed in a way unknown here
+            raise Unreadable(f"the zip does not give it out: {error}") from None
 
     return read
 
@@ -126,6 +163,8 @@ def _reader(path: Path, info: zipfile.ZipInfo) -> Callable[[], bytes]:
 def _place(file: File, slugs: tuple[str, ...]) -> Submission | str:
     """The submission that this file is, or why it is none."""
     name = file.parts[-1]
+    if file.unusable:
+        return file.unusable
     if not name.endswith(SUFFIXES):
         return "neither a notebook nor Python"
     exercise = _exercise_of(file, slugs)
@@ -139,6 +178,8 @@ def _learner_of(file: File, exercise: str) -> Submission | str:
     for part in file.parts[:-1]:
         if moodle := _MOODLE.fullmatch(part):
             return Submission(moodle["who"], exercise, file, moodle["id"])
+        if canvas := _CANVAS.fullmatch(part):  # a zip that a learner handed in
+            return Submission(canvas["who"], exercise, file, canvas["id"], int(canvas["attempt"]))
     if len(file.parts) > 1:
         return Submission(file.parts[0], exercise, file)
     if canvas := _CANVAS.fullmatch(name):
@@ -167,7 +208,7 @@ def _named_inside(file: File) -> set[str]:
         if file.parts[-1].endswith(".py"):
             return {answer.marked(text)}
         cells = answer.code_cells(text, file.parts[-1])
-    except (UnicodeDecodeError, answer.Unusable, OSError):
+    except (UnicodeDecodeError, answer.Unusable, Unreadable):
         return set()
     named = ((answer.grade_id(cell), answer.marked(answer.source_of(cell))) for cell in cells)
     return {name for pair in named for name in pair}

@@ -24,6 +24,17 @@ if TYPE_CHECKING:
 _LETTERS = "abcdefghjkmnpqrstuvwxyzäéñøßščžΩλЖя漢字日本語😀🚲🌍"
 
 
+MOST_CALLS = 5_000
+"""Calls in a run after which an upstream takes no more: each is kept."""
+MOST_OPEN = 400
+"""Connections at a time after which further ones are dropped."""
+MOST_BYTES = 32 << 20
+"""Bytes of request bodies in a run after which an upstream takes no more."""
+
+_TURNS_OF_AN_ACCEPT = 5
+"""Turns of the loop until a connection that was just accepted has been made and dropped."""
+
+
 def secret_text(size: int) -> str:
     """`size` characters that begin with a secret, many of them of several bytes, no newline."""
     token = secrets.token_hex(8)
@@ -107,24 +118,31 @@ class Upstream:
         """For scripts that hold until the check says go."""
         self.url = ""
         self._arrival = asyncio.Event()
+        self._bytes = 0
 
     async def __aenter__(self) -> Upstream:
         self.sock.bind(("127.0.0.1", 0))
         self.port: int = self.sock.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        self.origin = Origin(self._answer)
+        self.origin = Origin(self._answer, most_open=MOST_OPEN)
         loop = asyncio.get_running_loop()
         self.server = await loop.create_server(self.origin, sock=self.sock, backlog=500)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self.server.close()
-        self.origin.drop_all()
-        while self.live:  # noqa: ASYNC110 - cancelled, they end within a turn or two
+        self.origin.refuse()
+        while self.live or self.origin.open:  # noqa: ASYNC110 - they end within a turn or two
+            await asyncio.sleep(0)
+        for _turn in range(_TURNS_OF_AN_ACCEPT):
             await asyncio.sleep(0)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        call = Call(request, await request.read(), secret_text(self.text_size), len(self.calls))
+        body = await self._body(request)
+        if self._bytes > MOST_BYTES or len(self.calls) >= MOST_CALLS:
+            self.origin.refuse()
+            return web.Response(status=503)
+        call = Call(request, body, secret_text(self.text_size), len(self.calls))
         self.calls.append(call)
         self.live.add(call)
         self.peak = max(self.peak, len(self.live))
@@ -138,6 +156,15 @@ class Upstream:
             self.live.discard(call)
             self.changed()
         return call._response or web.Response(status=204)
+
+    async def _body(self, request: web.BaseRequest) -> bytes:
+        body = bytearray()
+        async for piece in request.content.iter_any():
+            body += piece
+            self._bytes += len(piece)
+            if self._bytes > MOST_BYTES:
+                break
+        return bytes(body)
 
     async def arrived(self, calls: int) -> None:
         """For scripts: wait until so many calls have come in all."""

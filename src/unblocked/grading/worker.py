@@ -18,7 +18,7 @@ from typing import Any, TypedDict
 
 from unblocked import course
 from unblocked.grading import answer
-from unblocked.grading.mark import Exercise, Result, exercise, mark, no_answer
+from unblocked.grading.mark import Exercise, Result, exercise, gave_up, mark, no_answer
 from unblocked.grading.sandbox import Nursery, Refused
 
 ANSWERS_AT_A_TIME = 6
@@ -43,6 +43,24 @@ def job(learner: str, slug: str, file: str, content: bytes) -> Job:
     return Job(learner=learner, exercise=slug, file=file, content=data)
 
 
+def line(job: Job, made: Result, content: bytes) -> Result:
+    """The line of `results.jsonl`: a result, and whose and of what it is."""
+    return {
+        "learner": job["learner"],
+        **made,
+        "file": job["file"],
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "marked_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def deadly(job: Job, folder: Path | None) -> Result:
+    """The line for a submission that ended, alone, every process that marked it."""
+    reason = "Your code ended the processes that marked it."
+    made = gave_up(exercise(course.room(job["exercise"], folder)), reason)
+    return line(job, made, base64.b64decode(job["content"]))
+
+
 class Marker:
     """Marks jobs with the exercises of one course, in one nursery."""
 
@@ -57,19 +75,21 @@ class Marker:
         return self.exercises[slug]
 
     async def result(self, job: Job) -> Result:
-        """The line of `results.jsonl` for a submission."""
-        content = base64.b64decode(job["content"])
-        made = await self._mark(job, content)
-        return {
-            "learner": job["learner"],
-            **made,
-            "file": job["file"],
-            "sha256": hashlib.sha256(content).hexdigest(),
-            "marked_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
+        """The line of `results.jsonl` for a submission; ends this process when it has no nursery.
 
-    async def _mark(self, job: Job, content: bytes) -> Result:
+        Whatever marking it may raise, there is a line, and the other submissions go on.
+        """
+        content = base64.b64decode(job["content"])
         task = self.exercise(job["exercise"])
+        try:
+            made = await self._mark(task, job, content)
+        except Exception as error:
+            made = gave_up(task, f"It could not be marked: {error!r}")
+        if self.nursery.process.poll() is not None:  # then what was seen was not the answer's doing
+            os._exit(1)
+        return line(job, made, content)
+
+    async def _mark(self, task: Exercise, job: Job, content: bytes) -> Result:
         try:
             found = answer.from_bytes(content, job["file"], task.slug, task.needed)
         except (answer.NoAnswer, answer.Unusable) as error:

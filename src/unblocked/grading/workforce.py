@@ -8,21 +8,23 @@ import json
 import subprocess
 import sys
 import threading
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from unblocked.grading import answer
 from unblocked.grading.sandbox import Refused
+from unblocked.grading.worker import deadly
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
-    from pathlib import Path
 
     from unblocked.grading.worker import Job
 
 IN_HAND = 6
 """Jobs that a worker is given before it has answered the first."""
 DEATHS_FORGIVEN = 3
-"""How often a job may take its worker with it before it counts as crashed."""
+"""How often a job, marked alone, may take its worker with it before it counts as crashed."""
 
 
 class WorkerDied(Exception):
@@ -84,6 +86,20 @@ class Worker:
         return await future
 
 
+@dataclass(frozen=True)
+class _Class:
+    """What the crews share: the jobs, the numbers of those to do, the results."""
+
+    jobs: Sequence[Job]
+    course: Path | None
+    require: str | None
+    todo: asyncio.Queue[int] = field(default_factory=asyncio.Queue)
+    done: asyncio.Queue[dict[str, Any] | BaseException] = field(default_factory=asyncio.Queue)
+
+    def worker(self) -> Worker:
+        return Worker(self.course, self.require)
+
+
 async def on_this_machine(
     jobs: Sequence[Job], workers: int, course: Path | None, require: str | None
 ) -> AsyncIterator[dict[str, Any]]:
@@ -92,58 +108,66 @@ async def on_this_machine(
     Raises:
         Refused: the system's isolation is less than `require`.
     """
-    todo: asyncio.Queue[tuple[int, Job, int]] = asyncio.Queue()
-    done: asyncio.Queue[dict[str, Any] | BaseException] = asyncio.Queue()
-    for number, job in enumerate(jobs):
-        todo.put_nowait((number, job, 0))
+    work = _Class(jobs, course, require)
+    for number in range(len(jobs)):
+        work.todo.put_nowait(number)
     size = max(1, min(workers, len(jobs)))
-    crews = [asyncio.create_task(_crew(todo, done, course, require)) for _ in range(size)]
+    crews = [asyncio.create_task(_crew(work)) for _ in range(size)]
     try:
-        for _ in jobs:
-            result = await done.get()
+        for _ in range(len(jobs)):
+            result = await work.done.get()
             if isinstance(result, BaseException):
                 raise result
             yield result
     finally:
-        for crew in crews:
-            crew.cancel()
-        await asyncio.gather(*crews, return_exceptions=True)
+        await _cancelled(crews)
 
 
-async def _crew(
-    todo: asyncio.Queue[tuple[int, Job, int]],
-    done: asyncio.Queue[dict[str, Any] | BaseException],
-    course: Path | None,
-    require: str | None,
-) -> None:
-    """Keep one worker busy; when it dies, start another and give it what was in hand."""
+async def _cancelled(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _crew(work: _Class) -> None:
+    """Keep one worker busy; when it dies, mark what it had in hand alone, then start another."""
     try:
         while True:
-            async with Worker(course, require) as worker:
-                hands = [_hand(worker, todo, done) for _ in range(IN_HAND)]
-                await asyncio.gather(*hands)
+            suspects: list[int] = []
+            async with work.worker() as worker:
+                hands = [asyncio.create_task(_hand(worker, work, suspects)) for _ in range(IN_HAND)]
+                try:
+                    await asyncio.wait([worker.hearing])
+                    await asyncio.sleep(0)  # the hands hear of it
+                finally:
+                    await _cancelled(hands)
+            for number in suspects:
+                work.done.put_nowait(await _alone(work, number))
     except Exception as error:
-        done.put_nowait(error)
+        work.done.put_nowait(error)
 
 
-async def _hand(
-    worker: Worker,
-    todo: asyncio.Queue[tuple[int, Job, int]],
-    done: asyncio.Queue[dict[str, Any] | BaseException],
-) -> None:
+async def _hand(worker: Worker, work: _Class, suspects: list[int]) -> None:
     while True:
-        number, job, deaths = await todo.get()
-        try:
-            done.put_nowait(await worker.mark(number, job))
-        except WorkerDied:
-            if deaths + 1 >= DEATHS_FORGIVEN:
-                done.put_nowait(WorkerDied(f"{job['file']} ended its worker {deaths + 1} times"))
-            else:
-                todo.put_nowait((number, job, deaths + 1))
+        number = await work.todo.get()
+        if worker.hearing.done():  # it has nothing to do with that
+            work.todo.put_nowait(number)
             return
-        except asyncio.CancelledError:
-            todo.put_nowait((number, job, deaths))
-            raise
+        try:
+            work.done.put_nowait(await worker.mark(number, work.jobs[number]))
+        except WorkerDied:
+            suspects.append(number)
+            return
+
+
+async def _alone(work: _Class, number: int) -> dict[str, Any]:
+    """Mark a job with nothing beside it, so that a worker's death is its own doing."""
+    job = work.jobs[number]
+    for _ in range(DEATHS_FORGIVEN):
+        async with work.worker() as worker:
+            with contextlib.suppress(WorkerDied):
+                return await worker.mark(number, job)
+    return deadly(job, work.course)
 
 
 class _ClusterWorker:
@@ -187,7 +211,10 @@ class _ClusterWorker:
 def mark_on_cluster(job: Job, course: str, require: str) -> dict[str, Any]:
     """One job in a Dask worker."""
     with _ClusterWorker.turn:
-        return _ClusterWorker.of(course, require).mark(job)
+        for _ in range(DEATHS_FORGIVEN):
+            with contextlib.suppress(WorkerDied, BrokenPipeError):
+                return _ClusterWorker.of(course, require).mark(job)
+    return deadly(job, Path(course) if course else None)
 
 
 async def on_cluster(
