@@ -95,9 +95,9 @@ def _notes(course: Course, rows: list[Row]) -> list[str]:
         "app and load are processes of their own on one machine. Closed loop: each user asks "
         "again when answered; a latency counts from the moment at which the user asked.",
         f"Medians of {course.repetitions} interleaved repetitions of {course.seconds:g} s; "
-        "`spread` is the least and the most. `cold_answers_per_second`: the first two rounds of that many "
-        "users, while connections are being opened. Threads, memory and sockets are added to those "
-        "of the idle app, at the peak; the idle app's first pool of threads is of the idle app.",
+        "`spread` is the least and the most. `cold_answers_per_second`: the first two rounds of "
+        "that many users, while connections are being opened. Threads, memory and sockets are "
+        "added to those of the idle app, at the peak. An idle app has had one answer.",
         "The ideal is users ÷ delay. Plain HTTP on loopback: opening a connection costs more in "
         "life, so variants that open one for each call (`new_connections_per_call` near 1) look "
         "better here than they are.",

@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
 import httpx
@@ -38,11 +38,20 @@ _STYLES = dict(
 )
 
 
-class _Aiohttp(aiohttp.ClientSession):
-    """An aiohttp session whose `read` makes a whole call, as `get` does with HTTPX."""
+class _Aiohttp:
+    """An aiohttp session whose `get` makes a whole call, as HTTPX's does."""
 
-    async def read(self, url: str) -> bytes:
-        async with self.get(url) as response:
+    def __init__(self, most: int) -> None:
+        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=most))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._session.close()
+
+    async def get(self, url: str) -> bytes:
+        async with self._session.get(url) as response:
             return await response.read()
 
 
@@ -67,7 +76,7 @@ def _on_own(most: int, kept: int) -> Any:
 
 
 def _itself(most: int, kept: int) -> Any:
-    return _Aiohttp(connector=aiohttp.TCPConnector(limit=most))
+    return _Aiohttp(most)
 
 
 KINDS: dict[str, Callable[[int, int], Any]] = {
@@ -121,10 +130,6 @@ def _package(filename: str) -> str:
     return "the transport itself" if "_lean" in filename else "standard library"
 
 
-def _call(client: Any, url: str) -> Awaitable[Any]:
-    return client.read(url) if isinstance(client, _Aiohttp) else client.get(url)
-
-
 # --- the three questions --------------------------------------------------------------------
 
 
@@ -133,10 +138,10 @@ async def with_idle(kind: str, upstream: Upstream, idle: int) -> tuple[Row, Coun
     async with KINDS[kind](WIDE, WIDE) as client:
         url = upstream.url
         upstream.gather_at(idle)  # All are held until each has a connection of its own.
-        await asyncio.gather(*(_call(client, url) for _ in range(idle)))
-        await _call(client, url)  # What is done once only has been done.
+        await asyncio.gather(*(client.get(url) for _ in range(idle)))
+        await client.get(url)  # What is done once only has been done.
         upstream.reset()
-        counts = await counted(_call(client, url))
+        counts = await counted(client.get(url))
     return _row(kind, "idle", idle, counts, 1), counts
 
 
@@ -145,7 +150,7 @@ async def with_queue(kind: str, upstream: Upstream, most: int, queued: int) -> R
     upstream.gather_at(0)
     async with KINDS[kind](most, most) as client:
         requests = most + queued
-        work = asyncio.gather(*(_call(client, upstream.url) for _ in range(requests)))
+        work = asyncio.gather(*(client.get(upstream.url) for _ in range(requests)))
         counts = await counted(work)
     return _row(kind, "queued", queued, counts, requests)
 
@@ -157,7 +162,7 @@ async def with_busy(kind: str, upstream: Upstream, callers: int, rounds: int = 3
 
         async def caller() -> None:
             for _ in range(rounds):
-                await _call(client, upstream.url)
+                await client.get(upstream.url)
 
         await asyncio.gather(*(caller() for _ in range(callers)))
         counts = await counted(asyncio.gather(*(caller() for _ in range(callers))))
@@ -222,8 +227,8 @@ _IDLES = {
     "quick": (1, 10, 25, 50, 100),
     "full": (1, 10, 25, 50, 100, 150, 200, 250),
 }
-_QUEUES = {"tiny": (0, 4, 8), "quick": (0, 20, 40, 80, 160), "full": (0, 50, 100, 200, 400)}
-_CALLERS = {"tiny": (2, 4, 8), "quick": (1, 10, 25, 50), "full": (1, 10, 25, 50, 100, 200)}
+_QUEUES = {"tiny": (0, 4, 8), "quick": (0, 20, 40, 80, 120), "full": (0, 50, 100, 200, 400)}
+_CALLERS = {"tiny": (2, 4, 8), "quick": (1, 10, 20, 40), "full": (1, 10, 25, 50, 100, 200)}
 _CONNECTIONS = {"tiny": 4, "quick": 20, "full": 100}
 
 

@@ -101,8 +101,8 @@ def _notes(course: Course, rows: Sequence[Row], limits: list[str]) -> list[str]:
         key=lambda row: float(row["share_of_aiohttp"]),
     )
     return [
-        f"{course.users[0]} users, five calls of {course.delay * 1000:.0f} ms, warm pools, the same "
-        f"process model for all. {course.repetitions} interleaved repetitions of "
+        f"{course.users[0]} users, five calls of {course.delay * 1000:.0f} ms, warm pools, the "
+        f"same process model for all. {course.repetitions} interleaved repetitions of "
         f"{course.seconds:g} s; a share is taken repetition by repetition, then the median.",
         f"Nearest to raw aiohttp while the endpoint is written with HTTPX: {best['variant']}, "
         f"{cell(best['share_of_aiohttp'])} ({best['spread_of_share']}). "

@@ -34,11 +34,12 @@ def study(size: Size) -> Report:
         title="A relay that buffers, and one that streams",
         rows=rows,
         notes=_notes(rows),
-        figures={
-            f"{row['variant']}, {row['callers']} callers, MB": row["memory_added_mb"]
-            for row in rows
-        },
+        figures={_named(row): row["memory_added_mb"] for row in rows},
     )
+
+
+def _named(row: Row) -> str:
+    return f"{row['variant']}, {row['callers']} callers, MB"
 
 
 async def _relayed(way: str, upstream: Upstream, callers: int) -> Row:

@@ -23,7 +23,7 @@ from fastapi.responses import StreamingResponse
 from httpx_aiohttp import HttpxAiohttpClient
 from starlette.background import BackgroundTask
 
-from unblocked.show.variants import _lean, aiohttp_itself
+from unblocked.show.variants import _lean
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -165,6 +165,12 @@ def _on_lean() -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=_lean.LeanTransport(limits=WIDE), timeout=60)
 
 
+def _aiohttp() -> FastAPI:
+    from unblocked.show.variants import aiohttp_itself  # It wants its upstream when imported.
+
+    return aiohttp_itself.app
+
+
 def _collecting_less(make: Callable[[], FastAPI]) -> FastAPI:
     app = make()
     inner = app.router.lifespan_context
@@ -251,7 +257,7 @@ APPS: dict[str, Callable[[], FastAPI]] = {
     "on_lean": lambda: _awaiting(_on_lean),
     "on_lean_gc": lambda: _collecting_less(lambda: _awaiting(_on_lean)),
     "on_lean_prebuilt": lambda: _collecting_less(lambda: _prebuilt(_on_lean)),
-    "aiohttp_gc": lambda: _collecting_less(lambda: aiohttp_itself.app),
+    "aiohttp_gc": lambda: _collecting_less(_aiohttp),
     "no_call": no_call,
     "relay_buffered": lambda: _relay(_on_aiohttp, streamed=False),
     "relay_streamed": lambda: _relay(_on_aiohttp, streamed=True),

@@ -1,0 +1,125 @@
+"""The registry runs a study, and its page says what its JSON says."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from bench import STUDIES, __main__
+from bench.pool import fit
+from bench.report import Report, cell, table, write
+from unblocked import Upstream
+from unblocked.show.variants import NAMES, STUDIED
+from unblocked.show.variants._lean import LeanTransport
+from unblocked.show.variants.studied import APPS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_each_study_is_a_module() -> None:
+    for name in STUDIES:
+        assert find_spec(f"bench.{name}") is not None
+
+
+def test_each_variant_has_a_name() -> None:
+    assert set(STUDIED) == set(APPS)
+    assert not set(NAMES) & set(STUDIED)
+
+
+def test_a_study_runs_and_its_page_says_what_its_json_says(tmp_path: Path) -> None:
+    assert __main__.main(["pool", "--tiny", "--results", str(tmp_path)]) == 0
+    data = json.loads((tmp_path / "pool.json").read_text(encoding="utf-8"))
+    page = (tmp_path / "pool.md").read_text(encoding="utf-8")
+    assert table(data["rows"]) in page
+    for heading, rows in data["tables"].items():
+        assert f"## {heading}\n\n{table(rows)}" in page
+    assert data["surroundings"]["versions"]["httpx"] in page
+    assert (tmp_path / "pool.png").read_bytes().startswith(b"\x89PNG")
+    stock = [row for row in data["rows"] if row["client"] == "httpx"]
+    constant = [row for row in data["rows"] if row["client"] == "aiohttp"]
+    assert stock[-1]["python_calls"] > stock[0]["python_calls"]
+    assert constant[-1]["python_calls"] < 1.1 * constant[0]["python_calls"]
+
+
+def test_an_unknown_study_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        __main__.main(["nothing"])
+    assert "no study is called nothing" in capsys.readouterr().err
+
+
+def test_a_fit_finds_the_law() -> None:
+    a, b, c, miss = fit([(n, 100 + 3 * n + 2 * n * n) for n in (1, 10, 50, 100)])
+    assert (round(a), round(b), round(c)) == (100, 3, 2)
+    assert miss < 1e-6
+
+
+def test_a_report_without_picture_writes_two_files(tmp_path: Path) -> None:
+    report = Report(title="Two", rows=[{"what": "one", "number": 12345.6}])
+    write("two", report, "tiny", 1.0, None, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"two.json", "two.md"}
+    assert "| one | 12,346 |" in (tmp_path / "two.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(None, "none"), (0.12345, "0.123"), (12.34, "12.3"), (1234, "1,234")]
+)
+def test_numbers_have_no_more_digits_than_they_can_bear(value: float | None, text: str) -> None:
+    assert cell(value) == text
+
+
+def test_the_own_transport_keeps_httpx_exceptions_limits_and_bodies() -> None:
+    asyncio.run(_exercise_the_transport())
+
+
+async def _exercise_the_transport() -> None:
+    limits = httpx.Limits(max_connections=3)
+    transport = LeanTransport(limits=limits)
+    with Upstream(delay=0.0, routes={}) as upstream:
+        url = upstream.url
+        async with httpx.AsyncClient(transport=transport, timeout=10) as client:
+            answers = await asyncio.gather(*(client.get(f"{url}/?delay=0.05") for _ in range(9)))
+            assert {answer.status_code for answer in answers} == {200}
+            assert upstream.counts.peak == upstream.counts.opened == 3
+            await _bodies(client, url)
+            await _failures(client, url)
+            assert (await client.get(url)).status_code == 200
+        assert transport._places._taken == 0
+
+
+async def _bodies(client: httpx.AsyncClient, url: str) -> None:
+    async def pieces() -> object:
+        for _ in range(3):
+            yield b"abc"
+
+    echoed = await client.post(f"{url}/?echo=1", content=pieces())  # type: ignore[arg-type]
+    assert echoed.json()["body"] == "abcabcabc"
+    assert (await client.head(url)).content == b""
+    async with client.stream("GET", f"{url}/?size=2000000") as answer:
+        size = sum([len(text) async for text in answer.aiter_text()])
+    assert size == 2_000_000
+    assert len((await client.get(f"{url}/?drip=0.001&size=50")).text) == 50
+
+
+async def _failures(client: httpx.AsyncClient, url: str) -> None:
+    with pytest.raises(httpx.RemoteProtocolError):
+        await client.get(f"{url}/?cut=1")
+    with pytest.raises(httpx.ReadTimeout):
+        await client.get(f"{url}/?hang=1", timeout=0.05)
+    with pytest.raises(httpx.ConnectError):
+        await client.get("http://127.0.0.1:1")
+    with pytest.raises(httpx.LocalProtocolError):
+        await client.get(url, headers={"X-A": "1\r\nX-B: 2"})
+    left = asyncio.create_task(client.get(f"{url}/?hang=1"))
+    await asyncio.sleep(0)
+    left.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await left
+    async with client.stream("GET", url), client.stream("GET", url), client.stream("GET", url):
+        with pytest.raises(httpx.PoolTimeout):
+            await client.get(url, timeout=httpx.Timeout(10, pool=0.01))
