@@ -46,7 +46,8 @@ _NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?")
 _NAMES = re.compile(
     r"`[^`]*`|\]\([^)]*\)|^\s*\d+\.|\b(?:20[0-6]|30[1-8]|40\d|422|429|499|50[0234])\b"
     r"(?! ?(?:ms|s|threads|callers|calls|MB|answers)\b)"
-    r"|\b[Ll]essons? \d\d|\b\d\d ·|HTTP/\d\.\d|\b(?:Python|HTTPX|FastAPI|Starlette|uvicorn) \d[\d.+]*",
+    r"|\b[Ll]essons? \d\d|\b\d\d ·|HTTP/\d\.\d"
+    r"|\b(?:Python|HTTPX|FastAPI|Starlette|uvicorn) \d[\d.+]*",
     re.MULTILINE,
 )
 _WORD = re.compile(r"[^\W_][\w'\u2019-]*")
