@@ -20,12 +20,10 @@ _QUICK = (
     "threads_requests",
     "threads_shared",
     "httpx_default",
-    "httpx_20_kept",
     "httpx_sharded",
     "httpx2_20_kept",
     "httpx_on_aiohttp",
     "aiohttp_itself",
-    "no_call",
 )
 _FULL = (
     "threads_requests",
@@ -68,7 +66,7 @@ _COURSES = {
         for delay in (0.05, 0.2, 1.0)
     ],
 }
-_ARRIVALS = {"tiny": 0.0, "quick": 60.0, "full": 100.0}
+_ARRIVALS = {"tiny": 0.0, "quick": 0.0, "full": 60.0}
 
 
 def study(size: Size) -> Report:
@@ -135,7 +133,7 @@ def _at_fixed_rate(size: Size) -> dict[str, list[Row]]:
     rate = _ARRIVALS[size]
     if not rate:
         return {}
-    names = [name for name in (_QUICK if size == "quick" else _FULL) if name not in _SLOW_BEYOND]
+    names = [name for name in _FULL if name not in _SLOW_BEYOND]
     names.append("httpx_default")
     heading = f"{rate:g} arrivals a second, whether or not earlier ones have been answered"
     return {heading: [asyncio.run(laps.arrivals(name, rate, 2.0)) for name in names]}

@@ -136,6 +136,7 @@ def surroundings() -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count(),
         "python": platform.python_version(),
         "load average": _load_average(),
+        "niceness": os.nice(0) if hasattr(os, "nice") else None,
         "uvicorn": {"loop": loop, "http": http},
         "versions": dict(_versions()),
     }
@@ -168,7 +169,8 @@ def _where(name: str, around: dict[str, Any]) -> str:
     lines = [
         f"- {around['date']}, {around['seconds']:g} s, size `{around['size']}`",
         f"- {around['system']}, {around['processor']}, {around['cores']} cores",
-        f"- load average (1, 5, 15 minutes): {before} before, {after} after",
+        f"- load average (1, 5, 15 minutes): {before} before, {after} after; "
+        f"niceness of the study's processes {around['niceness']}",
         f"- Python {around['python']}; uvicorn with loop={server['loop']}, http={server['http']}",
         f"- {versions}",
         f"- Made again by `python3 start.py bench {name}`.",
