@@ -34,12 +34,15 @@ def check(args: argparse.Namespace) -> int:
 
 
 async def _marked(args: argparse.Namespace) -> Result:
-    from unblocked.grading.mark import exercise, mark, no_answer
     from unblocked.grading.sandbox import Nursery
 
     room = course.room(args.slug)
     path = answer.existing(args.file)
-    async with Nursery() as nursery:
+    nursery = Nursery()
+    nursery.start()
+    from unblocked.grading.mark import exercise, mark, no_answer
+
+    async with nursery:
         task = exercise(room)
         say = _reporter(args, task)
         try:

@@ -69,8 +69,13 @@ class Nursery:
         self.slots = asyncio.Semaphore(slots)
         """For runs that are at work. One that only waits gives its slot back meanwhile."""
 
-    async def __aenter__(self) -> Nursery:
+    def start(self) -> None:
+        """Start the process now, so that it imports while the marker does, too."""
         self.process, self.marker = _start_nursery()
+
+    async def __aenter__(self) -> Nursery:
+        if not hasattr(self, "process"):
+            self.start()
         try:
             await _readable(self.marker, START_PATIENCE)
             channel.receive(self.marker)

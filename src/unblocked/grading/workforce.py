@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 IN_HAND = 6
 """Jobs that a worker is given before it has answered the first."""
+_END_PATIENCE = 10.0
 DEATHS_FORGIVEN = 3
 """How often a job, marked alone, may take its worker with it before it counts as crashed."""
 
@@ -54,6 +55,10 @@ class Worker:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        if not self.waiting and self.process.stdin is not None:
+            self.process.stdin.close()  # with nothing in hand it ends by itself
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.process.wait(), _END_PATIENCE)
         with contextlib.suppress(ProcessLookupError):
             self.process.kill()
         await self.process.wait()
