@@ -28,13 +28,12 @@ STOCK = 64
 
 def main() -> None:
     """Serve the marker on descriptor 0 until it goes."""
-    import httpx
     import uvicorn.lifespan.on
     import uvicorn.protocols.http.h11_impl  # noqa: F401
 
     from unblocked.grading import answer_process  # noqa: F401
 
-    httpx.Client().close()
+    _share_certificates()
     _quiet()
     marker = socket.socket(fileno=os.dup(0))
     channel.send(marker, {"event": "ready"})
@@ -49,6 +48,24 @@ def main() -> None:
             _as_warden(order, fds)
         for fd in fds:
             os.close(fd)
+
+
+def _share_certificates() -> None:
+    """Have HTTPX read the certificates once for all runs: 25 ms for each client otherwise."""
+    from importlib import import_module
+
+    import httpx
+
+    default: Any = import_module("httpx._transports.default")
+    read: Callable[..., Any] = default.create_ssl_context
+    usual = read()
+
+    def create_ssl_context(verify: Any = True, cert: Any = None, trust_env: bool = True) -> Any:
+        is_usual = verify is True and cert is None and trust_env
+        return usual if is_usual else read(verify=verify, cert=cert, trust_env=trust_env)
+
+    default.create_ssl_context = create_ssl_context
+    httpx.Client().close()
 
 
 def _quiet() -> None:
