@@ -60,7 +60,7 @@ _STYLES = {
 
 _COURSES = {
     "tiny": [Course(("threads_requests", "httpx_on_aiohttp"), (2,), 0.05, 0.2, 1)],
-    "quick": [Course(_QUICK, (10, 50, 200))],
+    "quick": [Course(_QUICK, (10, 50, 200), seconds=1.2, repetitions=2)],
     "full": [
         Course(_FULL, (1, 10, 20, 50, 100, 200, 500, 1000), delay, 3.0, 5)
         for delay in (0.05, 0.2, 1.0)
@@ -93,7 +93,7 @@ def _notes(course: Course, rows: list[Row]) -> list[str]:
         "app and load are processes of their own on one machine. Closed loop: each user asks "
         "again when answered; a latency counts from the moment at which the user asked.",
         f"Medians of {course.repetitions} interleaved repetitions of {course.seconds:g} s; "
-        "`spread` is the least and the most. `cold_answers_per_second`: the first two rounds of "
+        "`spread` is the least and the most. `cold_answers_per_second`: the first round of "
         "that many users, while connections are being opened. Threads, memory and sockets are "
         "added to those of the idle app, at the peak. An idle app has had one answer.",
         "The ideal is users ÷ delay. Plain HTTP on loopback: opening a connection costs more in "

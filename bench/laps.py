@@ -34,7 +34,7 @@ class Lap:
     users: int
     delay: float
     cold_per_second: float
-    """Answers a second of the first two rounds, while connections are being opened."""
+    """Answers a second of the first round, while connections are being opened."""
     per_second: float
     p50_ms: float
     p99_ms: float
@@ -92,7 +92,7 @@ async def _idle(variant: Variant) -> Sample:
 async def _lap(
     name: str, variant: Variant, upstream: Upstream, users: int, course: Course, idle: Sample
 ) -> Lap:
-    cold = await load(variant.url, users=users, requests=2 * users, timeout=PATIENCE)
+    cold = await load(variant.url, users=users, requests=users, timeout=PATIENCE)
     upstream.reset()
     with Meter(variant.pid) as meter:
         warm = await load(variant.url, users=users, duration=course.seconds, timeout=PATIENCE)

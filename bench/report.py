@@ -136,7 +136,7 @@ def surroundings() -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count(),
         "python": platform.python_version(),
         "load average": _load_average(),
-        "niceness": os.nice(0) if hasattr(os, "nice") else None,
+        "niceness": _niceness(),
         "uvicorn": {"loop": loop, "http": http},
         "versions": dict(_versions()),
     }
@@ -148,6 +148,17 @@ def _processor() -> str:
     except OSError:
         return platform.processor() or "unknown"
     return next((line.split(":")[1].strip() for line in lines if "model name" in line), "unknown")
+
+
+def _niceness() -> str | None:
+    """Of this process, and of its session where the system groups processes by sessions."""
+    if not hasattr(os, "nice"):
+        return None
+    try:
+        group = Path("/proc/self/autogroup").read_text(encoding="utf-8").split("nice")[-1].strip()
+    except OSError:
+        return str(os.nice(0))
+    return f"{os.nice(0)}, of its session {group}"
 
 
 def _load_average() -> list[float] | None:

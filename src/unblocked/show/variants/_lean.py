@@ -328,6 +328,8 @@ class _Connection(asyncio.Protocol):
             self.complete = self._bodiless
 
     def on_body(self, data: bytes) -> None:
+        if self._bodiless:
+            return  # HEAD: whatever comes after the headers is not the answer's body.
         self.pieces.append(data)
         self._buffered += len(data)
         if self._buffered > _BUFFERED:
