@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
 import time
@@ -12,7 +13,7 @@ import pytest
 from conftest import RIGHT
 
 from unblocked import course
-from unblocked.grading import exam, isolation, processes, sandbox
+from unblocked.grading import exam, processes, sandbox
 from unblocked.grading.mark import exercise, mark
 from unblocked.grading.sandbox import Nursery
 
@@ -208,6 +209,9 @@ UPLOAD = (
     [("pass", "break"), (UPLOAD, "socks.clear()")],
     ids=["connections", "bodies"],
 )
+# Connections that come while the loop ends are closed by the collector, with these warnings.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_flooded_upstream_does_not_starve_the_others(
     relay: course.Room, act: str, after: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -228,6 +232,7 @@ def test_a_flooded_upstream_does_not_starve_the_others(
 
     before = processes.resident(os.getpid())
     assert asyncio.run(both())[0]["points"] == 6
+    gc.collect()
     assert max(most) < 2500
     assert processes.resident(os.getpid()) - before < 400 << 20
 
@@ -500,4 +505,3 @@ async def root():
     app.state.first = app.state.first or "\\n".join(task.result() for task in tasks)
     return app.state.first
 """
-_ = isolation
