@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ROOMS = course.rooms()
+pytestmark = pytest.mark.timeout(1200)  # the deadline holds for a whole bank of answers
 
 
 async def _mark_all(room: course.Room, sources: dict[Path, str]) -> dict[Path, dict[str, Any]]:
@@ -25,7 +26,7 @@ async def _mark_all(room: course.Room, sources: dict[Path, str]) -> dict[Path, d
 
         async def one(source: str) -> dict[str, Any]:
             async with few:
-                return await mark(task, source, nursery)
+                return await mark(task, source, nursery, second_look=True)
 
         results = await asyncio.gather(*map(one, sources.values()))
         return dict(zip(sources, results, strict=True))
