@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from bench.report import Row, Size
 
 WIDE = 1000
+KEPT_SECONDS = 600.0
+"""Else connections expire on a busy machine, and the counts shrink."""
 _ASSIGN = "AsyncConnectionPool._assign_requests_to_connections"
 _STYLES = dict(
     zip(
@@ -42,7 +44,9 @@ class _Aiohttp:
     """An aiohttp session whose `get` makes a whole call, as HTTPX's does."""
 
     def __init__(self, most: int) -> None:
-        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=most))
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=most, keepalive_timeout=KEPT_SECONDS)
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -56,22 +60,30 @@ class _Aiohttp:
 
 
 def _stock(most: int, kept: int) -> Any:
-    limits = httpx.Limits(max_connections=most, max_keepalive_connections=kept)
+    limits = httpx.Limits(
+        max_connections=most, max_keepalive_connections=kept, keepalive_expiry=KEPT_SECONDS
+    )
     return httpx.AsyncClient(limits=limits, timeout=60)
 
 
 def _second(most: int, kept: int) -> Any:
-    limits = httpx2.Limits(max_connections=most, max_keepalive_connections=kept)
+    limits = httpx2.Limits(
+        max_connections=most, max_keepalive_connections=kept, keepalive_expiry=KEPT_SECONDS
+    )
     return httpx2.AsyncClient(limits=limits, timeout=60)
 
 
 def _on_aiohttp(most: int, kept: int) -> Any:
-    limits = httpx.Limits(max_connections=most, max_keepalive_connections=kept)
+    limits = httpx.Limits(
+        max_connections=most, max_keepalive_connections=kept, keepalive_expiry=KEPT_SECONDS
+    )
     return HttpxAiohttpClient(limits=limits, timeout=60)
 
 
 def _on_own(most: int, kept: int) -> Any:
-    limits = httpx.Limits(max_connections=most, max_keepalive_connections=kept)
+    limits = httpx.Limits(
+        max_connections=most, max_keepalive_connections=kept, keepalive_expiry=KEPT_SECONDS
+    )
     return httpx.AsyncClient(transport=LeanTransport(limits=limits), timeout=60)
 
 
@@ -339,8 +351,8 @@ def _draw(idle: list[Row], queue: list[Row]) -> bytes:
         plain(axes)
         axes.grid(axis="y", color="#e3e3e3", linewidth=0.8)
         axes.set_yscale("log")
-        axes.set_title(f"Python calls for one request, over {what}", fontsize=11)
-        noun = "idle connections" if what == "idle" else "requests that wait in the pool"
+        noun = "idle connections" if what == "idle" else "requests that wait for the pool"
+        axes.set_title(f"Python calls for each request, over {noun}", fontsize=10)
         axes.set_xlabel(noun, fontsize=9)
     lowest = min(row["python_calls"] for row in idle + queue)
     panels[0].set_ylim(bottom=10 ** math.floor(math.log10(lowest)))
