@@ -266,6 +266,28 @@ def test_a_notebook_that_lost_its_source_goes_unless_a_learner_wrote_in_it(built
     assert (built / EXERCISE).exists()
 
 
+def test_a_lesson_that_measures_live_has_a_layout_beside_it(root: Path) -> None:
+    lesson = root / "course/lessons/01-counting.md"
+    text = lesson.read_text("utf-8")
+    live = "\n```{code-cell}\nresult = await compare({}, users=1)\n```\n"
+    lesson.write_text(text + live, "utf-8")
+    build.write(root)
+    layout = root / "notebooks/side-by-side/01-counting.jupyterlab-workspace"
+    data = load(layout)["data"]
+    dock = data["layout-restorer:data"]["main"]["dock"]
+    shown = [data[area["widgets"][0]]["data"] for area in dock["children"]]
+    assert [view["path"] for view in shown] == [LESSON, LESSON]
+    cells = load(root / LESSON)["cells"]
+    assert "await compare(" in "".join(cells[shown[1]["index"]]["source"])
+    assert f"(side-by-side/{layout.name})" in "".join(cells[0]["source"])
+    assert in_step(root)
+
+    lesson.write_text(text, "utf-8")
+    assert not in_step(root)
+    build.write(root)
+    assert not layout.exists()
+
+
 def test_a_learners_own_notebook_is_left_alone(built: Path) -> None:
     own = built / "exercises/my-notes.ipynb"
     own.write_bytes((built / EXERCISE).read_bytes().replace(b"unblocked", b"other"))

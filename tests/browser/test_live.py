@@ -223,3 +223,25 @@ def test_the_live_view_follows_the_theme(
     page.locator(".jp-OutputArea").get_by_role("button", name="Stop").click()
     page.wait_for_function(KERNEL_IS_IDLE)
     nothing_is_left(notebook, 2)
+
+
+def test_a_lesson_and_its_live_view_lie_side_by_side(
+    open_notebook: Callable[..., Notebook], page: Page
+) -> None:
+    """The lesson's link opens a layout; what its cell shows live is on the right, too."""
+    notebook = open_notebook(path="notebooks/06-one-client-for-the-apps-life.ipynb")
+    page.get_by_role("link", name="the live view beside the text").click()
+    page.wait_for_url("**/lab/workspaces/side-by-side-06")
+    beside = page.locator(".jp-LinkedOutputView")
+    beside.wait_for()
+    notebook.await_idle()
+    live = next(i for i, text in enumerate(notebook.sources()) if "await compare(" in text)
+    notebook.write_cell(live, "print('seen', 'twice')")
+    notebook.run_cells(live)
+    beside.get_by_text("seen twice").wait_for()
+    text = page.locator(".jp-NotebookPanel:visible").bounding_box()
+    view = beside.bounding_box()
+    assert text is not None
+    assert view is not None
+    assert text["x"] + text["width"] <= view["x"]
+    notebook.write_cell(live, "")  # Saved at the end: the lesson itself is a copy.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from unblocked.authoring import _cells, _pages
+from unblocked.authoring import _beside, _cells, _pages
 from unblocked.course import split_front_matter
 
 if TYPE_CHECKING:
@@ -13,12 +13,15 @@ if TYPE_CHECKING:
     from unblocked.course import Lesson
 
 
-def lesson_notebook(course: Course, lesson: Lesson) -> Notebook:
+def lesson_notebook(course: Course, lesson: Lesson, *, for_jupyterlab: bool = True) -> Notebook:
     _, text = split_front_matter(lesson.path.read_text(encoding="utf-8"))
     body = _pages.without_title(text)
     cells = _cells.read_myst(body)
     _cells.name_cells(cells, f"l{lesson.number}")
-    _before(cells, _pages.lesson_header(course, lesson, body), f"l{lesson.number}-header")
+    live = for_jupyterlab and any(map(_beside.measures, cells))
+    also = [_beside.link(lesson.name)] if live else []
+    header = _pages.lesson_header(course, lesson, body, also)
+    _before(cells, header, f"l{lesson.number}-header")
     _after(cells, _pages.lesson_footer(course, lesson), f"l{lesson.number}-footer")
     return _cells.notebook(cells, f"course/lessons/{lesson.path.name}")
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from unblocked import course as _course
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from unblocked.course import Lesson, Room
@@ -50,8 +51,9 @@ def without_title(text: str) -> str:
     return _TITLE.sub("", text, count=1)
 
 
-def lesson_header(course: Course, lesson: Lesson, body: str) -> str:
+def lesson_header(course: Course, lesson: Lesson, body: str, also: Iterable[str] = ()) -> str:
     facts = [f"**{lesson.minutes} minutes**", *_needs(course, lesson), *_leads_to(course, lesson)]
+    facts += also
     parts = [_lesson_links(course, lesson), f"# {name_of(lesson)}", " · ".join(facts)]
     if lesson.objectives and not _tells_objectives(body, lesson):
         goals = "\n".join(f"- {goal}" for goal in lesson.objectives)

@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from unblocked.authoring import _learner
+from unblocked.authoring import _beside, _learner
 from unblocked.authoring._cells import to_bytes
 from unblocked.authoring._exercises import exercise_notebook, solution_notebook
 from unblocked.authoring._lessons import lesson_notebook
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from unblocked.authoring._cells import Notebook
     from unblocked.authoring._pages import Course
+    from unblocked.course import Lesson
 
 BUILT_FOLDERS = ("notebooks", "exercises", "solutions")
 
@@ -91,10 +92,21 @@ def check_step(root: Path) -> int:
 def _pages(root: Path) -> Iterator[Page]:
     course = read_course(root / "course")
     for lesson in course.lessons:
-        path = root / "notebooks" / f"{lesson.name}.ipynb"
-        yield Page(path, lesson_notebook(course, lesson))
+        yield from _lesson_pages(course, lesson, root / "notebooks")
     yield from _exercise_pages(course, root)
     yield Page(root / "README.md", readme(course, root))
+
+
+def _lesson_pages(course: Course, lesson: Lesson, folder: Path) -> Iterator[Page]:
+    notebook = lesson_notebook(course, lesson)
+    yield Page(folder / f"{lesson.name}.ipynb", notebook)
+    workspace = _beside.workspace(notebook, lesson.name)
+    if workspace is not None:
+        yield Page(_beside_of(folder) / f"{lesson.name}{_beside.SUFFIX}", workspace)
+
+
+def _beside_of(folder: Path) -> Path:
+    return folder / _beside.FOLDER
 
 
 def _exercise_pages(course: Course, root: Path) -> Iterator[Page]:
@@ -143,10 +155,12 @@ def replace(path: Path, content: bytes) -> None:
 
 
 def _orphans(root: Path, pages: list[Page]) -> list[Path]:
-    """Notebooks that a build made of a source that is gone, and that no learner wrote in."""
+    """What a build made of a source that is gone, and that no learner wrote in."""
     kept = {page.path for page in pages}
     found = [path for name in BUILT_FOLDERS for path in sorted((root / name).glob("*.ipynb"))]
-    return [path for path in found if path not in kept and _lost_its_source(path, root)]
+    lost = [path for path in found if path not in kept and _lost_its_source(path, root)]
+    layouts = sorted(_beside_of(root / "notebooks").glob(f"*{_beside.SUFFIX}"))
+    return [*lost, *(path for path in layouts if path not in kept)]
 
 
 def _lost_its_source(path: Path, root: Path) -> bool:

@@ -50,8 +50,9 @@ def _unpack(folder: Path) -> None:
     """Put the notebooks that came with the package here; what is here already stays."""
     for name in ("notebooks", "exercises"):
         source = shipped_folder() / name
-        for path in sorted(source.glob("*.ipynb")) if source.is_dir() else ():
-            target = folder / name / path.name
-            target.parent.mkdir(exist_ok=True)
+        files = [path for path in source.rglob("*.*") if path.is_file()]
+        for path in files:  # Notebooks, and the layouts beside them.
+            target = folder / name / path.relative_to(source)
+            target.parent.mkdir(parents=True, exist_ok=True)
             if not target.exists():
                 shutil.copyfile(path, target)

@@ -103,7 +103,8 @@ def _all_pages(course: Course, root: Path) -> Iterator[SitePage]:
     yield SitePage("index", "Unblocked", _body(start))
     for lesson in course.lessons:
         print(f"running {lesson.name}", flush=True)
-        made = _executed(lesson_notebook(course, lesson), root / "notebooks", lesson.name)
+        notebook = lesson_notebook(course, lesson, for_jupyterlab=False)
+        made = _executed(notebook, root / "notebooks", lesson.name)
         yield SitePage(f"notebooks/{lesson.name}", _pages.name_of(lesson), _body(made))
     for room in course.rooms:
         made = exercise_notebook(course, room)

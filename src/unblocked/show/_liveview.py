@@ -23,6 +23,7 @@ Order = Literal["start", "stop", "keep"]
 _MOST_USERS, _MOST_FAN_OUT, _MOST_DELAY = 300, 20, 2.0
 _NICE = (1, 2, 2.5, 5, 10)
 _LAST_ANSWERS_SECONDS = 0.5
+_GAP, _NARROWEST = "10px", "252px"  # A panel beside a lesson goes below the others instead.
 
 
 class Controls:
@@ -205,10 +206,11 @@ def nice(value: float) -> float:
 
 def _grid(panels: int) -> widgets.Layout:
     columns = {1: 1, 2: 2, 4: 2}.get(panels, 3)
+    share = f"calc((100% - {columns - 1} * {_GAP}) / {columns})"  # of all that is there
     return widgets.Layout(
         display="grid",
-        grid_template_columns=f"repeat({columns}, minmax(0, 1fr))",
-        grid_gap="10px",
+        grid_template_columns=f"repeat(auto-fill, minmax(max({_NARROWEST}, {share}), 1fr))",
+        grid_gap=_GAP,
         margin="8px 0 0",
         overflow="visible",
     )
