@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="unblocked", description="Threads or await: a course that measures.")
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and leave")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for add in (_lab, _list, _check, _reset, _grade, _build, _new, _race, _site):
+    for add in (_lab, _list, _check, _reset, _save, _restore, _grade, _build, _new, _race, _site):
         add(commands)
     return parser
 
@@ -150,6 +150,26 @@ def _reset(commands: Commands) -> None:
     text = "put an exercise's starter back, keeping a dated copy of what was there"
     parser = _add(commands, "reset", reset, text)
     parser.add_argument("slug", metavar="SLUG")
+
+
+def _save(commands: Commands) -> None:
+    def save(args: argparse.Namespace) -> int:
+        from unblocked.show._work import save
+
+        return save(args.file)
+
+    parser = _add(commands, "save", save, "put your marks and answers into one file (zip)")
+    parser.add_argument("file", metavar="FILE", type=Path)
+
+
+def _restore(commands: Commands) -> None:
+    def restore(args: argparse.Namespace) -> int:
+        from unblocked.show._work import restore
+
+        return restore(args.file)
+
+    parser = _add(commands, "restore", restore, "take back what `unblocked save` put into FILE")
+    parser.add_argument("file", metavar="FILE", type=Path)
 
 
 def _grade(commands: Commands) -> None:

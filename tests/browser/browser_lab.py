@@ -53,14 +53,14 @@ class Lab:
 
 
 @contextmanager
-def running_lab(root: Path, home: Path, base_url: str = "/") -> Iterator[Lab]:
+def running_lab(root: Path, home: Path, base_url: str = "/", **environment: str) -> Iterator[Lab]:
     """JupyterLab on `root`, with settings, workspaces and kernels of its own under `home`."""
     port = _free_port()
     log = home / "lab.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             _command(root, port, base_url),
-            env=_environment(home),
+            env={**_environment(home), **environment},
             stdout=output,
             stderr=output,
             cwd=root,

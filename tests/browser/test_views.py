@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
+import zipfile
 from typing import TYPE_CHECKING
 
-from browser_lab import running_lab
+from browser_lab import Notebook, document, running_lab
 from fastapi import FastAPI
 from playwright.sync_api import expect
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pytest
-    from browser_lab import Lab, Notebook
+    from browser_lab import Lab
     from playwright.sync_api import Page
 
 ASK = """
@@ -115,3 +117,28 @@ def test_jupyterlab_opens_on_the_first_lesson_without_a_news_popup(
     assert page.locator(".jp-toastContainer .Toastify__toast").count() == 0
     table = page.locator(".jp-OutputArea-output table", has_text="Your best mark")
     table.get_by_text("The thread blow-up").wait_for()
+
+
+def test_on_binder_the_work_is_one_download(
+    page: Page, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Behind Binder's base URL: the file holds what there is when the button is pressed."""
+    root, home = tmp_path_factory.mktemp("root"), tmp_path_factory.mktemp("binder")
+    cells = ("from unblocked import progress\nprogress()",)
+    (root / "map.ipynb").write_text(json.dumps(document(cells)))
+    binder = {"BINDER_LAUNCH_HOST": "https://binder.example/"}
+    with running_lab(root, home, "/user/ada-x1/", **binder) as hub:
+        notebook = Notebook(page, hub, "map.ipynb")
+        notebook.open()
+        notebook.run_cells(0)
+        expect(notebook.cell(0)).to_contain_text("vanishes")
+        (home / "marks").mkdir()
+        (home / "marks" / "marks.json").write_text('{"serve-it": {"points": 7}}')
+        with page.expect_download() as waiting:
+            page.get_by_role("button", name="Download marks and answers").click()
+        file = waiting.value
+        assert file.suggested_filename == "my-unblocked-work.zip"
+        with zipfile.ZipFile(file.path()) as archive:
+            assert json.loads(archive.read("marks.json")) == {"serve-it": {"points": 7}}
+            assert "exercises/fix-the-article.ipynb" in archive.namelist()
+        notebook.close()

@@ -10,19 +10,55 @@ from pathlib import Path
 from typing import Any
 
 from unblocked import course
-from unblocked.show._frontend import Slot
+from unblocked.show._frontend import Slot, has_front_end
 
 Marks = dict[str, dict[str, Any]]
 
 
 def progress() -> None:
-    """Show lessons and exercises with their minutes and your best marks; a table, or text."""
+    """Show lessons and exercises with their minutes and your best marks; a table, or text.
+
+    On Binder and in a Codespace it also offers marks and answers as a download, as these vanish.
+    """
     lessons, rooms, marks = course.lessons(), course.rooms(), read_marks()
     Slot().put(
         {
             "text/plain": _as_text(lessons, rooms, marks),
             "text/html": _as_html(lessons, rooms, marks),
         }
+    )
+    _offer_download()
+
+
+def _offer_download() -> None:
+    from unblocked.show import _work
+
+    machine = _work.vanishing_machine()
+    if machine is None:
+        return
+    Slot().put({"text/plain": _warning(machine), "text/html": f"<p>{_warning(machine, html=True)}"})
+    if has_front_end():
+        from unblocked.show._download import Download
+
+        button = Download("Download marks and answers", _work.FILE_NAME, _work.packed)
+        Slot().put_widget(button, f"In a terminal: unblocked save {_work.FILE_NAME}")
+
+
+_ENDS = {
+    "Binder": "This machine is Binder's: it vanishes after some minutes without use",
+    "Codespace": "This is a Codespace: it is deleted after some weeks without use",
+}
+
+
+def _warning(machine: str, *, html: bool = False) -> str:
+    from unblocked.show._work import FILE_NAME
+
+    commands = [f"unblocked save {FILE_NAME}", f"unblocked restore {FILE_NAME}"]
+    save, back = (f"<code>{one}</code>" if html else f"`{one}`" for one in commands)
+    return (
+        f"{_ENDS[machine]}, with your marks and answers. Take them with you: press the button, or "
+        f"run {save} in a terminal. To bring them back, here or on any machine with the course, "
+        f"upload the file into the course's folder and run {back} in a terminal there."
     )
 
 
