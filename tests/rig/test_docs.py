@@ -38,8 +38,9 @@ def loaded_by(page: str) -> list[str]:
     return re.findall(r"""(?:href=|src=|url: )["']([^"']+)["']""", page)
 
 
-def test_nothing_comes_from_elsewhere(served: Server) -> None:
-    page = httpx.get(f"{served.url}/docs")
+@pytest.mark.parametrize("place", ["/docs", "/redoc"])
+def test_nothing_comes_from_elsewhere(served: Server, place: str) -> None:
+    page = httpx.get(served.url + place)
     assert page.headers["content-type"].startswith("text/html")
     addresses = [address for address in loaded_by(page.text) if address != "data:,"]
     assert len(addresses) == 3

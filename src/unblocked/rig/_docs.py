@@ -2,7 +2,8 @@
 
 As FastAPI writes it, the page takes Swagger UI from a CDN, so that it is blank offline, and asks
 for `/openapi.json`, which is not there behind a proxy with a prefix. Here the page is answered
-around the app: the app, its routes and its own `/openapi.json` stay as they are.
+around the app: the app, its routes and its own `/openapi.json` stay as they are. `/redoc`, which
+takes its script and its fonts from elsewhere too, shows the same page.
 """
 
 from __future__ import annotations
@@ -27,10 +28,11 @@ class LocalDocs:
         self._app = app
         # What has the two is a FastAPI app; anything else has no docs page to answer for.
         has_docs = hasattr(app, "openapi") and getattr(app, "openapi_url", None) is not None
-        self._page: str | None = getattr(app, "docs_url", None) if has_docs else None
+        names = ("docs_url", "redoc_url") if has_docs else ()
+        self._pages = {url for name in names if (url := getattr(app, name, None)) is not None}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = self._answer(scope) if self._page and scope["type"] == "http" else None
+        answer = self._answer(scope) if self._pages and scope["type"] == "http" else None
         if answer is None:
             await self._app(scope, receive, send)
         else:
@@ -40,7 +42,7 @@ class LocalDocs:
         path: str = scope["path"]
         if scope["method"] not in ("GET", "HEAD"):
             return None
-        if path == self._page:
+        if path in self._pages:
             return _page(self._app, path), "text/html; charset=utf-8"
         name = path.removeprefix(f"/{_PREFIX}")
         if name in _KINDS and name != path:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unblocked import course
-from unblocked.show._checkview import CheckView, check_view
+from unblocked.show._checkview import CheckView, check_view, notice
+from unblocked.show._frontend import Slot, in_kernel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,11 +91,13 @@ async def _marked(room: course.Room, file: Path) -> Result:
         start_new_session=True,
     )
     shown = _Shown(room)
+    error = ""
     try:
         error = await asyncio.to_thread(_follow, grader, shown.line)
     finally:
         grader.kill()
         grader.communicate()
+        shown.end()
     if shown.result is None:
         return _without_mark(room.slug, room.points, error or "The grader was stopped.")
     return shown.result
@@ -114,25 +117,37 @@ class _Shown:
 
     def __init__(self, room: course.Room) -> None:
         self.room = room
+        self.slot = Slot()
+        self._say("Starting the grader …")  # Its first line takes a moment.
         self.view: CheckView | None = None
         self.result: Result | None = None
 
     def line(self, message: dict[str, Any]) -> None:
         if "criteria" in message:
-            self.view = check_view(
-                self.room.slug, self.room.title, message["criteria"], hints(self.room)
-            )
+            self.view = self._made(message["criteria"])
         elif "outcome" in message:
             self.result = Result(message)
             self._view(message).finish(message)
         else:
             self._view(message).update(message)
 
+    def end(self) -> None:
+        """The grader is gone; where it never got to its criteria, say so."""
+        if self.view is None:
+            self._say("The grader has stopped.")
+
+    def _say(self, what: str) -> None:
+        if in_kernel():
+            self.slot.put(notice(self.room.title, what))
+
     def _view(self, message: dict[str, Any]) -> CheckView:
         if self.view is None:
-            names = [check["name"] for check in message.get("checks", [])]
-            self.view = check_view(self.room.slug, self.room.title, names, hints(self.room))
+            self.view = self._made([check["name"] for check in message.get("checks", [])])
         return self.view
+
+    def _made(self, criteria: list[str]) -> CheckView:
+        room = self.room
+        return check_view(room.slug, room.title, criteria, hints(room), self.slot)
 
 
 def hints(room: course.Room) -> list[str]:

@@ -11,6 +11,8 @@ from unblocked.show._frontend import Slot, in_kernel
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from unblocked.show._frontend import Bundle
+
 Check = dict[str, Any]
 
 _OUTCOMES = {
@@ -34,16 +36,29 @@ class CheckView(Protocol):
 
 
 def check_view(
-    slug: str, title: str, criteria: Sequence[str], hints: Sequence[str] = ()
+    slug: str,
+    title: str,
+    criteria: Sequence[str],
+    hints: Sequence[str] = (),
+    slot: Slot | None = None,
 ) -> CheckView:
     """A view for one marking of the exercise `slug`, shown at once with all criteria waiting.
+
+    It takes the place of what `slot` shows, if there is one.
 
     In a notebook it is a page in the cell's output that changes in place, is saved with the
     notebook and needs no trust; elsewhere the lines are printed. Hints are Markdown text and are
     offered one by one, unless all points were reached.
     """
-    kind = _PageView if in_kernel() else _TextView
-    return kind(slug, title, list(criteria), list(hints))
+    if in_kernel():
+        return _PageView(slug, title, list(criteria), list(hints), slot or Slot())
+    return _TextView(slug, title, list(criteria), list(hints))
+
+
+def notice(title: str, what: str) -> Bundle:
+    """What stands in the place of a view that has no criteria yet."""
+    html = f'<p role="status"><b>{escape(title)}</b>: {escape(what)}</p>'
+    return {"text/plain": f"{title}: {what}", "text/html": html}
 
 
 class _TextView:
@@ -65,11 +80,13 @@ class _TextView:
 class _PageView:
     """A page that is shown again, in place, at each change."""
 
-    def __init__(self, slug: str, title: str, criteria: list[str], hints: list[str]) -> None:
+    def __init__(
+        self, slug: str, title: str, criteria: list[str], hints: list[str], slot: Slot
+    ) -> None:
         self._title, self._slug, self._hints = title, slug, hints
         self._checks: dict[str, Check | None] = dict.fromkeys(criteria)
         self._result: dict[str, Any] | None = None
-        self._slot = Slot()
+        self._slot = slot
         self._show()
 
     def update(self, check: Check) -> None:
