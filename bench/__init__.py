@@ -11,6 +11,7 @@ STUDIES = {
     "recommended": "the endpoint that lesson 10 ends with, against raw aiohttp",
     "streaming": "memory of passing large bodies through: buffered and streamed",
     "rig": "what the rig itself costs, and where its load generator is the limit",
+    "charting": "what the live chart costs, and how quickly Stop ends it",
     "grading": "what marking answers and a class costs",
     "course": "what set-up, lessons and checks cost",
 }

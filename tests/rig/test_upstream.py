@@ -248,3 +248,21 @@ def test_the_process_ends_when_its_parent_is_killed() -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_an_interrupt_of_the_parents_group_does_not_reach_it(upstream: Upstream) -> None:
     assert os.getpgid(upstream.pid) != os.getpgid(0)
+
+
+def test_in_a_hurry_nobody_waits_any_longer() -> None:
+    """Calls that would wait for minutes are answered, and later ones wait again."""
+    routes = {"/hangs": Reply(hang=True), "/late": Reply(delay=3600)}
+    with Upstream(delay=0, routes=routes) as upstream, ThreadPoolExecutor(3) as pool:
+        answers = [
+            pool.submit(httpx.get, upstream.url + path, timeout=PATIENCE)
+            for path in ("/hangs", "/late")
+        ]
+        until(lambda: upstream.counts.in_flight == 2)
+        with upstream.hurried():
+            assert [answer.result().status_code for answer in answers] == [200, 200]
+            assert httpx.get(f"{upstream.url}/late").status_code == 200
+        again = pool.submit(httpx.get, f"{upstream.url}/late", timeout=PATIENCE)
+        until(lambda: upstream.counts.in_flight == 1)
+        with upstream.hurried():
+            assert again.result().status_code == 200

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
+from urllib.request import urlopen
 
 import pytest
 
@@ -110,6 +112,28 @@ def test_stop_ends_a_run_and_keeps_what_was_measured() -> None:
     result = asyncio.run(stopped())
     assert [row["variant"] for row in result.rows] == ["one"]
     assert any("Stopped early" in note for note in result.notes)
+
+
+def test_stop_ends_threads_that_would_wait_for_an_hour(upstream: Upstream) -> None:
+    """No thread can be cancelled, and the pool's end waits for them: the upstream lets them go."""
+
+    async def in_a_thread(scope: Any, receive: Any, send: Any) -> None:
+        with ThreadPoolExecutor(1) as pool:
+            await asyncio.get_running_loop().run_in_executor(pool, urlopen, upstream.url)
+        await App()(scope, receive, send)
+
+    async def stopped() -> Any:
+        stop, watcher = asyncio.Event(), Watcher()
+        bench = Bench({"threads": in_a_thread}, upstream)
+        plan = Plan(users=2, seconds=3600.0, fan_out=None, delay=3600.0, path="/")
+        running = asyncio.ensure_future(bench.run(plan, watcher, stop))
+        assert await asyncio.to_thread(watcher.first_row.wait, 30)
+        stop.set()
+        return await running
+
+    result = asyncio.run(stopped())
+    assert any("Stopped early" in note for note in result.notes)
+    assert upstream.counts.in_flight == 0
 
 
 def test_cancelling_leaves_nothing() -> None:

@@ -161,6 +161,40 @@ class Gate:
             await self._open.wait()
 
 
+class Pauses:
+    """Where calls wait for their answer; while there is a hurry none does."""
+
+    def __init__(self) -> None:
+        self._waiting: set[asyncio.Future[None]] = set()
+        self._hurry = False
+
+    def hurry(self, on: bool) -> None:
+        """End all pauses, and have none until this is turned off."""
+        self._hurry = on
+        for future in self._waiting if on else ():
+            _finish(future)
+
+    async def wait(self, seconds: float | None) -> None:
+        """Wait so long; without end when None."""
+        if self._hurry or seconds == 0:
+            return
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
+        timer = loop.call_later(seconds, _finish, future) if seconds is not None else None
+        self._waiting.add(future)
+        try:
+            await future
+        finally:
+            self._waiting.discard(future)
+            if timer is not None:
+                timer.cancel()
+
+
+def _finish(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
 class Upstream:
     """The server and the parent's questions to it."""
 
@@ -168,6 +202,7 @@ class Upstream:
         self._script = script
         self._book = Book()
         self._gate = Gate()
+        self._pauses = Pauses()
         self._origin = Origin(self._answer)
         self.ended = asyncio.Event()
 
@@ -213,6 +248,12 @@ class Upstream:
         """Hold calls from now on."""
         self._gate.shut(wanted, patience)
 
+    def on_hurry(self, on: bool) -> None:
+        """Answer at once, whoever waits already included; or as told again."""
+        if on:
+            self._gate.release()
+        self._pauses.hurry(on)
+
     def on_log(self) -> list[list[Any]]:
         """The calls, as rows in the order of the fields of `Call`."""
         return list(self._book.calls)
@@ -235,10 +276,9 @@ class Upstream:
         except ValueError as error:
             return web.Response(status=400, text=f"in the query: {error}")
         await self._gate.wait(self._book.in_flight)
-        if reply.delay:
-            await asyncio.sleep(reply.delay)
+        await self._pauses.wait(reply.delay)
         if reply.hang:
-            await asyncio.Event().wait()
+            await self._pauses.wait(None)
         return await self._respond(request, reply, row)
 
     async def _respond(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import dataclasses
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 from unblocked.rig import _cell
@@ -12,7 +13,7 @@ from unblocked.rig._host import free_loopback_of_proxies
 from unblocked.rig.reply import Call, Counts, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from types import TracebackType
 
 
@@ -105,6 +106,18 @@ class Upstream:
         `gather_at(0)` opens it at once.
         """
         self._child.ask("gather", wanted=calls, patience=patience)
+
+    @contextmanager
+    def hurried(self) -> Iterator[None]:
+        """Within, every call is answered at once, those that wait already and hang included.
+
+        So an app that waits in threads, which nothing can cancel, comes to its end.
+        """
+        self._child.ask("hurry", on=True)
+        try:
+            yield
+        finally:
+            self._child.ask("hurry", on=False)
 
     def log(self) -> list[Call]:
         """The calls since the start or the last `reset()`, at most the last 50,000."""

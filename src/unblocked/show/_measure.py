@@ -125,14 +125,28 @@ class Bench:
         result: Comparison,
     ) -> None:
         give_memory_back()
-        with serve(app, name=variant, **self.serve_options) as server:
+        server = serve(app, name=variant, **self.serve_options)
+        ended = False
+        try:
             if self.upstream is not None:
                 self.upstream.reset()
             sampler = Sampler(variant, server, self.upstream, watcher)
             answered = await _load(server.url + plan.query, plan, sampler, stop)
+            ended = not stop.is_set()
+        finally:
+            self._stop(server, hurry=not ended)
         result.rows.append(_numbers(variant, sampler, answered))
         result.curves.append(sampler.curve())
         result.notes += _remarks(variant, answered)
+
+    def _stop(self, server: Server, *, hurry: bool) -> None:
+        """End an app; in a hurry its calls are answered, as no thread that waits can be stopped."""
+        try:
+            if hurry and self.upstream is not None:
+                with self.upstream.hurried():
+                    server.stop()
+        finally:
+            server.stop()  # Stopping twice is fine.
 
 
 def give_memory_back() -> None:

@@ -24,6 +24,9 @@ STUDIED = {
     "httpx_sharded": "50 httpx.AsyncClients of 20 connections in turn",
     "httpx2_20_kept": "httpx2.AsyncClient, 1000 connections, 20 kept",
     "httpx2_wide": "httpx2.AsyncClient, 1000 connections, 1000 kept",
+    "on_pyreqwest": "httpx.AsyncClient on pyreqwest",
+    "on_pycurl": "httpx.AsyncClient on httpx-pycurl",
+    "on_curl_cffi": "httpx.AsyncClient on httpx-curl-cffi",
     "on_aiohttp_gc": "HttpxAiohttpClient, less garbage collection",
     "on_aiohttp_prebuilt": "HttpxAiohttpClient, less collection, request built once",
     "on_lean": "httpx.AsyncClient on a transport of our own",
@@ -36,3 +39,10 @@ STUDIED = {
     "relay_streamed_stock": "streamed, httpx.AsyncClient",
 }
 """Name in `studied.APPS` → what people call it."""
+
+NEEDED = {
+    "on_pyreqwest": "pyreqwest",
+    "on_pycurl": "httpx_pycurl",
+    "on_curl_cffi": "httpx_curl_cffi",
+}
+"""Name of a variant → the module that it needs, which only the extra `bench` installs."""

@@ -165,6 +165,26 @@ def _on_lean() -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=_lean.LeanTransport(limits=WIDE), timeout=60)
 
 
+def _on_pyreqwest() -> httpx.AsyncClient:
+    from pyreqwest.client import ClientBuilder
+    from pyreqwest.compatibility.httpx import HttpxTransport
+
+    inner = ClientBuilder().max_connections(1000).pool_max_idle_per_host(1000).build()
+    return httpx.AsyncClient(transport=HttpxTransport(inner), timeout=60)
+
+
+def _on_pycurl() -> httpx.AsyncClient:
+    from httpx_pycurl import AsyncPyCurlTransport
+
+    return httpx.AsyncClient(transport=AsyncPyCurlTransport(max_connections=1000), timeout=60)
+
+
+def _on_curl_cffi() -> httpx.AsyncClient:
+    from httpx_curl_cffi import AsyncCurlTransport
+
+    return httpx.AsyncClient(transport=AsyncCurlTransport(max_connections=1000), timeout=60)
+
+
 def _aiohttp() -> FastAPI:
     from unblocked.show.variants import aiohttp_itself  # It wants its upstream when imported.
 
@@ -252,6 +272,9 @@ APPS: dict[str, Callable[[], FastAPI]] = {
     "httpx_sharded": lambda: _awaiting(Sharded),
     "httpx2_20_kept": lambda: _awaiting(lambda: _second(1000, 20)),
     "httpx2_wide": lambda: _awaiting(lambda: _second(1000, 1000)),
+    "on_pyreqwest": lambda: _awaiting(_on_pyreqwest),
+    "on_pycurl": lambda: _awaiting(_on_pycurl),
+    "on_curl_cffi": lambda: _awaiting(_on_curl_cffi),
     "on_aiohttp_gc": lambda: _collecting_less(lambda: _awaiting(_on_aiohttp)),
     "on_aiohttp_prebuilt": lambda: _collecting_less(lambda: _prebuilt(_on_aiohttp)),
     "on_lean": lambda: _awaiting(_on_lean),
