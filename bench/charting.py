@@ -69,10 +69,12 @@ async def at_once(scope, receive, send):
     await send({"type": "http.response.body", "body": b"here"})
 
 async def waits(scope, receive, send):
+    assert scope["type"] == "http"
     await asyncio.sleep(upstream.delay)
     await at_once(scope, receive, send)
 
 async def threads(scope, receive, send):
+    assert scope["type"] == "http"
     loop = asyncio.get_running_loop()
     with ThreadPoolExecutor(5) as pool:
         calls = [loop.run_in_executor(pool, urlopen, upstream.url) for _ in range(5)]

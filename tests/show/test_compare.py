@@ -118,6 +118,7 @@ def test_stop_ends_threads_that_would_wait_for_an_hour(upstream: Upstream) -> No
     """No thread can be cancelled, and the pool's end waits for them: the upstream lets them go."""
 
     async def in_a_thread(scope: Any, receive: Any, send: Any) -> None:
+        assert scope["type"] == "http"
         with ThreadPoolExecutor(1) as pool:
             await asyncio.get_running_loop().run_in_executor(pool, urlopen, upstream.url)
         await App()(scope, receive, send)
