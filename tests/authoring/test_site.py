@@ -63,6 +63,25 @@ def test_every_page_opens_itself_in_binder(small_site: Path) -> None:
     assert link in read(small_site, "notebooks/01-counting.html")
 
 
+@pytest.fixture
+def no_mermaid(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sites, "_copy_mermaid", lambda _: False)
+
+
+@pytest.mark.usefixtures("no_mermaid")
+def test_a_quiz_unfolds_and_is_not_found_by_a_search(at_home: Path, tmp_path: Path) -> None:
+    asked = 'quiz({"ask": "Who *waits*?", "options": {"a": "Sure.", "b": "Nö."}, "right": "a"})'
+    lesson = at_home / "course/lessons/00-start.md"
+    code = f"```{{code-cell}}\nquiz = print\n{asked}\n```\n"
+    lesson.write_text(f"{lesson.read_text('utf-8')}\n## Quiz\n\n{code}", "utf-8")
+    sites.site(tmp_path / "out")
+    page = read(tmp_path / "out", "notebooks/00-start.html")
+    assert "<summary>a</summary><p>✓ Right. Sure.</p>" in page
+    assert "<summary>b</summary><p>✗ Not quite. Nö.</p>" in page
+    assert "Who &#42;waits&#42;?" in page or "Who *waits*?" in page
+    assert "Sure" not in read(tmp_path / "out", "index-of-words.js")
+
+
 def test_other_folders_are_not_written_into(at_home: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("mine")

@@ -27,7 +27,7 @@ from urllib.parse import urlsplit
 from nbconvert import HTMLExporter
 from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
 
-from unblocked.authoring import _cells, _pages
+from unblocked.authoring import _cells, _pages, _quizzes
 from unblocked.authoring._exercises import exercise_notebook
 from unblocked.authoring._lessons import lesson_notebook
 from unblocked.authoring._readme import binder_link, readme, repository_address
@@ -122,7 +122,17 @@ def _executed(notebook: Notebook, folder: Path, name: str) -> Notebook:
         asyncio.run(client.async_execute())
     except CellExecutionError as error:
         raise CourseError(f"{name} fails: {error.ename}: {error.evalue}") from error
-    return _without_widgets(notebook)
+    return _with_open_quizzes(_without_widgets(notebook))
+
+
+def _with_open_quizzes(notebook: Notebook) -> Notebook:
+    """Nobody can run a quiz here, and its source gives the answers away."""
+    for place, cell in enumerate(notebook.cells):
+        if asked := _quizzes.questions(cell):
+            notebook.cells[place] = _cells.markdown(_quizzes.as_html(asked), cell["id"])
+        elif cell.cell_type == "markdown":
+            cell.source = _quizzes.INVITATION.sub("Choose before you look.", cell.source)
+    return notebook
 
 
 def _without_widgets(notebook: Notebook) -> Notebook:
@@ -263,7 +273,7 @@ def _sections(page: SitePage) -> Iterator[dict[str, Any]]:
     starts = list(_HEADING.finditer(page.body))
     ends = [found.start() for found in starts[1:]] + [len(page.body)]
     for found, end in zip(starts, ends, strict=True):
-        text = _plain(page.body[found.end() : end])
+        text = _plain(_quizzes.MARKED.sub("", page.body[found.end() : end]))
         url = f"{page.url}#{html.unescape(found[1])}"
         yield {"page": page.title, "heading": _plain(found[2]), "url": url, "text": text}
 

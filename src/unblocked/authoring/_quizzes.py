@@ -1,0 +1,52 @@
+"""A quiz as a page without a kernel shows it: each option unfolds to its reply."""
+
+from __future__ import annotations
+
+import ast
+import re
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from unblocked.authoring._cells import Cell
+
+MARKED = re.compile(r'<section class="quiz">.*?</section>', re.DOTALL)
+"""A quiz in a page; it is not to be found by a search, which would give its answers away."""
+INVITATION = re.compile(r"Run the (?:folded )?cell to see the questions\.")
+
+
+def questions(cell: Cell) -> list[dict[str, Any]]:
+    """What a cell asks by `quiz(…)`; nothing when that cannot be read without running it."""
+    if cell.cell_type != "code":
+        return []
+    try:
+        calls = _calls(cell.source)
+        return [ast.literal_eval(argument) for call in calls for argument in call.args]
+    except (SyntaxError, ValueError):  # a magic; names instead of words
+        return []
+
+
+def _calls(source: str) -> list[ast.Call]:
+    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    return [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "quiz"]
+
+
+def as_html(asked: list[dict[str, Any]]) -> str:
+    """The questions in one piece of HTML without empty lines, as Markdown wants it."""
+    return f'<section class="quiz">{"".join(map(_question, asked))}</section>'
+
+
+def _question(question: dict[str, Any]) -> str:
+    options = "".join(
+        f"<details><summary>{_line(option)}</summary>"
+        f"<p>{'✓ Right.' if option == question['right'] else '✗ Not quite.'} {_line(reply)}</p>"
+        "</details>"
+        for option, reply in question["options"].items()
+    )
+    return f"<p><b>{_line(question['ask'])}</b></p>{options}"
+
+
+def _line(text: str) -> str:
+    """Neither Markdown nor formulas are meant in it."""
+    plain = escape(" ".join(text.split()))
+    return re.sub(r"[*_`$\\\[\]~]", lambda found: f"&#{ord(found[0])};", plain)
