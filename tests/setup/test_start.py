@@ -269,6 +269,24 @@ def test_an_old_python_can_read_the_file(folder: Path) -> None:
     ast.parse((folder / "start.py").read_text("utf-8"), feature_version=(3, 6))
 
 
+def test_tools_that_debian_does_not_give_stop_no_test(
+    start: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a network the tests that need a tool are skipped, and say so."""
+
+    def fail(*command: object, **environment: str) -> None:
+        raise start.Stop("There is no network.")
+
+    there = {"apt-get": "/usr/bin/apt-get"}
+    monkeypatch.setattr(start.shutil, "which", there.get)
+    monkeypatch.setattr(start.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(start, "run", fail)
+    start.install_debian_tools()
+    said = capsys.readouterr().out
+    assert "chromium" in said
+    assert "skipped. There is no network." in said
+
+
 def test_only_the_standard_library_is_imported(folder: Path) -> None:
     tree = ast.parse((folder / "start.py").read_text("utf-8"))
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
@@ -311,16 +329,15 @@ def test_arguments_reach_pytest_and_bench_as_they_are(start: ModuleType) -> None
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
 def test_ci_says_what_the_readme_says() -> None:
-    """`.ci/run` is the test command of the README; what failed gets a second run."""
+    """`.ci/run` is the test command of the README, then the slow tests; both get a second run."""
     root = Path(__file__).resolve().parents[2]
     lines = (root / ".ci/run").read_text("utf-8").splitlines()
-    commands = [line for line in lines if line and not line.startswith("#")]
-    assert commands == [
-        "set -uo pipefail",
-        'cd "$(dirname "$0")/.."',
-        "python3 start.py test && exit",
-        'echo "Once more, alone: what failed."',
-        "exec python3 start.py test --last-failed --last-failed-no-failures none",
+    again = '  python3 start.py test "$@" --last-failed --last-failed-no-failures none'
+    assert {'  python3 start.py test "$@" && return', again} <= set(lines)
+    assert [line for line in lines if line.startswith("tests ")] == [
+        "tests || failed=1",
+        "tests -m slow tests/slow || failed=1",
     ]
+    assert lines[-1] == 'exit "$failed"'
     assert "python3 start.py test" in (root / "README.md").read_text("utf-8")
     assert subprocess.run(["bash", "-n", root / ".ci/run"], check=False).returncode == 0
