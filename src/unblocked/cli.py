@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from unblocked.course import CourseError
+from unblocked.grading.rungs import RUNGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     Command = Callable[[argparse.Namespace], int]
     Commands = Any  # argparse's class of sub-parsers is private
 
-RUNGS = ("namespaces+landlock", "bubblewrap", "landlock", "limits")
 _INTERRUPTED = 130
 
 

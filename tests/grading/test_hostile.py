@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -179,6 +180,32 @@ if reachable: raise SystemExit("reachable")
 def test_one_answer_does_not_disturb_another(marked: Marked) -> None:
     results = marked(RIGHT, "import os; os._exit(1)", RIGHT, "while True: pass", RIGHT)
     assert [r["points"] for r in results] == [6, 0, 6, 0, 6]
+
+
+def test_behind_the_walls_of_bubblewrap(marked: Marked, tmp_path: Path) -> None:
+    if not shutil.which("bwrap"):
+        pytest.skip("needs bubblewrap")
+    diary = tmp_path / "grades.csv"
+    diary.write_text("untouched")
+    spy = f"""
+import os, pathlib, signal, socket, unblocked
+package = pathlib.Path(unblocked.__file__).parent
+for secret in ({str(diary)!r}, package / "grading/exam.py", package / "course.py"):
+    try: pathlib.Path(secret).read_text()
+    except OSError: continue
+    raise SystemExit("readable")
+for folder in ("/", "/usr", "/dev", package, {str(tmp_path)!r}):
+    try: pathlib.Path(folder, "mine").write_text("x")
+    except OSError: continue
+    raise SystemExit("writable")
+if [name for _, name in socket.if_nameindex() if name != "lo"]: raise SystemExit("a network")
+if [pid for pid in filter(str.isdigit, os.listdir("/proc")) if int(pid) > 2]: raise SystemExit("/proc")
+os.kill(os.getppid(), signal.SIGKILL)
+"""
+    results = marked(RIGHT, spy + RIGHT, "import os; os._exit(0)", rung="bubblewrap")
+    assert [r["points"] for r in results] == [6, 6, 0]
+    assert {r["isolation"] for r in results} == {"bubblewrap"}
+    assert diary.read_text() == "untouched"
 
 
 @pytest.mark.parametrize("rung", ["landlock", "limits"])

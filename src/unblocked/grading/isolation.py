@@ -1,24 +1,27 @@
 """How an answer is shut in: a ladder of rungs, the best that this system allows.
 
 `namespaces+landlock`: no network but its own loopback, no other processes in sight, no file but
-Python's to read and a scratch folder to write. `bubblewrap`: the same walls from the setuid helper.
-`landlock`: the files only. `limits`: memory, time, size and process limits only.
-The first three need Linux; the last is what every POSIX system has.
+Python's to read and a scratch folder to write. `bubblewrap`: the same walls, built by a helper that
+may do so where we may not (see `bubblewrap.py`). `landlock`: the files only, and no signal to
+processes outside. `limits`: memory, time and size limits only: an answer could reach, kill or trace
+what runs as the same user. The first three need Linux; the last is what every system has.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import TypedDict
 
 from unblocked.grading import linux
+from unblocked.grading.rungs import RUNGS
 
-RUNGS = ("namespaces+landlock", "bubblewrap", "landlock", "limits")
-"""From the strongest to the weakest."""
-
+PACKAGE = str(Path(__file__).resolve().parents[1])
+"""This package's folder: no answer needs to read it once it has been imported."""
 
 _SHARED_MEMORY = "/dev/shm"
 
@@ -51,6 +54,7 @@ def around(rung: str, scratch: str) -> None:
         linux.adopt_orphans()
     if rung == "namespaces+landlock":
         linux.enter_namespaces()
+        linux.mount_in_memory(PACKAGE, 1 << 20)  # an environment without a venv would show it
         linux.mount_in_memory(scratch, SCRATCH)
         if os.path.isdir(_SHARED_MEMORY):
             linux.mount_in_memory(_SHARED_MEMORY, SCRATCH)
@@ -64,12 +68,20 @@ def inside(rung: str, scratch: str, limits: Limits) -> None:
     """
     if sys.platform == "linux":
         linux.die_with_parent()
-    os.chdir(scratch)
-    os.environ.update(MALLOC_ARENA_MAX="2", HOME=scratch, TMPDIR=scratch)
-    _limit(limits, count_processes=rung in RUNGS[:2])
+    settle(scratch)
+    _limit(limits, count_processes=rung in RUNGS[:2] and linux.has_users_of_its_own())
+    if rung == "bubblewrap" and not linux.landlock_version():
+        return  # its mounts are wall enough
     if rung != "limits":
         private = [_SHARED_MEMORY] if rung in RUNGS[:2] else []
-        linux.landlock(_readable(), [scratch, "/dev/null", *private])
+        linux.landlock(readable(), [scratch, "/dev/null", *private])
+
+
+def settle(scratch: str) -> None:
+    """Have this process live in its scratch folder."""
+    os.chdir(scratch)
+    homes = dict.fromkeys(("HOME", "USERPROFILE", "TMPDIR", "TEMP", "TMP"), scratch)
+    os.environ.update(MALLOC_ARENA_MAX="2", **homes)
 
 
 def _limit(limits: Limits, count_processes: bool) -> None:
@@ -91,7 +103,8 @@ def _limit(limits: Limits, count_processes: bool) -> None:
             resource.setrlimit(kind, (most, most))
 
 
-def _readable() -> list[str]:
+@functools.cache
+def readable() -> list[str]:
     """What Python needs, less this package: its checks and solutions are none of an answer's."""
     system = ["/usr", "/lib", "/lib64", "/etc/ssl", "/etc/mime.types", "/etc/localtime"]
     names = ["/etc/hosts", "/etc/nsswitch.conf"]  # for localhost

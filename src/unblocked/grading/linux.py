@@ -61,6 +61,11 @@ def enter_namespaces() -> None:
     _raise_loopback()
 
 
+def has_users_of_its_own() -> bool:
+    """Whether this process is in a user namespace, so that its processes are counted apart."""
+    return Path("/proc/self/uid_map").read_text().split() != ["0", "0", "4294967295"]
+
+
 def mount_in_memory(folder: str, size: int) -> None:
     """Cover a folder with an empty one of `size` bytes that goes when this namespace goes."""
     _call("mount", None, b"/", None, _RECURSIVE | _SLAVE, None)

@@ -10,31 +10,32 @@ made in the answer's network, and clears up everything when the marker lets go.
 from __future__ import annotations
 
 import contextlib
+import gc
+import json
 import os
 import select
 import signal
 import socket
 import sys
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
-from unblocked.grading import channel
+from unblocked.grading import bubblewrap, channel, isolation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-STOCK = 64
+_THIS = (sys.executable, "-P", "-m", "unblocked.grading.nursery")
+
+STOCK = 24
 """Sockets handed over at a time: the answer's network is not the marker's."""
 
 
 def main() -> None:
-    """Serve the marker on descriptor 0 until it goes."""
-    import uvicorn.lifespan.on
-    import uvicorn.protocols.http.h11_impl  # noqa: F401
-
-    from unblocked.grading import answer_process  # noqa: F401
-
-    _share_certificates()
-    _quiet()
+    """Serve the marker on descriptor 0 until it goes; or, with arguments, one run in bubblewrap."""
+    _prepare()
+    if sys.argv[1:]:
+        order, *fds = map(json.loads, sys.argv[1:])
+        _isolated(order, fds)
     marker = socket.socket(fileno=os.dup(0))
     channel.send(marker, {"event": "ready"})
     while True:
@@ -48,6 +49,22 @@ def main() -> None:
             _as_warden(order, fds)
         for fd in fds:
             os.close(fd)
+
+
+def _prepare() -> None:
+    """Import all that answers need, and leave it in pages that forks share."""
+    import anyio._backends._asyncio
+    import uvicorn.lifespan.on
+    import uvicorn.protocols.http.h11_impl  # noqa: F401
+
+    from unblocked.grading import answer_process
+
+    _share_certificates()
+    answer_process.rehearse()
+    isolation.readable()
+    _quiet()
+    gc.collect()
+    gc.freeze()
 
 
 def _share_certificates() -> None:
@@ -82,37 +99,49 @@ def _reap() -> None:
 
 
 def _as_warden(order: dict[str, Any], fds: list[int]) -> None:
-    control = socket.socket(fileno=fds[0])
+    if order["rung"] != "bubblewrap":
+        _isolated(order, fds)
     try:
-        warden(order, control, talk=fds[1], out=fds[2])
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            channel.send(control, {"event": "refused", "error": f"{type(error).__name__}: {error}"})
+        bubblewrap.become([*_THIS, *map(json.dumps, (order, *fds))], order["scratch"], fds)
+    except OSError as error:
+        _refuse(socket.socket(fileno=fds[0]), error)
     finally:
         os._exit(0)
 
 
+def _isolated(order: dict[str, Any], fds: list[int]) -> NoReturn:
+    control = socket.socket(fileno=fds[0])
+    try:
+        warden(order, control, talk=fds[1], out=fds[2])
+    except BaseException as error:
+        _refuse(control, error)
+    finally:
+        os._exit(0)
+
+
+def _refuse(control: socket.socket, error: BaseException) -> None:
+    with contextlib.suppress(OSError):
+        channel.send(control, {"event": "refused", "error": f"{type(error).__name__}: {error}"})
+
+
 def warden(order: dict[str, Any], control: socket.socket, talk: int, out: int) -> None:
     """Isolate, fork the answer's process, serve the marker's wishes, then clear up."""
-    from unblocked.grading import isolation
-
     os.setsid()
     isolation.around(order["rung"], order["scratch"])
+    channel.send(control, {"event": "warden", "pid": os.getpid()})
     child = os.fork()
     if child == 0:
-        control.close()
-        _as_answer(order, talk, out)
+        _as_answer(order, control, talk, out)
     os.close(talk)
     os.close(out)
-    channel.send(control, {"event": "born", "pid": child, "warden": os.getpid()})
     try:
         _serve(control)
     finally:
         isolation.clear(child)
 
 
-def _as_answer(order: dict[str, Any], talk: int, out: int) -> None:
-    from unblocked.grading import answer_process, isolation
+def _as_answer(order: dict[str, Any], control: socket.socket, talk: int, out: int) -> None:
+    from unblocked.grading import answer_process
 
     try:
         os.setpgid(0, 0)
@@ -120,11 +149,22 @@ def _as_answer(order: dict[str, Any], talk: int, out: int) -> None:
         for fd in (1, 2):
             os.dup2(out, fd)
         os.close(out)
-        isolation.inside(order["rung"], order["scratch"], order["limits"])
+        _shut_in(order, control)
         sys.stdout, sys.stderr = (_text_out(fd) for fd in (1, 2))
         answer_process.main(socket.socket(fileno=talk))
     finally:
         os._exit(1)
+
+
+def _shut_in(order: dict[str, Any], control: socket.socket) -> None:
+    """Shut the door, and say so while the marker's line is still in hand."""
+    with control:
+        try:
+            isolation.inside(order["rung"], order["scratch"], order["limits"])
+        except BaseException as error:
+            _refuse(control, error)
+            raise
+        channel.send(control, {"event": "born", "pid": os.getpid()})
 
 
 def _text_out(fd: int) -> TextIO:

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 from unblocked.course import CourseError
 from unblocked.grading import channel, processes
-from unblocked.grading.isolation import RUNGS, STANDARD
+from unblocked.grading.isolation import STANDARD
+from unblocked.grading.rungs import RUNGS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Set
+    from collections.abc import Callable, Iterator, Set
 
 MEMORY = 1 << 30
 """Bytes that an answer may hold resident, its child processes included."""
@@ -98,8 +99,6 @@ class Nursery:
 
     async def _best(self) -> str:
         for rung in RUNGS:
-            if rung == "bubblewrap":
-                continue
             self.rung = rung
             try:
                 async with self.run("", "", "", {}):
@@ -120,7 +119,7 @@ def _start_nursery() -> tuple[subprocess.Popen[bytes], socket.socket]:
             "on Windows, open the course in WSL or on Binder."
         )
     ours, theirs = socket.socketpair()
-    command = [sys.executable, "-m", "unblocked.grading.nursery"]
+    command = [sys.executable, "-P", "-m", "unblocked.grading.nursery"]
     with theirs:
         return subprocess.Popen(
             command, stdin=theirs.fileno(), start_new_session=True, env=_environment()
@@ -160,6 +159,7 @@ class AnswerRun:
     async def __aenter__(self) -> AnswerRun:
         self.scratch = tempfile.mkdtemp(prefix="unblocked-")
         self.control, control = socket.socketpair()
+        channel.tell_senders(self.control)
         self.talk, talk = socket.socketpair()
         out, write_out = os.pipe()
         order = {"rung": self.nursery.rung, "scratch": self.scratch, "limits": STANDARD}
@@ -179,18 +179,21 @@ class AnswerRun:
 
     async def _born(self) -> None:
         try:
-            await _readable(self.control, START_PATIENCE)
-            message, _ = channel.receive(self.control)
+            self.warden: int = (await self._introduced())["pid"]
+            self.pid: int = (await self._introduced())["pid"]
         except TimeoutError as error:  # an answer got at it, where nothing prevents that
             self.nursery.process.kill()
             raise Gone("the isolated process did not start") from error
         except (channel.ChannelClosed, OSError) as error:
             raise Gone("the isolated process did not start") from error
+        self.control.settimeout(_WARDEN_PATIENCE)
+
+    async def _introduced(self) -> dict[str, Any]:
+        await _readable(self.control, START_PATIENCE)
+        message = channel.receive_signed(self.control)
         if message["event"] == "refused":
             raise Refused(message["error"])
-        self.pid: int = message["pid"]
-        self.warden: int = message["warden"]
-        self.control.settimeout(_WARDEN_PATIENCE)
+        return message
 
     async def _listen(self, out: int) -> None:
         self.reader, self.writer = await asyncio.open_connection(sock=self.talk)
@@ -314,6 +317,12 @@ class AnswerRun:
     def queued(self, ports: Set[int]) -> int | None:
         """Bytes in the system's queues of its network's sockets at these ports, or None."""
         return processes.queued(self.pid, ports)
+
+    @contextlib.contextmanager
+    def suspended(self) -> Iterator[None]:
+        """Keep the answer's process from running meanwhile."""
+        with processes.suspended(self.pid):
+            yield
 
     def asleep(self) -> bool:
         """Whether no thread of the process wants the CPU: it waits for something."""

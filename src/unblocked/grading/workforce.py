@@ -41,7 +41,7 @@ class Worker:
 
     async def __aenter__(self) -> Worker:
         self.process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "unblocked.grading.worker", *self.arguments),
+            *(sys.executable, "-P", "-m", "unblocked.grading.worker", *self.arguments),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             limit=answer.LARGEST,
@@ -182,7 +182,7 @@ class _ClusterWorker:
     turn = threading.Lock()  # a Dask worker may have several threads
 
     def __init__(self, course: str, require: str) -> None:
-        command = [sys.executable, "-m", "unblocked.grading.worker", course, require]
+        command = [sys.executable, "-P", "-m", "unblocked.grading.worker", course, require]
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
         first = self._line()
