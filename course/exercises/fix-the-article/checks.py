@@ -205,7 +205,7 @@ async def streams(exam: Exam) -> str:
             calls, called=called, expected="an answer, made from what has arrived"
         )
         expect_lines(app, replies[0], upstream, called)
-        await app.until(
+        await app.let_go(
             lambda: upstream.in_flight == 0,
             called=called,
             saw=lambda: f"{upstream.in_flight} upstream bodies still open after the answer",
@@ -331,7 +331,7 @@ async def lets_go_on_failure(exam: Exam) -> str:
 
 
 async def expect_let_go(app: App, upstream: Upstream, called: str) -> None:
-    await app.until(
+    await app.let_go(
         lambda: upstream.in_flight == 0,
         called=called,
         saw=lambda: f"{upstream.in_flight} upstream connections still carry an unread body",

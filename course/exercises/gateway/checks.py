@@ -431,7 +431,7 @@ async def cut(exam: Exam) -> str:
             in_time(feed, "quick", called)
             texts = sent(made, "quick")
             expect(feed, called, texts=texts, errors={"silent": "timeout"})
-            await made.app.until(
+            await made.app.let_go(
                 lambda: made.in_flight == 0,
                 called=called,
                 saw=lambda: f"the feed ended, {made.in_flight} calls are still in flight",
@@ -549,7 +549,7 @@ async def leaves(exam: Exam) -> str:
 
 async def leave(made: Scene, feed: Feed, called: str) -> None:
     await feed.leave()
-    await made.app.until(
+    await made.app.let_go(
         lambda: made.in_flight == 0,
         called=called,
         saw=lambda: f"{made.in_flight} calls are still in flight, nobody waits for them",
@@ -584,7 +584,7 @@ async def places(exam: Exam) -> str:
             )
             for feed in reversed(feeds):
                 await feed.leave()
-            await made.app.until(
+            await made.app.let_go(
                 lambda: made.in_flight == 0,
                 called=called,
                 saw=lambda: f"{made.in_flight} calls are still in flight",

@@ -103,7 +103,7 @@ async def fifty(exam: Exam) -> str:
 async def share_one(exam: Exam) -> str:
     async with exam.serving() as (app, upstream):
         upstream.script = upstream.hold
-        callers = app.call_many(MANY)
+        callers = await app.call_together(MANY)
         called = f"{MANY} callers at once, first thing after start-up"
         await app.until(
             lambda: upstream.in_flight >= MANY,

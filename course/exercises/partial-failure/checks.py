@@ -197,7 +197,7 @@ def held_in_pieces(source: Upstream) -> Script:
 
 async def let_answer(made: Scene, source: Upstream) -> None:
     source.released.set()
-    await made.app.until(
+    await made.app.let_go(
         lambda: source.in_flight == 0,
         called="GET /summary",
         expected="the source's answer is read",
@@ -276,7 +276,7 @@ async def let_go(exam: Exam) -> str:
 
     async def judge(made: Scene) -> str:
         in_time(await ask(made, called, "an answer when DEADLINE is over"), "quick", called)
-        await made.app.until(
+        await made.app.let_go(
             lambda: made.in_flight() == 0,
             called=called,
             saw=lambda: f"answered, and {made.in_flight()} calls are still in flight",

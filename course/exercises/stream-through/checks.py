@@ -355,7 +355,7 @@ async def caller_leaves(exam: Exam) -> str:
 
 
 async def expect_let_go(app: App, upstream: Upstream, called: str) -> None:
-    await app.until(
+    await app.let_go(
         lambda: upstream.in_flight == 0,
         called=called,
         saw=lambda: f"{upstream.in_flight} upstream connection still carries an unfinished body",

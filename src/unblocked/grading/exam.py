@@ -43,6 +43,8 @@ IDLE_TICKS = 4
 """Quiet ticks after which a waiting run lets another one work."""
 STARVED = 1.0
 """Seconds late for a tick: the machine was too busy for anything seen since to be trusted."""
+KEPT_WAITING = 2.0
+"""Seconds that an answer waited for a core: its own timeouts may have struck for no fault of it."""
 MOST_TICKS = 1200
 """Ticks after which a wait is given up whatever happens."""
 ALLOWANCE = 300.0
@@ -137,7 +139,8 @@ class Exam:
                 yield app
             finally:
                 self.out_of_memory |= run.killed_for_memory
-                self.starved |= app.starved
+                waited = processes.waited_for_cpu(run.pid)
+                self.starved |= app.starved or waited > KEPT_WAITING
 
     @contextlib.asynccontextmanager
     async def serving(
@@ -219,6 +222,7 @@ class App:
         self.receive_buffer: int | None = None
         """Bytes that the system may keep for a caller that does not read."""
         self._session: aiohttp.ClientSession | None = None
+        self._sent = 0
         self.port = 0
 
     async def _cancel_callers(self) -> None:
@@ -380,6 +384,15 @@ class App:
         for _ in range(times):
             await self.get(f"/{secrets.token_hex(6)}", expected="an answer: the loop is free")
 
+    async def let_go(self, condition: Callable[[], bool], **told: Any) -> None:
+        """Wait, as `until` does, until connections are let go, by an app that goes on serving.
+
+        Raises:
+            Failed, Gone: they are not, or they went because the app's process did.
+        """
+        await self.until(condition, **told)
+        await self.turn(1)
+
     async def settle(self) -> None:
         """Let the app's loop turn until nothing is left to do in it but to wait.
 
@@ -408,13 +421,20 @@ class App:
         """The callers' HTTP client: a connection each, no limits, bodies as they were sent."""
         if self._session is None:
             connector = aiohttp.TCPConnector(limit=0, force_close=True, socket_factory=self._blank)
+            trace = aiohttp.TraceConfig()
+            trace.on_request_headers_sent.append(self._note_sent)
             self._session = aiohttp.ClientSession(
                 connector=connector,
+                trace_configs=[trace],
                 auto_decompress=False,
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
         return self._session
+
+    async def _note_sent(self, *_: object) -> None:
+        self._sent += 1
+        self._moved.set()
 
     def open(self, path: str = "/", **kwargs: Any) -> Any:
         """A caller who reads as it likes: aiohttp's request context, for `async with`."""
@@ -432,6 +452,20 @@ class App:
     def call_many(self, times: int, path: str = "/") -> list[asyncio.Task[Reply]]:
         """Several callers at once."""
         return [self.call(path) for _ in range(times)]
+
+    async def call_together(self, times: int, path: str = "/") -> list[asyncio.Task[Reply]]:
+        """Several callers, all of whose requests are there before the app sees the first one.
+
+        Raises:
+            Failed: they cannot be sent.
+        """
+        wanted = self._sent + times
+        with self.process.suspended():
+            calls = self.call_many(times, path)
+            await self.until(
+                lambda: self._sent >= wanted, called=f"{times} callers", expected="all connected"
+            )
+        return calls
 
     async def _fetch(self, path: str, **kwargs: Any) -> Reply:
         async with self.open(path, **kwargs) as response:

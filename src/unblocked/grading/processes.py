@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 if TYPE_CHECKING:
-    from collections.abc import Set
+    from collections.abc import Iterator, Set
 
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _PROC = Path("/proc/self/statm").exists()
@@ -67,6 +67,26 @@ def asleep(pid: int) -> bool:
     with contextlib.suppress(psutil.Error):
         return bool(psutil.Process(pid).status() != psutil.STATUS_RUNNING)
     return True
+
+
+def waited_for_cpu(pid: int) -> float:
+    """Seconds that the process's first thread was ready to run and had no core to run on.
+
+    0.0 where the system does not tell. (Linux: /proc/PID/schedstat, its second number.)
+    """
+    return _number(f"/proc/{pid}/schedstat", 1) / 1e9
+
+
+@contextlib.contextmanager
+def suspended(pid: int) -> Iterator[None]:
+    """Stop the process, and let it go on at the end; one that has gone is left alone."""
+    with contextlib.suppress(psutil.Error):
+        psutil.Process(pid).suspend()
+    try:
+        yield
+    finally:
+        with contextlib.suppress(psutil.Error):
+            psutil.Process(pid).resume()
 
 
 def queued(pid: int, ports: Set[int]) -> int | None:
