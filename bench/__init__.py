@@ -12,6 +12,7 @@ STUDIES = {
     "streaming": "memory of passing large bodies through: buffered and streamed",
     "rig": "what the rig itself costs, and where its load generator is the limit",
     "charting": "what the live chart costs, and how quickly Stop ends it",
+    "start": "the first set-up, and what every later start adds",
     "grading": "what marking answers and a class costs",
     "course": "what set-up, lessons and checks cost",
 }
