@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 Size = Literal["tiny", "quick", "full"]
-"""tiny: seconds, for tests; quick: the default, minutes; full: everything, an hour."""
+"""tiny: seconds, for tests; quick: the default, minutes; full: what the figures come from."""
 Row = dict[str, Any]
 
 RESULTS = Path(__file__).with_name("results")
@@ -38,6 +38,9 @@ _PACKAGES = (
     "sniffio",
     "uvloop",
     "httptools",
+    "pyreqwest",
+    "httpx-pycurl",
+    "httpx-curl-cffi",
 )
 
 
@@ -63,15 +66,18 @@ class Report:
 def write(
     name: str,
     report: Report,
-    size: Size,
-    seconds: float,
-    load_before: list[float] | None,
+    about: dict[str, Any],
     folder: Path = RESULTS,
+    *,
+    short: bool = False,
 ) -> Path:
-    """Write `NAME.json`, `NAME.md` and `NAME.png` into `folder`; returns the Markdown file."""
+    """Write `NAME.json`, `NAME.md` and `NAME.png` into `folder`; returns the Markdown file.
+
+    `about` says of the run what its surroundings do not: at least its size and its seconds. When
+    `short`, only the JSON is written and returned.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    run = {"size": size, "seconds": round(seconds, 1), "load average before": load_before}
-    around = {**surroundings(), **run}
+    around = {**surroundings(), **about}
     data = {
         "title": report.title,
         "surroundings": around,
@@ -81,7 +87,10 @@ def write(
         "tables": report.tables,
     }
     text = json.dumps(data, indent=1, ensure_ascii=False)
-    (folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+    data_file = folder / f"{name}.json"
+    data_file.write_text(text + "\n", encoding="utf-8")
+    if short:
+        return data_file
     if report.picture is not None:
         (folder / f"{name}.png").write_bytes(report.picture)
     page = folder / f"{name}.md"
@@ -176,15 +185,18 @@ def _versions() -> Iterable[tuple[str, str]]:
 def _where(name: str, around: dict[str, Any]) -> str:
     versions = ", ".join(f"{package} {version}" for package, version in around["versions"].items())
     server = around["uvicorn"]
-    before, after = _averages(around["load average before"]), _averages(around["load average"])
+    before = _averages(around.get("load average before"))
+    after = _averages(around["load average"])
+    busy = around.get("busy processes beside", 0)
     lines = [
         f"- {around['date']}, {around['seconds']:g} s, size `{around['size']}`",
         f"- {around['system']}, {around['processor']}, {around['cores']} cores",
         f"- load average (1, 5, 15 minutes): {before} before, {after} after; "
-        f"niceness of the study's processes {around['niceness']}",
+        f"niceness of the study's processes {around['niceness']}; "
+        f"{busy} processes computing beside",
         f"- Python {around['python']}; uvicorn with loop={server['loop']}, http={server['http']}",
         f"- {versions}",
-        f"- Made again by `python3 start.py bench {name}`.",
+        f"- Made again by `python3 start.py bench {name} --{around['size']}`.",
     ]
     return "\n".join(lines)
 

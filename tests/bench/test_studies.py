@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from bench import STUDIES, __main__
+from bench import STUDIES, __main__, agree
 from bench.pool import fit
 from bench.report import Report, cell, table, write
 from unblocked import Upstream
@@ -61,7 +61,7 @@ def test_a_fit_finds_the_law() -> None:
 
 def test_a_report_without_picture_writes_two_files(tmp_path: Path) -> None:
     report = Report(title="Two", rows=[{"what": "one", "number": 12345.6}])
-    write("two", report, "tiny", 1.0, None, tmp_path)
+    write("two", report, {"size": "tiny", "seconds": 1.0}, tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"two.json", "two.md"}
     assert "| one | 12,346 |" in (tmp_path / "two.md").read_text(encoding="utf-8")
 
@@ -123,3 +123,37 @@ async def _failures(client: httpx.AsyncClient, url: str) -> None:
     async with client.stream("GET", url), client.stream("GET", url), client.stream("GET", url):
         with pytest.raises(httpx.PoolTimeout):
             await client.get(url, timeout=httpx.Timeout(10, pool=0.01))
+
+
+def _kept(folder: Path, answers: dict[str, tuple[float, str]]) -> Path:
+    rows = [
+        {
+            "variant": name,
+            "users": 200,
+            "delay_ms": 200,
+            "answers_per_second": value,
+            "spread": spread,
+        }
+        for name, (value, spread) in answers.items()
+    ]
+    about = {"size": "tiny", "seconds": 1.0}
+    write("fanout", Report(title="Some", rows=rows), about, folder, short=True)
+    return folder
+
+
+def test_runs_agree_within_their_spread(tmp_path: Path) -> None:
+    quiet = _kept(tmp_path / "quiet", {"aiohttp": (400, "390 to 410"), "threads": (80, "none")})
+    slow = _kept(tmp_path / "slow", {"aiohttp": (190, "150 to 230"), "threads": (45, "40 to 50")})
+    out = tmp_path / "page.md"
+    assert __main__.main(["agree", str(quiet), str(slow), "--out", str(out)]) == 0
+    assert "1 of 1 rankings and 1 of 1 sets of ratios agree" in out.read_text(encoding="utf-8")
+
+
+def test_runs_that_do_not_agree_are_told_apart(tmp_path: Path) -> None:
+    one = _kept(tmp_path / "one", {"aiohttp": (400, "390 to 410"), "threads": (80, "75 to 85")})
+    two = _kept(tmp_path / "two", {"aiohttp": (80, "75 to 85"), "threads": (400, "390 to 410")})
+    (row,) = agree.verdicts([one, two])
+    assert row["ranking"] == "turned: aiohttp and threads"
+    assert row["ratios"] == "apart: threads"
+    assert __main__.main(["agree", str(one), str(two)]) == 1
+    assert __main__.main(["agree", str(one), str(tmp_path)]) == 2
