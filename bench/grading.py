@@ -214,6 +214,7 @@ def _measured(command: Sequence[str], folder: Path, binaries: Path | None = None
     path = os.environ["PATH"]
     changes = {"PATH": f"{binaries}:{path}" if binaries else path}
     environment = os.environ | changes | {"UNBLOCKED_HOME": str(folder / "home")}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # a usual machine keeps its bytecode
     before, begun = _cpu(), time.perf_counter()
     process = subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE

@@ -91,6 +91,43 @@ def test_a_mixed_class(mixed: Path, tmp_path: Path, relay: Room) -> None:
     assert "failed" in (out / "summary.html").read_text().lower()
 
 
+KILLER = """
+import os, signal
+pid = os.getpid()
+for _ in range(3):  # the warden, the nursery, the worker
+    with open(f"/proc/{pid}/stat") as file:
+        pid = int(file.read().rpartition(")")[2].split()[1])
+    os.kill(pid, signal.SIGCONT)
+os.kill(pid, signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds its marker by /proc")
+def test_a_class_goes_on_when_an_answer_kills_its_marker(
+    tmp_path: Path, relay: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNBLOCKED_RUNG", "limits")
+    folder, out = tmp_path / "class", tmp_path / "marks"
+    for number in range(4):
+        hand_in(folder, f"learner-{number}", RIGHT + f"# {number}\n")
+    hand_in(folder, "killer", KILLER + RIGHT)
+    assert grade(folder, out, relay).returncode == 0
+    marks = {str(r["learner"]): (r["points"], r["outcome"], r["isolation"]) for r in results(out)}
+    assert marks.pop("killer") == (0, "crashed", "limits")
+    assert marks == {f"learner-{n}": (6, "graded", "limits") for n in range(4)}
+
+
+def test_submissions_are_no_modules_of_the_marker(tmp_path: Path, relay: Room) -> None:
+    folder, out = tmp_path / "class", tmp_path / "marks"
+    hand_in(folder, "ada", RIGHT)
+    for name in ("httpx", "json", "fastapi"):
+        (folder / f"{name}.py").write_text("raise SystemExit('imported')\n")
+    command = [sys.executable, "-P", *grade_command(folder, out, relay)[1:]]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert [r["points"] for r in results(out)] == [6]
+
+
 def kill_after(results: int, command: list[str], ledger: Path) -> None:
     """Run, and kill -9 once so many results are there."""
     quiet = {"stderr": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}

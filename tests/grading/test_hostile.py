@@ -199,8 +199,11 @@ for folder in ("/", "/usr", "/dev", package, {str(tmp_path)!r}):
     except OSError: continue
     raise SystemExit("writable")
 if [name for _, name in socket.if_nameindex() if name != "lo"]: raise SystemExit("a network")
-if [pid for pid in filter(str.isdigit, os.listdir("/proc")) if int(pid) > 2]: raise SystemExit("/proc")
-os.kill(os.getppid(), signal.SIGKILL)
+try:
+    if [pid for pid in os.listdir("/proc") if pid.isdigit() and int(pid) > 2]:
+        raise SystemExit("sees other processes")
+    os.kill(os.getppid(), signal.SIGKILL)
+except OSError: pass
 """
     results = marked(RIGHT, spy + RIGHT, "import os; os._exit(0)", rung="bubblewrap")
     assert [r["points"] for r in results] == [6, 6, 0]

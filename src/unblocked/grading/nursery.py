@@ -53,7 +53,7 @@ def main() -> None:
 
 def _prepare() -> None:
     """Import all that answers need, and leave it in pages that forks share."""
-    import anyio._backends._asyncio
+    import anyio._backends._asyncio  # noqa: F401
     import uvicorn.lifespan.on
     import uvicorn.protocols.http.h11_impl  # noqa: F401
 

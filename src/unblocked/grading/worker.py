@@ -54,10 +54,10 @@ def line(job: Job, made: Result, content: bytes) -> Result:
     }
 
 
-def deadly(job: Job, folder: Path | None) -> Result:
+def deadly(job: Job, folder: Path | None, rung: str) -> Result:
     """The line for a submission that ended, alone, every process that marked it."""
     reason = "Your code ended the processes that marked it."
-    made = gave_up(exercise(course.room(job["exercise"], folder)), reason)
+    made = gave_up(exercise(course.room(job["exercise"], folder)), reason) | {"isolation": rung}
     return line(job, made, base64.b64decode(job["content"]))
 
 
@@ -87,7 +87,7 @@ class Marker:
             made = gave_up(task, f"It could not be marked: {error!r}")
         if self.nursery.process.poll() is not None:  # then what was seen was not the answer's doing
             os._exit(1)
-        return line(job, made, content)
+        return line(job, made | {"isolation": self.nursery.rung}, content)
 
     async def _mark(self, task: Exercise, job: Job, content: bytes) -> Result:
         try:

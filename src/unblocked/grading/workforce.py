@@ -32,6 +32,20 @@ class WorkerDied(Exception):
     """A worker's process has ended without its results."""
 
 
+def _message(line: bytes) -> dict[str, Any]:
+    """What a worker said in a line; empty when it has gone, in the middle of one perhaps."""
+    message: dict[str, Any] = json.loads(line) if line.endswith(b"\n") else {}
+    return message
+
+
+def _rung(first: dict[str, Any]) -> str:
+    """The isolation that a worker has, as its first message says; raises `Refused`."""
+    if "ready" not in first:
+        raise Refused(first.get("refused", "a worker did not start"))
+    rung: str = first["ready"]
+    return rung
+
+
 class Worker:
     """A marking process of our own. Use with `async with`."""
 
@@ -46,11 +60,11 @@ class Worker:
             stdout=subprocess.PIPE,
             limit=answer.LARGEST,
         )
-        first = await self._line()
-        if "ready" not in first:
+        try:
+            self.rung = _rung(await self._line())
+        except Refused:
             await self.__aexit__()
-            raise Refused(first.get("refused", "a worker did not start"))
-        self.rung: str = first["ready"]
+            raise
         self.hearing = asyncio.create_task(self._hear())
         return self
 
@@ -67,9 +81,7 @@ class Worker:
 
     async def _line(self) -> dict[str, Any]:
         assert self.process.stdout is not None
-        line = await self.process.stdout.readline()
-        message: dict[str, Any] = json.loads(line) if line.endswith(b"\n") else {}
-        return message
+        return _message(await self.process.stdout.readline())
 
     async def _hear(self) -> None:
         while message := await self._line():
@@ -167,12 +179,13 @@ async def _hand(worker: Worker, work: _Class, suspects: list[int]) -> None:
 
 async def _alone(work: _Class, number: int) -> dict[str, Any]:
     """Mark a job with nothing beside it, so that a worker's death is its own doing."""
-    job = work.jobs[number]
+    job, rung = work.jobs[number], "none"
     for _ in range(DEATHS_FORGIVEN):
         async with work.worker() as worker:
+            rung = worker.rung
             with contextlib.suppress(WorkerDied):
                 return await worker.mark(number, job)
-    return deadly(job, work.course)
+    return deadly(job, work.course, rung)
 
 
 class _ClusterWorker:
@@ -184,10 +197,8 @@ class _ClusterWorker:
     def __init__(self, course: str, require: str) -> None:
         command = [sys.executable, "-P", "-m", "unblocked.grading.worker", course, require]
         pipe = subprocess.PIPE
-        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
-        first = self._line()
-        if "ready" not in first:
-            raise Refused(first.get("refused", "a worker did not start"))
+        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe)
+        self.rung = _rung(self._line())
 
     @classmethod
     def of(cls, course: str, require: str) -> _ClusterWorker:
@@ -198,13 +209,11 @@ class _ClusterWorker:
 
     def _line(self) -> dict[str, Any]:
         assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        message: dict[str, Any] = json.loads(line) if line.endswith("\n") else {}
-        return message
+        return _message(self.process.stdout.readline())
 
     def mark(self, job: Job) -> dict[str, Any]:
         assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps({"id": 0, "job": job}) + "\n")
+        self.process.stdin.write(json.dumps({"id": 0, "job": job}).encode() + b"\n")
         self.process.stdin.flush()
         message = self._line()
         if not message:
@@ -215,11 +224,14 @@ class _ClusterWorker:
 
 def mark_on_cluster(job: Job, course: str, require: str) -> dict[str, Any]:
     """One job in a Dask worker."""
+    rung = "none"
     with _ClusterWorker.turn:
         for _ in range(DEATHS_FORGIVEN):
             with contextlib.suppress(WorkerDied, BrokenPipeError):
-                return _ClusterWorker.of(course, require).mark(job)
-    return deadly(job, Path(course) if course else None)
+                worker = _ClusterWorker.of(course, require)
+                rung = worker.rung
+                return worker.mark(job)
+    return deadly(job, Path(course) if course else None, rung)
 
 
 async def on_cluster(
