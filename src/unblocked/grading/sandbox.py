@@ -324,12 +324,6 @@ class AnswerRun:
         with processes.suspended(self.pid):
             yield
 
-    @contextlib.contextmanager
-    def suspended(self) -> Iterator[None]:
-        """Keep the answer's process from running meanwhile."""
-        with processes.suspended(self.pid):
-            yield
-
     def asleep(self) -> bool:
         """Whether no thread of the process wants the CPU: it waits for something."""
         return processes.asleep(self.pid)
