@@ -21,7 +21,7 @@ from unblocked.grading import answer
 from unblocked.grading.mark import Exercise, Result, exercise, gave_up, mark, no_answer
 from unblocked.grading.sandbox import Nursery, Refused
 
-ANSWERS_AT_A_TIME = 6
+ANSWERS_AT_A_TIME = 10
 """Answers in hand at once in a worker: wrong ones mostly wait, and waiting costs nothing."""
 
 SLOTS = 2

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from unblocked.grading.worker import Job
 
-IN_HAND = 6
+IN_HAND = 10
 """Jobs that a worker is given before it has answered the first."""
 _END_PATIENCE = 10.0
 DEATHS_FORGIVEN = 3
