@@ -20,7 +20,7 @@ def lesson_notebook(course: Course, lesson: Lesson, *, for_jupyterlab: bool = Tr
     _cells.name_cells(cells, f"l{lesson.number}")
     live = for_jupyterlab and any(map(_beside.measures, cells))
     also = [_beside.link(lesson.name)] if live else []
-    header = _pages.lesson_header(course, lesson, body, also)
+    header = _pages.lesson_header(course, lesson, also)
     _before(cells, header, f"l{lesson.number}-header")
     _after(cells, _pages.lesson_footer(course, lesson), f"l{lesson.number}-footer")
     return _cells.notebook(cells, f"course/lessons/{lesson.path.name}")

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from unblocked.course import Lesson, Room
 
 _TITLE = re.compile(r"\A\s*#\s+.+\n*")
-_TELLS_OBJECTIVES = re.compile(r"objectives|after this lesson|by the end|you can\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +50,11 @@ def without_title(text: str) -> str:
     return _TITLE.sub("", text, count=1)
 
 
-def lesson_header(course: Course, lesson: Lesson, body: str, also: Iterable[str] = ()) -> str:
+def lesson_header(course: Course, lesson: Lesson, also: Iterable[str] = ()) -> str:
     facts = [f"**{lesson.minutes} minutes**", *_needs(course, lesson), *_leads_to(course, lesson)]
     facts += also
     parts = [_lesson_links(course, lesson), f"# {name_of(lesson)}", " · ".join(facts)]
-    if lesson.objectives and not _tells_objectives(body, lesson):
+    if lesson.objectives:
         goals = "\n".join(f"- {goal}" for goal in lesson.objectives)
         parts.append(f"After this lesson you can\n\n{goals}")
     return "\n\n".join(parts)
@@ -71,11 +70,6 @@ def _needs(course: Course, lesson: Lesson) -> list[str]:
 def _leads_to(course: Course, lesson: Lesson) -> list[str]:
     links = [_exercise_link(room) for room in course.rooms_of(lesson)]
     return [f"leads to {' and '.join(links)}"] if links else []
-
-
-def _tells_objectives(body: str, lesson: Lesson) -> bool:
-    opening = body.split("```{code-cell}", 1)[0]
-    return lesson.objectives[0] in body or bool(_TELLS_OBJECTIVES.search(opening))
 
 
 def lesson_footer(course: Course, lesson: Lesson) -> str:
