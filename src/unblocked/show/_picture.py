@@ -6,14 +6,13 @@ import io
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-from matplotlib.figure import Figure
-
 from unblocked.show.variants import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from unblocked.show._comparison import Comparison, Curve
     from unblocked.show._timeline import Bar, Timeline
@@ -24,6 +23,13 @@ VERMILION, BLUE, GREEN, PURPLE = "#D55E00", "#0072B2", "#009E73", "#CC79A7"
 PALETTE = ("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#F0E442", "#D55E00", "#999999")
 """Okabe and Ito's colours, light enough for black letters on them."""
 _MOST_LABELS = 30
+
+
+def new_figure(**options: Any) -> Figure:
+    """Load matplotlib with the first picture: it takes a second, and most notebooks draw none."""
+    from matplotlib.figure import Figure
+
+    return Figure(**options)
 
 
 def png(figure: Figure) -> bytes:
@@ -42,7 +48,7 @@ def plain(axes: Axes) -> None:
 def comparison(result: Comparison) -> bytes:
     """Curves side by side above, the numbers as bars below; a PNG file."""
     rows = len(result.rows)
-    figure = Figure(figsize=(10.5, 3.4 + 1.1 + 0.36 * rows), layout="constrained")
+    figure = new_figure(figsize=(10.5, 3.4 + 1.1 + 0.36 * rows), layout="constrained")
     figure.suptitle(result.title, fontsize=12, fontweight="bold")
     parts: Any = figure.subfigures(2, 1, height_ratios=[2.6, 1.1 + 0.36 * rows])
     above, below = parts
@@ -107,7 +113,7 @@ def _draw_bar(axes: Axes, result: Comparison, key: str, colour: str) -> None:
 
 def strip(rows: Sequence[Row], label: str) -> bytes:
     """What a watched app did: threads added and requests in flight; a PNG file."""
-    figure = Figure(figsize=(10.5, 1.9), layout="constrained")
+    figure = new_figure(figsize=(10.5, 1.9), layout="constrained")
     axes = figure.subplots()
     plain(axes)
     axes.grid(axis="y", color="#e3e3e3", linewidth=0.8)
@@ -126,7 +132,7 @@ def timeline(result: Timeline) -> bytes:
     """Bars in the order in which they began, requests above calls; a PNG file."""
     bars = len(result.requests) + len(result.calls)
     height = min(12.0, 1.3 + 0.2 * max(bars, 4))
-    figure = Figure(figsize=(10.5, height), layout="constrained")
+    figure = new_figure(figsize=(10.5, height), layout="constrained")
     shares = [max(len(result.requests), 1), max(len(result.calls), 1)]
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=shares)
     _draw_bars_in_time(above, result.requests, "requests\nto the app")
@@ -164,7 +170,7 @@ def race(laps: Sequence[Lap], delay: float) -> bytes:
     """Threads and answers a second of each variant, a bar per number of users; a PNG file."""
     users = list(dict.fromkeys(lap.users for lap in laps))
     names = list(dict.fromkeys(lap.name for lap in laps))
-    figure = Figure(figsize=(10.5, 1.6 + len(names) * (0.32 + 0.24 * len(users))))
+    figure = new_figure(figsize=(10.5, 1.6 + len(names) * (0.32 + 0.24 * len(users))))
     figure.set_layout_engine("constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     _draw_laps(left, laps, users, names, "threads", VERMILION)
