@@ -29,7 +29,7 @@ MOST_CALLS = 5_000
 MOST_OPEN = 400
 """Connections at a time after which further ones are dropped."""
 ACCEPTED_AT_ONCE = 50
-"""Connections taken in a turn of the loop: those beyond `MOST_OPEN` are dropped a few turns later."""
+"""Connections taken in a turn of the loop; those beyond `MOST_OPEN` go a few turns later."""
 MOST_BYTES = 32 << 20
 """Bytes of request bodies in a run after which an upstream takes no more."""
 
@@ -128,7 +128,9 @@ class Upstream:
         self.url = f"http://127.0.0.1:{self.port}"
         self.origin = Origin(self._answer, most_open=MOST_OPEN)
         loop = asyncio.get_running_loop()
-        self.server = await loop.create_server(self.origin, sock=self.sock, backlog=ACCEPTED_AT_ONCE)
+        self.server = await loop.create_server(
+            self.origin, sock=self.sock, backlog=ACCEPTED_AT_ONCE
+        )
         self.sock.listen(500)
         return self
 
