@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bench import laps
 from bench.laps import LABELS, Course
-from bench.report import Report, significant
+from bench.report import Report, cell, significant
 from unblocked.show._picture import BLUE, GREEN, PALETTE, PURPLE, VERMILION, plain, png
 
 if TYPE_CHECKING:
@@ -41,12 +41,14 @@ _FULL = (
     "httpx2_wide",
     "httpx_on_aiohttp",
     "on_aiohttp_prebuilt",
+    "on_pyreqwest",
+    "on_pycurl",
+    "on_curl_cffi",
     "on_lean",
+    "on_lean_prebuilt",
     "aiohttp_itself",
     "no_call",
 )
-_SLOW_BEYOND = {"httpx_article": 20, "threads_default": 50, "httpx_wide": 200, "httpx_default": 500}
-"""Variants whose rounds take minutes with more users."""
 _STYLES = {
     "threads_requests": (VERMILION, "o-"),
     "threads_shared": (PALETTE[1], "o:"),
@@ -58,70 +60,172 @@ _STYLES = {
     "aiohttp_itself": ("#333333", "x-"),
 }
 
+_PATIENCE, _LONGEST = 20.0, 5.0
+_bounded = partial(Course, patience=_PATIENCE, longest=_LONGEST)
+_KEY = _bounded(_QUICK, (50, 200), 0.2, 1.2, 2, fresh=True)
 _COURSES = {
     "tiny": [Course(("threads_requests", "httpx_on_aiohttp"), (2,), 0.05, 0.2, 1)],
-    "quick": [Course(_QUICK, (10, 50, 200), seconds=1.2, repetitions=2)],
+    "quick": [_bounded(_QUICK, (10,), 0.2, 1.2, 1), _KEY],
     "full": [
-        Course(_FULL, (1, 10, 20, 50, 100, 200, 500, 1000), delay, 3.0, 5)
-        for delay in (0.05, 0.2, 1.0)
+        _bounded(_FULL, (1, 10, 50, 200, 1000), 0.2, 1.0, 1),
+        _KEY,
+        _bounded(_QUICK, (10, 50, 200, 1000), 0.05, 1.0, 1),
+        _bounded(_QUICK, (10, 50, 200, 1000), 1.0, 2.2, 1),
     ],
 }
-_ARRIVALS = {"tiny": 0.0, "quick": 0.0, "full": 60.0}
+_ARRIVALS: dict[Size, tuple[float, ...]] = {"tiny": (), "quick": (), "full": (20.0, 60.0, 180.0)}
 
 
 def study(size: Size) -> Report:
     """Answers a second, latency, threads, memory, sockets and CPU of each variant."""
-    ridden = [lap for course in _COURSES[size] for lap in laps.run(replace(course, fits=_fits))]
-    rows = laps.rows(ridden)
+    courses = _COURSES[size]
+    ridden = [laps.run(course) for course in courses]
+    together = [lap for course in ridden for lap in course]
+    rows = laps.rows(together)
+    fresh = [found for course, found in zip(courses, ridden, strict=True) if course.fresh]
+    cold = laps.rows(lap for found in fresh for lap in found)
+    tables = {_heading(delay): _of(rows, delay) for delay in sorted({r["delay_ms"] for r in rows})}
     return Report(
         title="Five calls in an endpoint: what each way gives",
-        rows=rows,
-        notes=_notes(_COURSES[size][0], rows),
-        tables={"Which one, up to what load": _choice(rows), **_at_fixed_rate(size)},
-        picture=_draw(ridden, rows),
+        rows=_summary(rows),
+        notes=_notes(rows),
+        tables={
+            "A new process and no pool, then the same with a warm pool": _cold(cold),
+            **_at_fixed_rate(size),
+            "Which one, up to what load": _choice(rows),
+            **tables,
+        },
+        figures=_figures(rows),
+        picture=_draw(together, rows),
         alt="Answers per second and threads added over the number of users, a line per variant.",
     )
 
 
-def _fits(name: str, users: int) -> bool:
-    return users <= _SLOW_BEYOND.get(name, users)
+def _heading(delay_ms: int) -> str:
+    return f"Upstream of {delay_ms} ms"
 
 
-def _notes(course: Course, rows: list[Row]) -> list[str]:
+def _of(rows: list[Row], delay_ms: int) -> list[Row]:
+    return [
+        row | {"share_of_ideal": significant(_share(row), 2)}
+        for row in rows
+        if row["delay_ms"] == delay_ms
+    ]
+
+
+def _share(row: Row) -> float:
+    return float(row["answers_per_second"]) * row["delay_ms"] / 1000 / float(row["users"])
+
+
+def _summary(rows: list[Row]) -> list[Row]:
+    """A row for each variant, with the delay of which there is most: what a reader asks first."""
+    delay = max({row["delay_ms"] for row in rows}, key=[r["delay_ms"] for r in rows].count)
+    mine = [row for row in rows if row["delay_ms"] == delay]
+    users = [many for many in sorted({row["users"] for row in mine}) if many > 1]
+    found: dict[str, dict[int, Row]] = {}
+    for row in mine:
+        found.setdefault(row["variant"], {})[row["users"]] = row
+    summary = [_summed(variant, by_users, users) for variant, by_users in found.items()]
+    ideal = {f"answers/s, {many} users": many * 1000 / delay for many in users}
+    return [*summary, {**dict.fromkeys(summary[0]), **ideal, "variant": "users ÷ delay"}]
+
+
+def _summed(variant: str, by_users: dict[int, Row], users: list[int]) -> Row:
+    told = by_users[max(many for many in by_users if many <= 200)]
+    answers = {
+        f"answers/s, {many} users": by_users[many]["answers_per_second"]
+        if many in by_users
+        else None
+        for many in users
+    }
+    kept = ("threads_added", "memory_added_mb", "sockets_peak", "cpu_ms_per_call")
+    return {
+        "variant": variant,
+        **answers,
+        **{key: told[key] for key in kept},
+        "new_connections_per_call": told["new_connections_per_call"],
+        "errors": sum(row["errors"] for row in by_users.values()),
+    }
+
+
+def _cold(rows: list[Row]) -> list[Row]:
+    return [
+        {
+            "variant": row["variant"],
+            "users": row["users"],
+            "cold_answers_per_second": row["cold_answers_per_second"],
+            "warm_answers_per_second": row["answers_per_second"],
+            "spread_of_warm": row["spread"],
+        }
+        for row in rows
+    ]
+
+
+def _figures(rows: list[Row]) -> dict[str, float]:
+    """Ratios that a page may quote, at 200 users and 200 ms."""
+    found = {row["variant"]: row for row in rows if (row["users"], row["delay_ms"]) == (200, 200)}
+    over = found.get(LABELS["httpx_on_aiohttp"])
+    figures = {}
+    for name in ("httpx_default", "threads_requests", "aiohttp_itself"):
+        under = found.get(LABELS[name])
+        if over and under and under["answers_per_second"]:
+            ratio = over["answers_per_second"] / under["answers_per_second"]
+            figures[f"HttpxAiohttpClient over {LABELS[name]}"] = significant(ratio, 3)
+    return figures
+
+
+def _notes(rows: list[Row]) -> list[str]:
+    stopped = sorted(
+        {
+            f"{row['variant']} ({cell(row['users'])} users, {row['delay_ms']} ms)"
+            for row in rows
+            if row["first_round_only"] == "yes"
+        }
+    )
     return [
         f"An endpoint makes {laps.CALLS} calls at once and answers when all are there. Upstream, "
         "app and load are processes of their own on one machine. Closed loop: each user asks "
-        "again when answered; a latency counts from the moment at which the user asked.",
-        f"Medians of {course.repetitions} interleaved repetitions of {course.seconds:g} s; "
-        "`spread` is the least and the most. `cold_answers_per_second`: the first round of "
-        "that many users, while connections are being opened. Threads, memory and sockets are "
-        "added to those of the idle app, at the peak. An idle app has had one answer.",
+        "again when answered; a latency counts from the moment at which the user asked. At a fixed "
+        "rate of arrivals it counts from the intended start, so that nothing is left out.",
+        "Medians of the repetitions, interleaved over the variants; `spread` is the least and the "
+        "most. `cold_answers_per_second`: the first round of that many users, while connections "
+        "are being opened. Threads, memory and sockets are added to those of the idle app, at the "
+        "peak. An idle app has had one answer. The first table's threads, memory, sockets and CPU "
+        "are those of the most users up to 200; `none` was not tried.",
         "The ideal is users ÷ delay. Plain HTTP on loopback: opening a connection costs more in "
         "life, so variants that open one for each call (`new_connections_per_call` near 1) look "
-        "better here than they are.",
+        "better here than they are. The study `tls` says what a handshake costs.",
+        *(
+            [
+                f"A first round of more than {_LONGEST:g} s is all that is asked of a "
+                f"variant (an answer not there after {_PATIENCE:g} s is an error), and "
+                f"more users are not tried: {'; '.join(stopped)}."
+            ]
+            if stopped
+            else []
+        ),
+        *laps.say_missing(_FULL),
         *laps.say_limits(rows),
     ]
 
 
 def _choice(rows: list[Row]) -> list[Row]:
     """For each variant the most users with which it reached four fifths of the ideal."""
-    found: dict[tuple[str, int], list[Row]] = {}
+    found: dict[tuple[int, str], list[Row]] = {}
     for row in rows:
-        found.setdefault((row["variant"], row["delay_ms"]), []).append(row)
-    return [_chosen(variant, delay, group) for (variant, delay), group in found.items()]
+        found.setdefault((row["delay_ms"], row["variant"]), []).append(row)
+    return [_chosen(variant, delay, group) for (delay, variant), group in sorted(found.items())]
 
 
 def _chosen(variant: str, delay_ms: int, rows: list[Row]) -> Row:
-    def share(row: Row) -> float:
-        return float(row["answers_per_second"]) * delay_ms / 1000 / float(row["users"])
-
-    good = [row["users"] for row in rows if share(row) >= 0.8 and not row["errors"]]
+    good = [row["users"] for row in rows if _share(row) >= 0.8 and not row["errors"]]
     last = max(rows, key=lambda row: float(row["users"]))
     return {
         "variant": variant,
         "delay_ms": delay_ms,
         "80 % of the ideal up to users": max(good, default=None),
-        f"at {last['users']} users: share of the ideal": significant(share(last), 2),
+        "most users tried": last["users"],
+        "their share of the ideal": significant(_share(last), 2),
         "answers_per_second": last["answers_per_second"],
         "threads_added": last["threads_added"],
         "memory_added_mb": last["memory_added_mb"],
@@ -130,13 +234,13 @@ def _chosen(variant: str, delay_ms: int, rows: list[Row]) -> Row:
 
 
 def _at_fixed_rate(size: Size) -> dict[str, list[Row]]:
-    rate = _ARRIVALS[size]
-    if not rate:
+    rates = _ARRIVALS[size]
+    if not rates:
         return {}
-    names = [name for name in _FULL if name not in _SLOW_BEYOND]
-    names.append("httpx_default")
-    heading = f"{rate:g} arrivals a second, whether or not earlier ones have been answered"
-    return {heading: [asyncio.run(laps.arrivals(name, rate, 2.0)) for name in names]}
+    heading = "Arrivals at a fixed rate, whether or not earlier ones have been answered"
+    return {
+        heading: [row for name in _QUICK for row in asyncio.run(laps.arrivals(name, rates, 2.5))]
+    }
 
 
 def _draw(ridden: list[laps.Lap], rows: list[Row]) -> bytes:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import sys
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from bench.report import cell, middle, significant, spread
 from unblocked.rig import Meter, Upstream, load
 from unblocked.show.race import serving
-from unblocked.show.variants import NAMES, STUDIED
+from unblocked.show.variants import NAMES, NEEDED, STUDIED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from contextlib import AbstractContextManager
 
     from bench.report import Row
     from unblocked.rig import LoadResult, Sample
@@ -48,6 +51,12 @@ class Lap:
     connections: float
     """New connections for each upstream call."""
     limited: bool
+    first_round_only: bool = False
+    """Whether the first round took so long that no other followed."""
+
+
+def _plain(delay: float) -> AbstractContextManager[Any]:
+    return Upstream(delay=delay)
 
 
 @dataclass(frozen=True)
@@ -59,27 +68,62 @@ class Course:
     delay: float = 0.2
     seconds: float = 1.5
     repetitions: int = 3
-    fits: Callable[[str, int], bool] = lambda name, users: True
+    patience: float = PATIENCE
+    """Seconds that the load waits for each answer."""
+    longest: float = PATIENCE
+    """After a first round of more seconds nothing more is asked of the variant."""
+    fresh: bool = False
+    """Whether each number of users gets a new process, so that its first round finds no pool."""
+    upstream: Callable[[float], AbstractContextManager[Any]] = _plain
+
+
+def there(names: Iterable[str]) -> list[str]:
+    """Those whose packages are installed."""
+    return [name for name in names if name not in NEEDED or find_spec(NEEDED[name])]
+
+
+def say_missing(names: Iterable[str]) -> list[str]:
+    """A sentence when packages are missing."""
+    names = list(names)
+    left_out = sorted(set(names) - set(there(names)))
+    if not left_out:
+        return []
+    said = ", ".join(f"{LABELS[name]} ({NEEDED[name]})" for name in left_out)
+    return [f"Not measured, since not installed (`pip install -e .[bench]`): {said}."]
 
 
 def run(course: Course) -> list[Lap]:
     """All laps. The repetitions are interleaved, so that a disturbance hits all variants alike."""
     laps = []
-    with Upstream(delay=course.delay) as upstream:
+    with course.upstream(course.delay) as upstream:
         for turn in range(course.repetitions):
-            for name in course.names:
+            for name in there(course.names):
                 _say(f"{course.delay * 1000:.0f} ms, {turn + 1}/{course.repetitions}: {name}")
-                laps += asyncio.run(_ride(name, upstream, course))
+                laps += _turns(name, upstream, course)
     _say("")
     return laps
 
 
-async def _ride(name: str, upstream: Upstream, course: Course) -> list[Lap]:
+def _turns(name: str, upstream: Any, course: Course) -> list[Lap]:
+    if not course.fresh:
+        return asyncio.run(_ride(name, upstream, course, course.users))
+    return [
+        lap
+        for users in course.users
+        for lap in asyncio.run(_ride(name, upstream, course, (users,)))
+    ]
+
+
+async def _ride(name: str, upstream: Any, course: Course, many: Sequence[int]) -> list[Lap]:
     os.environ["DELAY"] = str(course.delay)  # For the variant that calls nobody.
-    fitting = [users for users in course.users if course.fits(name, users)]
+    laps: list[Lap] = []
     with serving(name, upstream.url) as variant:
         idle = await _idle(variant)
-        return [await _lap(name, variant, upstream, users, course, idle) for users in fitting]
+        for users in many:
+            laps.append(await _lap(name, variant, upstream, users, course, idle))
+            if laps[-1].first_round_only:
+                break
+    return laps
 
 
 async def _idle(variant: Variant) -> Sample:
@@ -90,28 +134,37 @@ async def _idle(variant: Variant) -> Sample:
 
 
 async def _lap(
-    name: str, variant: Variant, upstream: Upstream, users: int, course: Course, idle: Sample
+    name: str, variant: Variant, upstream: Any, users: int, course: Course, idle: Sample
 ) -> Lap:
-    cold = await load(variant.url, users=users, requests=users, timeout=PATIENCE)
     upstream.reset()
     with Meter(variant.pid) as meter:
-        warm = await load(variant.url, users=users, duration=course.seconds, timeout=PATIENCE)
+        cold = await load(variant.url, users=users, requests=users, timeout=course.patience)
+    told = cold
+    slow = cold.seconds > course.longest
+    if not slow:
+        upstream.reset()
+        with Meter(variant.pid) as meter:
+            told = await load(
+                variant.url, users=users, duration=course.seconds, timeout=course.patience
+            )
     counts = upstream.counts
+    errors = sum(cold.errors.values()) + (0 if slow else sum(told.errors.values()))
     return Lap(
         name=name,
         users=users,
         delay=course.delay,
         cold_per_second=cold.per_second,
-        per_second=warm.per_second,
-        p50_ms=warm.p50 * 1000,
-        p99_ms=warm.p99 * 1000,
-        errors=sum(cold.errors.values()) + sum(warm.errors.values()),
+        per_second=told.per_second,
+        p50_ms=told.p50 * 1000,
+        p99_ms=told.p99 * 1000,
+        errors=errors,
         threads=max(0, meter.peak.threads - idle.threads),
         memory_mb=(meter.peak.rss - idle.rss) / 1e6,
         sockets=meter.peak.sockets - idle.sockets,
-        cpu_ms=1000 * meter.latest.cpu / max(1, warm.answers * CALLS),
+        cpu_ms=1000 * meter.latest.cpu / max(1, counts.requests),
         connections=counts.opened / max(1, counts.requests),
-        limited=warm.limited,
+        limited=told.limited,
+        first_round_only=slow,
     )
 
 
@@ -131,9 +184,10 @@ def _row(laps: list[Lap]) -> Row:
         "delay_ms": round(first.delay * 1000),
         "answers_per_second": middle([lap.per_second for lap in laps], 3),
         "spread": spread([significant(lap.per_second, 3) for lap in laps]),
+        "repetitions": len(laps),
         "cold_answers_per_second": middle([lap.cold_per_second for lap in laps], 3),
-        "p50_ms": middle([lap.p50_ms for lap in laps], 3),
-        "p99_ms": middle([lap.p99_ms for lap in laps], 3),
+        "p50_ms": _middle_of([lap.p50_ms for lap in laps]),
+        "p99_ms": _middle_of([lap.p99_ms for lap in laps]),
         "errors": sum(lap.errors for lap in laps),
         "threads_added": max(lap.threads for lap in laps),
         "memory_added_mb": middle([lap.memory_mb for lap in laps], 2),
@@ -141,24 +195,41 @@ def _row(laps: list[Lap]) -> Row:
         "cpu_ms_per_call": middle([lap.cpu_ms for lap in laps], 2),
         "new_connections_per_call": middle([lap.connections for lap in laps], 2),
         "load_was_the_limit": sum(lap.limited for lap in laps),
+        "first_round_only": "yes" if any(lap.first_round_only for lap in laps) else "no",
     }
 
 
-async def arrivals(name: str, rate: float, seconds: float) -> Row:
-    """A variant at a fixed rate of arrivals: latency counts from the intended start."""
-    with Upstream(delay=0.2) as upstream, serving(name, upstream.url) as variant:
-        await load(variant.url, users=round(rate / 4), requests=round(rate / 2), timeout=PATIENCE)
-        result = await load(variant.url, rate=rate, duration=seconds, timeout=PATIENCE)
-    return _arrivals_row(name, rate, result)
+def _middle_of(values: list[float]) -> float | None:
+    """The median; None when nothing was answered, where a latency is not a number."""
+    return middle([value for value in values if not math.isnan(value)], 3)
+
+
+async def arrivals(name: str, rates: Sequence[float], seconds: float) -> list[Row]:
+    """A variant at fixed rates of arrivals, up to the first that it does not keep up with.
+
+    A latency counts from the intended start of its request, sent late or not.
+    """
+    rows: list[Row] = []
+    with Upstream(delay=0.2) as upstream:
+        for rate in rates:
+            with serving(name, upstream.url) as variant:
+                await load(variant.url, users=round(rate / 2), requests=round(rate))
+                result = await load(variant.url, rate=rate, duration=seconds, timeout=PATIENCE)
+            rows.append(_arrivals_row(name, rate, result))
+            if rows[-1]["kept_up"] == "no":
+                break
+    return rows
 
 
 def _arrivals_row(name: str, rate: float, result: LoadResult) -> Row:
+    late = not result.answers or result.p50 > 1.0
     return {
         "variant": LABELS[name],
         "arrivals_per_second": rate,
-        "p50_ms": significant(result.p50 * 1000, 3),
-        "p99_ms": significant(result.p99 * 1000, 3),
+        "p50_ms": significant(result.p50 * 1000, 3) if result.answers else None,
+        "p99_ms": significant(result.p99 * 1000, 3) if result.answers else None,
         "errors": sum(result.errors.values()),
+        "kept_up": "no" if late else "yes",
     }
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from statistics import linear_regression
 from typing import TYPE_CHECKING
 
 from bench import laps
 from bench.laps import LABELS, Course
-from bench.report import Report, cell
+from bench.report import Report, cell, significant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,18 +29,16 @@ _STEPS = (
 _QUICK = (REFERENCE, "httpx_on_aiohttp", "on_aiohttp_prebuilt", "on_lean", "on_lean_prebuilt")
 _SLOW = ("threads_requests", "httpx_default")
 _GROWING = ("httpx_on_aiohttp", "on_lean_gc", REFERENCE)
-_TINY = Course((REFERENCE, "on_lean_prebuilt"), (2,), 0.05, 0.2, 1)
+_TINY = Course((REFERENCE, "on_lean_prebuilt", *_SLOW), (2,), 0.05, 0.2, 1)
 _COURSES = {
-    "tiny": (_TINY, _TINY, _TINY),
+    "tiny": (_TINY, _TINY),
     "quick": (
-        Course(_QUICK, (200,), seconds=2.0),
-        Course(_SLOW, (200,), seconds=2.0, repetitions=1),
+        Course((*_QUICK, *_SLOW), (200,), seconds=2.0),
         Course(_GROWING[:2], (250, 1000), seconds=2.0, repetitions=1),
     ),
     "full": (
-        Course(_STEPS, (200,), seconds=5.0, repetitions=9),
-        Course(_SLOW, (200,), seconds=5.0, repetitions=5),
-        Course(_GROWING, (100, 250, 500, 750, 1000), seconds=5.0, repetitions=5),
+        Course((*_STEPS, *_SLOW), (200,), seconds=2.0, repetitions=5),
+        Course(_GROWING, (100, 250, 500, 750, 1000), seconds=1.5, repetitions=1),
     ),
 }
 TARGETS = {REFERENCE: 0.9, "httpx_default": 10.0, "threads_requests": 4.0}
@@ -47,21 +46,57 @@ TARGETS = {REFERENCE: 0.9, "httpx_default": 10.0, "threads_requests": 4.0}
 
 def study(size: Size) -> Report:
     """Answers a second of each step, as shares of raw aiohttp's; memory up to 1,000 users."""
-    steps, slow, growing = (laps.run(course) for course in _COURSES[size])
+    ridden, growing = (laps.run(course) for course in _COURSES[size])
     users = _COURSES[size][0].users[0]
+    steps = [lap for lap in ridden if lap.name not in _SLOW]
+    slow = laps.rows(lap for lap in ridden if lap.name in _SLOW)
     rows = [_row(row, steps, users) for row in laps.rows(steps)]
-    slow_rows, growing_rows = laps.rows(slow), laps.rows(growing)
+    growing_rows = laps.rows(growing)
+    figures = {f"{row['variant']}, share of aiohttp": row["share_of_aiohttp"] for row in rows}
+    times = _times(rows, ridden, users)
     return Report(
         title="The recommended endpoint, and how near it comes to raw aiohttp",
         rows=rows,
-        notes=_notes(_COURSES[size][0], rows, laps.say_limits(laps.rows(steps))),
+        notes=_notes(_COURSES[size][0], rows, laps.say_limits([*laps.rows(ridden), *growing_rows])),
         tables={
-            "How many times as many answers as": _times(rows, slow_rows),
-            "Threads, and HTTPX as it comes": slow_rows,
+            "How many times as many answers as": times,
+            "Threads, and HTTPX as it comes": slow,
             "More users": growing_rows,
+            "Memory: MB = a + b·users": _memory(growing_rows),
         },
-        figures={f"{row['variant']}, share of aiohttp": row["share_of_aiohttp"] for row in rows},
+        figures=figures | _ratios(times),
     )
+
+
+def _ratios(times: Sequence[Row]) -> dict[str, float]:
+    return {
+        f"{row['variant']}, times {LABELS[name]}": row[LABELS[name]]
+        for row in times
+        for name in _SLOW
+    }
+
+
+def _memory(rows: Sequence[Row]) -> list[Row]:
+    """A line through the peaks: what each user more costs, and by how much it misses."""
+    found = []
+    for variant in dict.fromkeys(row["variant"] for row in rows):
+        mine = [row for row in rows if row["variant"] == variant]
+        points = [(row["users"], row["memory_added_mb"]) for row in mine]
+        if len({users for users, _ in points}) < 2:
+            continue
+        slope, start = linear_regression(*zip(*points, strict=True))
+        miss = max(abs(start + slope * users - memory) for users, memory in points)
+        found.append(
+            {
+                "variant": variant,
+                "a, MB": significant(start, 3),
+                "b, MB per 100 users": significant(100 * slope, 3),
+                "largest_miss_mb": significant(miss, 2),
+                "most_users": max(users for users, _ in points),
+                "errors": sum(row["errors"] for row in mine),
+            }
+        )
+    return found
 
 
 def _row(row: Row, steps: Sequence[Lap], users: int) -> Row:
@@ -83,17 +118,17 @@ def _row(row: Row, steps: Sequence[Lap], users: int) -> Row:
     }
 
 
-def _times(rows: Sequence[Row], slow: Sequence[Row]) -> list[Row]:
-    return [
-        {
-            "variant": row["variant"],
-            **{
-                other["variant"]: cell(row["answers_per_second"] / other["answers_per_second"])
-                for other in slow
-            },
-        }
-        for row in rows
-    ]
+def _times(rows: Sequence[Row], ridden: Sequence[Lap], users: int) -> list[Row]:
+    return [_times_row(row["variant"], ridden, users) for row in rows]
+
+
+def _times_row(variant: str, ridden: Sequence[Lap], users: int) -> Row:
+    name = next(name for name, label in LABELS.items() if label == variant)
+    found: Row = {"variant": variant}
+    for slow in _SLOW:
+        ratio, spread = laps.ratio_spread(ridden, name, slow, users)
+        found |= {LABELS[slow]: ratio, f"spread, {slow}": spread}
+    return found
 
 
 def _notes(course: Course, rows: Sequence[Row], limits: list[str]) -> list[str]:
