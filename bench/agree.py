@@ -39,7 +39,6 @@ class Compared:
 COMPARED = {
     "fanout": Compared(("delay_ms", "users"), "variant", "answers_per_second", "spread", "aiohttp"),
     "recommended": Compared(("users",), "variant", "answers_per_second", "spread", "aiohttp"),
-    "tls": Compared(("scheme", "keep_alive"), "variant", "answers_per_second", "spread", "aiohttp"),
     "pool": Compared(("idle",), "client", "python_calls", None, "aiohttp"),
     "streaming": Compared(
         ("callers",), "variant", "memory_added_mb", None, "streamed, HttpxAiohttpClient"

@@ -194,7 +194,7 @@ def _notes(rows: list[Row]) -> list[str]:
         "are those of the most users up to 200; `none` was not tried.",
         "The ideal is users ÷ delay. Plain HTTP on loopback: opening a connection costs more in "
         "life, so variants that open one for each call (`new_connections_per_call` near 1) look "
-        "better here than they are. The study `tls` says what a handshake costs.",
+        "better here than they are.",
         *(
             [
                 f"A first round of more than {_LONGEST:g} s is all that is asked of a "
