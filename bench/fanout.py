@@ -114,7 +114,7 @@ def _of(rows: list[Row], delay_ms: int) -> list[Row]:
 
 
 def _share(row: Row) -> float:
-    return float(row["answers_per_second"]) * row["delay_ms"] / 1000 / float(row["users"])
+    return float(row["answers_per_second"] * row["delay_ms"] / 1000 / row["users"])
 
 
 def _summary(rows: list[Row]) -> list[Row]:
