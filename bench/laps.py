@@ -18,7 +18,6 @@ from unblocked.show.variants import NAMES, NEEDED, STUDIED
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from contextlib import AbstractContextManager
-    from contextlib import AbstractContextManager
 
     from bench.report import Row
     from unblocked.rig import LoadResult, Sample
