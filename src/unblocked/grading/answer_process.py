@@ -148,22 +148,6 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"[:600] + where
 
 
-def rehearse() -> None:
-    """Serve one request with nobody watching, so that what is imported when first used is there."""
-    import fastapi
-    import httpx
-
-    app = fastapi.FastAPI()
-    app.get("/")(lambda: None)
-
-    async def call() -> None:
-        transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://rehearsal") as client:
-            await client.get("/missing")
-
-    asyncio.run(call())
-
-
 def main(talk: socket.socket) -> None:
     """Live as an answer's process until the marker closes the channel."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     )
 
     from unblocked.grading.sandbox import Nursery
+    from unblocked.grading.slots import Slots
 
 TICK = 0.05
 QUIET_TICKS = 60
@@ -133,7 +134,7 @@ class Exam:
     async def run(self) -> AsyncIterator[App]:
         """A fresh process for the answer; nothing is executed before `App.load` or `start`."""
         run = self.nursery.run(self.source, self.given, self.inside, {})
-        async with self.nursery.slots, run, contextlib.AsyncExitStack() as stack:
+        async with self.nursery.slots.taken(), run, contextlib.AsyncExitStack() as stack:
             app = App(run, stack, self.nursery.slots, self.allowance)
             try:
                 yield app
@@ -175,7 +176,7 @@ class _Allowance:
 class _Patience:
     """Counts quiet ticks, and lends the run's slot to others while it only waits."""
 
-    def __init__(self, slots: asyncio.Semaphore, allowance: _Allowance) -> None:
+    def __init__(self, slots: Slots, allowance: _Allowance) -> None:
         self.slots, self.allowance = slots, allowance
         self.begun = time.monotonic()
         self.quiet = self.ticks = 0
@@ -210,7 +211,7 @@ class App:
 
     process: AnswerRun
     stack: contextlib.AsyncExitStack
-    slots: asyncio.Semaphore
+    slots: Slots
     allowance: _Allowance
     starved: bool = False
     tasks: list[asyncio.Task[Any]] = field(default_factory=list)

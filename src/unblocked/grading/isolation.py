@@ -15,15 +15,20 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from unblocked.grading import linux
 from unblocked.grading.rungs import RUNGS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 PACKAGE = str(Path(__file__).resolve().parents[1])
 """This package's folder: no answer needs to read it once it has been imported."""
 
 _SHARED_MEMORY = "/dev/shm"
+_OWN = ("/proc/self",)
+"""What is another thing for each process."""
 
 
 class Limits(TypedDict):
@@ -74,7 +79,10 @@ def inside(rung: str, scratch: str, limits: Limits) -> None:
         return  # its mounts are wall enough
     if rung != "limits":
         private = [_SHARED_MEMORY] if rung in RUNGS[:2] else []
-        linux.landlock(readable(), [scratch, "/dev/null", *private])
+        own, writable = _handles(_OWN), _handles([scratch, "/dev/null", *private])
+        linux.landlock([*shared_handles(), *own], writable)
+        for fd in (*shared_handles(), *own, *writable):
+            os.close(fd)
 
 
 def settle(scratch: str) -> None:
@@ -104,19 +112,22 @@ def _limit(limits: Limits, count_processes: bool) -> None:
 
 
 @functools.cache
+def shared_handles() -> list[int]:
+    """Handles of all that is `readable`, made once for all forks: there are hundreds."""
+    return _handles(path for path in readable() if path not in _OWN)
+
+
+def _handles(paths: Iterable[str]) -> list[int]:
+    return [fd for fd in map(linux.handle, paths) if fd is not None]
+
+
 def readable() -> list[str]:
     """What Python needs, less this package: its checks and solutions are none of an answer's."""
     system = ["/usr", "/lib", "/lib64", "/etc/ssl", "/etc/mime.types", "/etc/localtime"]
     names = ["/etc/hosts", "/etc/nsswitch.conf"]  # for localhost
-    kernel = [
-        "/proc/self",
-        "/proc/stat",
-        "/proc/meminfo",
-        "/proc/cpuinfo",
-        "/sys/devices/system/cpu",
-    ]
+    numbers = ["/proc/stat", "/proc/meminfo", "/proc/cpuinfo", "/sys/devices/system/cpu"]
     devices = ["/dev/null", "/dev/urandom", "/dev/random"]
-    return [*system, *names, *kernel, *devices, sys.base_prefix, *_installed_packages()]
+    return [*_OWN, *system, *names, *numbers, *devices, sys.base_prefix, *_installed_packages()]
 
 
 def _installed_packages() -> list[str]:

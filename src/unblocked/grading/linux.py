@@ -7,8 +7,10 @@ where the kernel or a container refuses.
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import socket
+import stat
 import struct
 import sys
 from pathlib import Path
@@ -29,6 +31,7 @@ _ON_FILES = 1 | 2 | 4 | 1 << 14 | 1 << 15  # execute, write, read, truncate, ioc
 _SCOPE_ABSTRACT_SOCKETS_AND_SIGNALS = 3
 
 
+@functools.cache
 def _libc() -> ctypes.CDLL:
     return ctypes.CDLL(None, use_errno=True)
 
@@ -98,8 +101,16 @@ def landlock_version() -> int:
     return max(0, int(_libc().syscall(_CREATE_RULESET, None, 0, 1)))
 
 
-def landlock(readable: Iterable[str], writable: Iterable[str]) -> None:
-    """Let this process and its children read and write only below these folders, for good.
+def handle(path: str) -> int | None:
+    """A descriptor that names `path` for `landlock`, and gives no other access; None without it."""
+    try:
+        return os.open(path, os.O_PATH | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+
+
+def landlock(readable: Iterable[int], writable: Iterable[int]) -> None:
+    """Let this process and its children read and write only below these handles, for good.
 
     Raises:
         OSError: the kernel has no Landlock.
@@ -117,12 +128,7 @@ def landlock(readable: Iterable[str], writable: Iterable[str]) -> None:
     os.close(fd)
 
 
-def _allow(ruleset: int, paths: Iterable[str], rights: int) -> None:
-    for path in paths:
-        try:
-            fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
-        except FileNotFoundError:
-            continue
-        allowed = rights if Path(path).is_dir() else rights & _ON_FILES
+def _allow(ruleset: int, handles: Iterable[int], rights: int) -> None:
+    for fd in handles:
+        allowed = rights if stat.S_ISDIR(os.fstat(fd).st_mode) else rights & _ON_FILES
         _call("syscall", _ADD_RULE, ruleset, 1, ctypes.byref(_PathRule(allowed, fd)), 0)
-        os.close(fd)

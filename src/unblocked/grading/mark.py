@@ -15,9 +15,10 @@ import psutil
 from unblocked.grading import isolation
 from unblocked.grading.channel import ChannelClosed
 from unblocked.grading.exam import AnswerError, Criterion, Exam, Failed, Gone
+from unblocked.grading.slots import RANK, Rank
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from unblocked.course import Room
     from unblocked.grading.sandbox import Nursery
@@ -97,16 +98,16 @@ async def mark(
 ) -> Result:
     """Judge an answer by every criterion; whatever it does, there is a mark and a reason.
 
-    What failed while the machine was too busy is judged again, alone. With `second_look`, so is a
-    criterion at which patience ran out, and when that changes the verdict, so are the others.
+    What failed while the machine was too busy is judged again, alone. With `second_look`, so is at
+    once a criterion at which patience ran out, and when that changes the verdict, the next one.
     """
     started = time.monotonic()
     exam = Exam(nursery, source, task.given, task.inside)
     outcome, reason = await _try_to_load(exam)
     reason = plain(reason)
     if outcome == "graded":
-        verdicts = await _judge_all(task, exam, on_verdict)
-        if second_look or exam.starved:
+        verdicts = await _judge_all(task, exam, on_verdict, second_look=second_look)
+        if exam.starved:
             verdicts = await _look_again(task, exam, verdicts, on_verdict)
         outcome = "out-of-memory" if exam.out_of_memory else outcome
     else:
@@ -219,11 +220,17 @@ def _cpu_seconds(pid: int) -> float:
 
 
 async def _judge_all(
-    task: Exercise, exam: Exam, on_verdict: Callable[[Verdict], None]
+    task: Exercise, exam: Exam, on_verdict: Callable[[Verdict], None], *, second_look: bool
 ) -> list[Verdict]:
+    doubts = _Doubts()
+
     async def judged(criterion: Criterion) -> Verdict:
+        RANK.set(Rank.NEW)
         verdict = await _judge(criterion, exam)
         on_verdict(verdict)
+        if second_look and verdict.waited:
+            verdict = await doubts.settled(verdict, lambda: _judge(criterion, exam))
+            on_verdict(verdict)
         return verdict
 
     async with asyncio.TaskGroup() as group:
@@ -231,13 +238,29 @@ async def _judge_all(
     return [task.result() for task in tasks]
 
 
+class _Doubts:
+    """Second looks at criteria where patience ran out: one at a time, until one is confirmed."""
+
+    def __init__(self) -> None:
+        self.turn, self.confirmed = asyncio.Lock(), False
+
+    async def settled(self, verdict: Verdict, judge: Callable[[], Awaitable[Verdict]]) -> Verdict:
+        async with self.turn:
+            if self.confirmed:
+                return verdict
+            RANK.set(Rank.SECOND_LOOK)
+            again = await judge()
+            self.confirmed = not again.passed
+            return again
+
+
 async def _look_again(
     task: Exercise, exam: Exam, verdicts: list[Verdict], on_verdict: Callable[[Verdict], None]
 ) -> list[Verdict]:
-    """Judge again, one at a time, what may have failed for want of CPU, until one is confirmed."""
+    """Judge again, one at a time, what failed for want of CPU, until one is confirmed."""
     revised = list(verdicts)
     for index, verdict in enumerate(verdicts):
-        if verdict.passed or not (verdict.waited or exam.starved):
+        if verdict.passed:
             continue
         exam.starved = False
         revised[index] = await _judge(task.criteria[index], exam)

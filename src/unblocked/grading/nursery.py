@@ -57,11 +57,13 @@ def _prepare() -> None:
     import uvicorn.lifespan.on
     import uvicorn.protocols.http.h11_impl  # noqa: F401
 
-    from unblocked.grading import answer_process
+    from unblocked.grading import answer_process  # noqa: F401
+    from unblocked.grading.rehearsal import rehearse
 
     _share_certificates()
-    answer_process.rehearse()
-    isolation.readable()
+    rehearse()
+    if sys.platform == "linux":
+        isolation.shared_handles()
     _quiet()
     gc.collect()
     gc.freeze()

@@ -21,6 +21,7 @@ from unblocked.course import CourseError
 from unblocked.grading import channel, processes
 from unblocked.grading.isolation import STANDARD
 from unblocked.grading.rungs import RUNGS
+from unblocked.grading.slots import Slots
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Set
@@ -67,7 +68,7 @@ class Nursery:
         self, require: str | None = None, *, rung: str | None = None, slots: int = SLOTS
     ) -> None:
         self.require, self.rung = require, rung or os.environ.get("UNBLOCKED_RUNG", "")
-        self.slots = asyncio.Semaphore(slots)
+        self.slots = Slots(slots)
         """For runs that are at work. One that only waits gives its slot back meanwhile."""
 
     def start(self) -> None:

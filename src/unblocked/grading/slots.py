@@ -1,0 +1,72 @@
+"""Who may work: a few slots, given first to runs that have begun, then to second looks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import heapq
+from contextvars import ContextVar
+from enum import IntEnum
+from itertools import count
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+class Rank(IntEnum):
+    """Whose turn comes first."""
+
+    BEGUN = 0
+    SECOND_LOOK = 1
+    NEW = 2
+
+
+RANK: ContextVar[Rank] = ContextVar("rank", default=Rank.NEW)
+"""Of the next run that the current task begins."""
+
+
+class Slots:
+    """A semaphore whose waiters come by rank, and within a rank in their order.
+
+    What has begun ends before something new begins: so results come one after the other, and the
+    quiet waits of wrong answers pass while others work.
+    """
+
+    def __init__(self, free: int) -> None:
+        self._free = free
+        self._order = count()
+        self._waiting: list[tuple[Rank, int, asyncio.Future[None]]] = []
+
+    async def acquire(self, rank: Rank = Rank.BEGUN) -> None:
+        """Take a slot, or wait for one."""
+        if self._free and not self._waiting:
+            self._free -= 1
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (rank, next(self._order), turn))
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.release()  # it came too late
+            raise
+
+    def release(self) -> None:
+        """Give a slot back, or on to the next in turn."""
+        while self._waiting:
+            turn = heapq.heappop(self._waiting)[2]
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1
+
+    @contextlib.asynccontextmanager
+    async def taken(self) -> AsyncIterator[None]:
+        """A slot for the time of the block, in the turn of the task's `RANK`."""
+        await self.acquire(RANK.get())
+        RANK.set(Rank.BEGUN)
+        try:
+            yield
+        finally:
+            self.release()

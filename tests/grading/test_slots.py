@@ -1,0 +1,62 @@
+"""Whose turn it is when runs want to work."""
+
+from __future__ import annotations
+
+import asyncio
+
+from unblocked.grading.slots import RANK, Rank, Slots
+
+
+async def _in_turn(slots: Slots, rank: Rank, name: str, order: list[str]) -> None:
+    RANK.set(rank)
+    async with slots.taken():
+        order.append(name)
+        await asyncio.sleep(0)
+
+
+async def _all_taken() -> tuple[Slots, list[str]]:
+    slots = Slots(1)
+    await slots.acquire()
+    return slots, []
+
+
+def test_what_has_begun_comes_first_then_second_looks_then_the_new() -> None:
+    async def main() -> list[str]:
+        slots, order = await _all_taken()
+        ranks = [Rank.NEW, Rank.SECOND_LOOK, Rank.NEW, Rank.BEGUN]
+        async with asyncio.TaskGroup() as group:
+            for number, rank in enumerate(ranks):
+                group.create_task(_in_turn(slots, rank, f"{rank.name} {number}", order))
+            await asyncio.sleep(0)
+            slots.release()
+        return order
+
+    assert asyncio.run(main()) == ["BEGUN 3", "SECOND_LOOK 1", "NEW 0", "NEW 2"]
+
+
+def test_a_waiter_that_leaves_takes_no_slot() -> None:
+    async def main() -> list[str]:
+        slots, order = await _all_taken()
+        leaves = asyncio.create_task(slots.acquire())
+        await asyncio.sleep(0)
+        leaves.cancel()
+        await asyncio.gather(leaves, return_exceptions=True)
+        slots.release()
+        await _in_turn(slots, Rank.NEW, "the next", order)
+        return order
+
+    assert asyncio.run(main()) == ["the next"]
+
+
+def test_a_waiter_that_leaves_at_its_turn_passes_it_on() -> None:
+    async def main() -> list[str]:
+        slots, order = await _all_taken()
+        leaves = asyncio.create_task(slots.acquire())
+        stays = asyncio.create_task(_in_turn(slots, Rank.NEW, "the next", order))
+        await asyncio.sleep(0)
+        slots.release()
+        leaves.cancel()
+        await stays
+        return order
+
+    assert asyncio.run(main()) == ["the next"]
