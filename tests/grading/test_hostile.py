@@ -177,6 +177,19 @@ if reachable: raise SystemExit("reachable")
     assert one(marked, curious + RIGHT)["points"] == 6
 
 
+def test_memory_that_no_process_holds_is_refused(marked: Marked) -> None:
+    hidden = """
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+try: os.memfd_create("mine")
+except PermissionError: pass
+else: raise SystemExit("a file in memory")
+if libc.shmget(0, 1 << 20, 0o1600) >= 0 or ctypes.get_errno() != 1: raise SystemExit("a segment")
+"""
+    for result in (*marked(hidden + RIGHT), *marked(hidden + RIGHT, rung="landlock")):
+        assert result["points"] == 6
+
+
 def test_one_answer_does_not_disturb_another(marked: Marked) -> None:
     results = marked(RIGHT, "import os; os._exit(1)", RIGHT, "while True: pass", RIGHT)
     assert [r["points"] for r in results] == [6, 0, 6, 0, 6]

@@ -13,6 +13,7 @@ import json
 import secrets
 import socket
 import time
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 TICK = 0.05
 QUIET_TICKS = 60
 """Ticks without an event, and with the answer asleep, after which a wait is given up."""
+DOUBTFUL_TICKS = 20
+"""Quiet ticks after which the wait is likely to be given up."""
 IDLE_TICKS = 4
 """Quiet ticks after which a waiting run lets another one work."""
 STARVED = 1.0
@@ -57,6 +60,9 @@ LOOP_TURNS = 20
 CALM_TURNS = 5
 """Turns in a row after which the answer is seen asleep until it counts as settled."""
 MOST_TURNS = 200
+
+DOUBT: ContextVar[Callable[[], None]] = ContextVar("doubt")
+"""What is called when a wait of the current task becomes doubtful."""
 
 
 class TooLong(Exception):
@@ -185,6 +191,8 @@ class _Patience:
     def tick(self, *, quiet: bool) -> None:
         self.ticks += 1
         self.quiet = self.quiet + 1 if quiet else 0
+        if self.quiet == DOUBTFUL_TICKS:
+            DOUBT.get(lambda: None)()
         if self.quiet == IDLE_TICKS and not self.lent:
             self.slots.release()
             self.lent = True

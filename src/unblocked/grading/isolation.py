@@ -83,6 +83,8 @@ def inside(rung: str, scratch: str, limits: Limits) -> None:
         linux.landlock([*shared_handles(), *own], writable)
         for fd in (*shared_handles(), *own, *writable):
             os.close(fd)
+        with contextlib.suppress(OSError):  # a kernel without seccomp
+            linux.refuse_uncounted_memory()
 
 
 def settle(scratch: str) -> None:

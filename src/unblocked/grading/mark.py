@@ -7,6 +7,7 @@ import hashlib
 import importlib.util
 import time
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +15,11 @@ import psutil
 
 from unblocked.grading import isolation
 from unblocked.grading.channel import ChannelClosed
-from unblocked.grading.exam import AnswerError, Criterion, Exam, Failed, Gone
+from unblocked.grading.exam import DOUBT, AnswerError, Criterion, Exam, Failed, Gone
 from unblocked.grading.slots import RANK, Rank
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable
 
     from unblocked.course import Room
     from unblocked.grading.sandbox import Nursery
@@ -98,8 +99,8 @@ async def mark(
 ) -> Result:
     """Judge an answer by every criterion; whatever it does, there is a mark and a reason.
 
-    What failed while the machine was too busy is judged again, alone. With `second_look`, so is at
-    once a criterion at which patience ran out, and when that changes the verdict, the next one.
+    What failed while the machine was too busy is judged again, alone. With `second_look`, so is a
+    criterion at which patience runs out, and when that changes the verdict, the next one.
     """
     started = time.monotonic()
     exam = Exam(nursery, source, task.given, task.inside)
@@ -226,11 +227,9 @@ async def _judge_all(
 
     async def judged(criterion: Criterion) -> Verdict:
         RANK.set(Rank.NEW)
-        verdict = await _judge(criterion, exam)
+        look = partial(_judge, criterion, exam)
+        verdict = await (doubts.judged(look) if second_look else look())
         on_verdict(verdict)
-        if second_look and verdict.waited:
-            verdict = await doubts.settled(verdict, lambda: _judge(criterion, exam))
-            on_verdict(verdict)
         return verdict
 
     async with asyncio.TaskGroup() as group:
@@ -239,18 +238,41 @@ async def _judge_all(
 
 
 class _Doubts:
-    """Second looks at criteria where patience ran out: one at a time, until one is confirmed."""
+    """Second looks at criteria where patience runs out: one at a time, until one is confirmed.
+
+    A second look begins when the first has waited for a while, as that costs no time of its own.
+    """
 
     def __init__(self) -> None:
         self.turn, self.confirmed = asyncio.Lock(), False
 
-    async def settled(self, verdict: Verdict, judge: Callable[[], Awaitable[Verdict]]) -> Verdict:
+    async def judged(self, look: Callable[[], Coroutine[Any, Any, Verdict]]) -> Verdict:
+        doubtful = asyncio.Event()
+        DOUBT.set(doubtful.set)
+        first = asyncio.create_task(look())
+        second = asyncio.create_task(self._second(doubtful, first, look))
+        try:
+            verdict = await first
+            doubtful.set()
+            return await second if verdict.waited else verdict
+        finally:
+            for task in (first, second):
+                task.cancel()
+            await asyncio.gather(first, second, return_exceptions=True)
+
+    async def _second(
+        self,
+        doubtful: asyncio.Event,
+        first: asyncio.Task[Verdict],
+        look: Callable[[], Awaitable[Verdict]],
+    ) -> Verdict:
+        await doubtful.wait()
         async with self.turn:
             if self.confirmed:
-                return verdict
+                return await first
             RANK.set(Rank.SECOND_LOOK)
-            again = await judge()
-            self.confirmed = not again.passed
+            again = await look()
+            self.confirmed = not again.passed and not (await first).passed
             return again
 
 

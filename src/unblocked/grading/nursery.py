@@ -32,10 +32,12 @@ STOCK = 24
 
 def main() -> None:
     """Serve the marker on descriptor 0 until it goes; or, with arguments, one run in bubblewrap."""
-    _prepare()
     if sys.argv[1:]:
+        _prepare()
         order, *fds = map(json.loads, sys.argv[1:])
         _isolated(order, fds)
+    _rehearse()
+    _prepare()
     marker = socket.socket(fileno=os.dup(0))
     channel.send(marker, {"event": "ready"})
     while True:
@@ -58,15 +60,20 @@ def _prepare() -> None:
     import uvicorn.protocols.http.h11_impl  # noqa: F401
 
     from unblocked.grading import answer_process  # noqa: F401
-    from unblocked.grading.rehearsal import rehearse
 
     _share_certificates()
-    rehearse()
     if sys.platform == "linux":
         isolation.shared_handles()
     _quiet()
     gc.collect()
     gc.freeze()
+
+
+def _rehearse() -> None:
+    """Serve and call an app, which is worth it where many are forked."""
+    from unblocked.grading.rehearsal import rehearse
+
+    rehearse()
 
 
 def _share_certificates() -> None:
