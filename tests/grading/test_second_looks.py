@@ -1,4 +1,4 @@
-"""What failed because nothing moved any more is looked at a second time, and no more than needed."""
+"""What failed because nothing moved any more is looked at a second time, if it must be."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from unblocked.grading.mark import Verdict, _Doubts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+
+    Look = Callable[[], Coroutine[object, object, Verdict]]
 
 PASSED = Verdict("it", True, 1, 1, "well done")
 WAITED = Verdict("it", False, 0, 1, "nothing moves any more", waited=True)
