@@ -30,11 +30,12 @@ import gc, json, psutil, time
 from unblocked.show.livechart import LiveChart, Series
 names = ("threads", "in flight", "p50", "p99")
 series = [Series(name, plot="counts" if i < 2 else "ms") for i, name in enumerate(names)]
-panels = [LiveChart(title, series, window_s=60.0) for title in ("threads", "await")]
+titles = ("threads", "await")[:{many}]
+chart = LiveChart(titles, series, window_s=60.0)
 
 def update(number):
-    for panel in panels:
-        panel.add((number / 10, 100 + number % 50, 250 - number % 70, 201.5, 412.7 + number % 9))
+    row = (number / 10, 100 + number % 50, 250 - number % 70, 201.5, 412.7 + number % 9)
+    chart.add({{title: [row] for title in titles}})
 
 def cpu_of(updates, work, pause):
     began = time.process_time()
@@ -44,7 +45,6 @@ def cpu_of(updates, work, pause):
     return time.process_time() - began
 """
 _COST = """
-panels = panels[:{many}]
 update(0)  # What is loaded late is loaded now.
 idle = cpu_of({updates}, lambda number: None, {pause})
 busy = cpu_of({updates}, update, {pause})
@@ -58,7 +58,7 @@ for minute in range({minutes}):
         time.sleep(0 if number % 10 else 0.005)  # The kernel's messages have to get out.
     gc.collect()
     resident.append(psutil.Process().memory_info().rss / 1e6)
-print(json.dumps([resident, [len(panel.rows) for panel in panels]]))
+print(json.dumps([resident, [len(rows) for rows in chart.rows.values()]]))
 """
 _APPS = """
 import asyncio, json, os, psutil, threading
@@ -121,10 +121,10 @@ def study(size: Size) -> Report:
         rows=costs,
         notes=[
             "Panels of four series in a real kernel, ten updates a second; an update is a new row "
-            "for each panel. CPU is the kernel's, less that of the same loop without charts; bytes "
-            "are whole messages, with headers and signatures. `compare` runs one variant at a "
-            "time, so it feeds one panel at a time. Without pauses the processor's caches are "
-            "warm: the rest is the price of waking up.",
+            "for each panel, in one message for all. CPU is the kernel's, less that of the same "
+            "loop without charts; bytes are whole messages, with headers and signatures. `compare` "
+            "runs one variant at a time, so its messages carry a row of one panel. Without pauses "
+            "the processor's caches are warm: the rest is the price of waking up.",
             "Thirty minutes of charting are simulated: rows come as quickly as the kernel sends "
             "them; each panel keeps a minute.",
             "The same app gets the same load with the live view and without it, in turns. "
@@ -150,10 +150,10 @@ def study(size: Size) -> Report:
 
 def _cost(many: int, pause: float, updates: int) -> Row:
     with _kernel() as kernel:
-        kernel.run(_CHARTS)
-        code = _COST.format(many=many, pause=pause, updates=updates)
+        kernel.run(_CHARTS.format(many=many))
+        code = _COST.format(pause=pause, updates=updates)
         milliseconds = json.loads(kernel.run(code))
-        sizes = [size for kind, size in kernel.sent if kind == "comm_msg"][many:]
+        sizes = [size for kind, size in kernel.sent if kind == "comm_msg"][1:]
     return {
         "panels": many,
         "pause_s": pause,
@@ -165,7 +165,7 @@ def _cost(many: int, pause: float, updates: int) -> Row:
 
 def _memory(minutes: int) -> list[Row]:
     with _kernel() as kernel:
-        kernel.run(_CHARTS)
+        kernel.run(_CHARTS.format(many=2))
         resident, kept = json.loads(kernel.run(_MEMORY.format(minutes=minutes)))
     at = sorted({1, 2, 5, 10, 20, minutes} & set(range(1, minutes + 1)))
     return [
@@ -206,7 +206,7 @@ def _stop(kernel: _Kernel, app: str, delay: float) -> Row:
     """Press Stop once the chart has been drawing for some updates; seconds until the cell ends."""
     kernel.begin(_STOPPED.format(app=app, delay=delay))
     button = kernel.widget("description", "Stop")
-    chart = kernel.widget("title", "it")
+    chart = kernel.widget("titles", ["it"])
     kernel.await_updates(chart, 10)
     began = time.perf_counter()
     kernel.press(button)
@@ -246,7 +246,7 @@ class _Kernel:
         self._read_until(lambda message: self._is_over(message))
         return "".join(self._printed)
 
-    def widget(self, trait: str, value: str) -> str:
+    def widget(self, trait: str, value: str | list[str]) -> str:
         """The id of a widget that the code has made, by one of its traits."""
 
         def there(_: Any = None) -> bool:

@@ -85,11 +85,30 @@ def test_panels_share_their_scales_and_the_bar_advances() -> None:
         view.begin(PLAN)
         view.started("threads")
         view.measured("threads", ROW)
-        assert [panel.y_max for panel in view._panels.values()] == [[500.0, 1000.0]] * 2
+        assert view._panels.y_max == [500.0, 1000.0]
         assert 0 < controls.progress.value < 0.5
         view.ended("threads", {})
         assert controls.progress.value == 0.5
-        assert [panel.state for panel in view._panels.values()] == ["done", "waiting"]
+        assert view._panels.states == ["done", "waiting"]
+        view.close()
+
+    in_a_loop(body)
+
+
+def test_a_row_is_one_message_and_the_bar_a_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    def body() -> None:
+        view, controls = make_view()
+        view.begin(PLAN)
+        bar: list[float] = []
+        controls.progress.observe(lambda change: bar.append(change["new"]), "value")
+        sent: list[Any] = []
+        monkeypatch.setattr(view._panels, "_send", lambda message, **_: sent.append(message))
+        for tick in range(35):
+            view.measured("threads", (tick / 10, 3, 2, 77.0, 0.5, 0.9, 12.0))
+        rows = [message for message in sent if message["method"] == "custom"]
+        assert len(rows) == 35
+        assert len(sent) - len(rows) <= 2, "the scales grow in few steps"
+        assert 5 <= len(bar) <= 10
         view.close()
 
     in_a_loop(body)

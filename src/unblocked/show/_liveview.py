@@ -23,6 +23,7 @@ Order = Literal["start", "stop", "keep"]
 _MOST_USERS, _MOST_FAN_OUT, _MOST_DELAY = 300, 20, 2.0
 _NICE = (1, 2, 2.5, 5, 10)
 _LAST_ANSWERS_SECONDS = 0.5
+_STEPS = 20  # Of the bar: each is a message, and a message costs more than a row in it.
 _GAP, _NARROWEST = "10px", "252px"  # A panel beside a lesson goes below the others instead.
 
 
@@ -119,14 +120,12 @@ class LiveView:
     def __init__(self, variants: Sequence[str], controls: Controls, slot: Slot) -> None:
         self._variants = list(variants)
         self._controls, self._slot = controls, slot
-        self._panels: dict[str, LiveChart] = {}
-        self._grid = widgets.Box(layout=_grid(len(self._variants)))
+        self._panels = _panels(self._variants)
         self._last = widgets.HTML()
         self._lock = threading.Lock()
         self._tops = [0.0, 0.0]
         self._seconds = 1.0
-        self._make_panels(10.0)
-        self.box = widgets.VBox([controls.box(), self._grid, self._last])
+        self.box = widgets.VBox([controls.box(), self._panels, self._last])
 
     def show(self) -> None:
         """Put the live view into the slot."""
@@ -136,29 +135,29 @@ class LiveView:
     def begin(self, plan: Plan) -> None:
         self._seconds = plan.seconds + _LAST_ANSWERS_SECONDS
         self._tops = [0.0, 0.0]
-        for panel in self._panels.values():
-            panel.clear()
-            panel.state = "waiting"
-            panel.span = self._seconds
-            panel.y_max = list(self._tops)
+        self._panels.clear()
+        with self._panels.hold_sync():
+            self._panels.say("waiting")
+            self._panels.span = self._seconds
+            self._panels.y_max = list(self._tops)
         self._last.value = ""
         self._controls.running(True)
         self._controls.progress.value = 0.0
 
     def started(self, variant: str) -> None:
-        self._panels[variant].state = "running"
+        self._panels.say("running", variant)
         position = self._variants.index(variant) + 1
         self._controls.says.value = f"{variant} ({position} of {len(self._variants)})"
 
     def measured(self, variant: str, row: Row) -> None:
         with self._lock:
-            self._panels[variant].add(row)
+            self._panels.add({variant: [row]})
             self._share_scale(row)
             share = min(1.0, (row[0] or 0.0) / self._seconds)
-            self._controls.progress.value = self._done(variant, share)
+            self._controls.progress.value = int(_STEPS * self._done(variant, share)) / _STEPS
 
     def ended(self, variant: str, numbers: Numbers) -> None:
-        self._panels[variant].state = "done"
+        self._panels.say("done", variant)
         self._controls.progress.value = self._done(variant, 1.0)
 
     def rest(self, result: Comparison) -> None:
@@ -170,17 +169,8 @@ class LiveView:
     def close(self) -> None:
         """Let all widgets go; the slot shows something else by now."""
         self._controls.close()
-        for panel in self._panels.values():
-            panel.close()
+        self._panels.close()
         self.box.close()
-
-    def _make_panels(self, span: float) -> None:
-        height = 150 if len(self._variants) < 3 else 105
-        for variant in self._variants:
-            self._panels[variant] = LiveChart(
-                variant, SERIES, span=span, window_s=600.0, height=height
-            )
-        self._grid.children = list(self._panels.values())
 
     def _done(self, variant: str, share: float) -> float:
         return (self._variants.index(variant) + share) / len(self._variants)
@@ -194,14 +184,19 @@ class LiveView:
         ]
         if tops != self._tops:
             self._tops = tops
-            for panel in self._panels.values():
-                panel.y_max = list(tops)
+            self._panels.y_max = list(tops)
 
 
 def nice(value: float) -> float:
     """The next round number above, so that a scale grows in few steps."""
     size = 10.0 ** len(str(int(value))) / 10
     return float(next(step * size for step in _NICE if step * size >= value))
+
+
+def _panels(variants: list[str]) -> LiveChart:
+    many = len(variants)
+    height = 150 if many < 3 else 105
+    return LiveChart(variants, SERIES, span=10.0, window_s=600.0, height=height, layout=_grid(many))
 
 
 def _grid(panels: int) -> widgets.Layout:

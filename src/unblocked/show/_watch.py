@@ -39,8 +39,8 @@ class Watch:
         self._begun, self._over = threading.Event(), threading.Event()
         self._chart: LiveChart | None = None
         if has_front_end():
-            self._chart = LiveChart(server.name, _SERIES, window_s=window, span=10.0, height=110)
-            self._chart.state = "live"
+            self._chart = LiveChart([server.name], _SERIES, window_s=window, span=10.0, height=110)
+            self._chart.say("live")
             self._slot.put_widget(self._chart, f"Watching {server.name} live needs a browser.")
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
         self._thread.start()  # Before the meter, which then counts this thread as there already.
@@ -75,7 +75,7 @@ class Watch:
         self._begun.wait()
         while not self._over.wait(self._every) and self._server.running:
             if self._chart is not None:
-                self._chart.add(self._row(self._meter.latest))
+                self._chart.add({self._server.name: [self._row(self._meter.latest)]})
         self._meter.stop()
         self._slot.put(self._bundle())
         if self._chart is not None:

@@ -1,4 +1,4 @@
-"""A live panel in the notebook: tiles and plots that grow row by row and cost the kernel little."""
+"""Live panels in the notebook: tiles and plots that grow row by row and cost the kernel little."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import anywidget
 import traitlets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 BUILT = Path(__file__).parent / "built"
 Row = tuple[float | None, ...]
@@ -27,18 +27,19 @@ class Series:
 
 
 class LiveChart(anywidget.AnyWidget):
-    """A panel with a tile per series and one plot for each group of series.
+    """Panels side by side, each with a tile per series and one plot for each group of series.
 
     Rows are `(seconds, value, value, …)`, a value per series in order, None where nothing is known.
-    Only new rows travel to the browser; `rows` keeps the last `window_s` seconds here as well.
+    Only new rows travel to the browser, in one message for all panels, as it is the message that
+    costs and hardly what is in it. `rows` keeps the last `window_s` seconds of each panel.
     May be fed from any thread.
     """
 
     _esm = (BUILT / "livechart.js").read_text(encoding="utf-8")
     _css = (BUILT / "livechart.css").read_text(encoding="utf-8")
 
-    title = traitlets.Unicode().tag(sync=True)
-    state = traitlets.Unicode().tag(sync=True)
+    titles = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    states = traitlets.List(traitlets.Unicode()).tag(sync=True)
     series = traitlets.List(traitlets.Dict()).tag(sync=True)
     plots = traitlets.List(traitlets.Dict()).tag(sync=True)
     window_s = traitlets.Float(60.0).tag(sync=True)
@@ -46,11 +47,12 @@ class LiveChart(anywidget.AnyWidget):
     height = traitlets.Int(150).tag(sync=True)
     y_max = traitlets.List(traitlets.Float()).tag(sync=True)
 
-    def __init__(self, title: str, series: Sequence[Series], **traits: Any) -> None:
+    def __init__(self, titles: Sequence[str], series: Sequence[Series], **traits: Any) -> None:
         labels = list(dict.fromkeys(item.plot for item in series if item.plot))
         drawn = [item for item in series if item.plot]
         super().__init__(
-            title=title,
+            titles=list(titles),
+            states=[""] * len(titles),
             series=[
                 {
                     "name": item.name,
@@ -66,48 +68,60 @@ class LiveChart(anywidget.AnyWidget):
             y_max=[0.0] * len(labels),
             **traits,
         )
-        self.rows: list[Row] = []
+        self.rows: dict[str, list[Row]] = {title: [] for title in titles}
         self._lock = threading.Lock()
         self.on_msg(self._answer)
 
-    def add(self, *rows: Row) -> None:
-        """Append rows, oldest first, and send only these to the browser."""
-        if not rows:
+    def add(self, rows: Mapping[str, Sequence[Row]]) -> None:
+        """Append rows, oldest first, to the panels with these titles, and send only these rows.
+
+        Raises `KeyError` when no panel has such a title.
+        """
+        if not any(rows.values()):
             return
         with self._lock:
-            self.rows.extend(rows)
-            self._forget_old()
-            self.send({"k": "add", "rows": [list(row) for row in rows]})
+            for title, new in rows.items():
+                self.rows[title].extend(new)
+                self._forget_old(self.rows[title])
+            self._send_rows("add", rows)
 
     def clear(self) -> None:
         """Drop all rows, here and in the browser."""
         with self._lock:
-            self.rows.clear()
+            for rows in self.rows.values():
+                rows.clear()
             self.send({"k": "clear"})
 
-    def describe(self) -> str:
-        """The latest and the largest value of each series, in words."""
-        if not self.rows:
-            return f"{self.title}: nothing measured yet"
-        columns = list(zip(*self.rows, strict=True))[1:]
+    def say(self, state: str, *titles: str) -> None:
+        """Write a word beside these titles, or beside all when none is named."""
+        told = titles or self.titles
+        old = zip(self.titles, self.states, strict=True)
+        self.states = [state if title in told else before for title, before in old]
+
+    def describe(self, title: str) -> str:
+        """The latest and the largest value of each series of a panel, in words."""
+        if not self.rows[title]:
+            return f"{title}: nothing measured yet"
+        columns = list(zip(*self.rows[title], strict=True))[1:]
         parts = [
             f"{item['name']}: latest {_number(column[-1])}, largest {_number(_largest(column))}"
             for item, column in zip(self.series, columns, strict=True)
         ]
-        return f"{self.title}. " + "; ".join(parts)
+        return f"{title}. " + "; ".join(parts)
 
     def _answer(self, _widget: object, message: dict[str, Any], _buffers: object) -> None:
         """A browser that has just loaded the page asks for what it missed."""
-        if message.get("k") == "hello" and self.rows:
+        if message.get("k") == "hello" and any(self.rows.values()):
             with self._lock:
-                self.send({"k": "set", "rows": [list(row) for row in self.rows]})
+                self._send_rows("set", self.rows)
 
-    def _forget_old(self) -> None:
-        newest = self.rows[-1][0] or 0.0
-        keep = next(
-            i for i, row in enumerate(self.rows) if (row[0] or 0.0) >= newest - self.window_s
-        )
-        del self.rows[:keep]
+    def _send_rows(self, kind: str, rows: Mapping[str, Sequence[Row]]) -> None:
+        self.send({"k": kind, "rows": [list(rows.get(title, ())) for title in self.rows]})
+
+    def _forget_old(self, rows: list[Row]) -> None:
+        if rows:
+            oldest = (rows[-1][0] or 0.0) - self.window_s
+            del rows[: next(i for i, row in enumerate(rows) if (row[0] or 0.0) >= oldest)]
 
 
 def _largest(column: Iterable[float | None]) -> float | None:

@@ -1,5 +1,6 @@
-// One live panel: a title, a tile per measured value (latest and largest), and one or more plots
-// that share their time axis. The kernel sends only new rows: [seconds, value, value, ...].
+// Live panels: each has a title, a tile per measured value (latest and largest), and one or more
+// plots that share their time axis. The kernel sends only new rows, a list of them for each panel:
+// [seconds, value, value, ...].
 import uPlot from "uplot";
 
 // Okabe-Ito, told apart without red-green vision; the second blue is for dark backgrounds.
@@ -131,20 +132,94 @@ function plotOptions({ label, indices }, series, width, model, position) {
   };
 }
 
+// One panel; returns what undoes it.
+function renderPanel({ model, rows, position, parent }) {
+  const title = model.get("titles")[position];
+  const series = model.get("series");
+  const root = element("div", "lc-root", parent);
+  const figure = element("figure", "", root);
+  figure.setAttribute("role", "img");
+  const head = element("div", "lc-head", figure);
+  element("span", "lc-title", head).textContent = title;
+  const state = element("span", "lc-state", head);
+  const tiles = makeTiles(series, figure);
+  const plots = [];
+
+  const data = (plot) => [rows.columns[0], ...plot.indices.map((i) => rows.columns[i + 1])];
+  const width = () => Math.max(220, figure.clientWidth || 400);
+  model.get("plots").forEach((plot, place) => {
+    element("p", "lc-caption", figure).textContent = plot.label;
+    const host = element("div", "lc-plot", figure);
+    const options = plotOptions(plot, series, width(), model, place);
+    plots.push({ ...plot, chart: new uPlot(options, data(plot), host) });
+  });
+
+  const describe = () =>
+    series
+      .map(({ name, unit }, i) => {
+        const column = rows.columns[i + 1];
+        const latest = number(column[column.length - 1]);
+        return `${name}: latest ${latest}, largest ${number(rows.largest[i])} ${unit}`.trim();
+      })
+      .join("; ");
+  let frame = 0;
+  const draw = () => {
+    frame = 0;
+    tiles.show(rows);
+    plots.forEach((plot) => plot.chart.setData(data(plot)));
+    root.dataset.updates = rows.updates;
+    figure.setAttribute("aria-label", `${title}. ${describe()}`);
+  };
+  const drawSoon = () => {
+    if (!frame) frame = requestAnimationFrame(draw);
+  };
+  const showState = () => {
+    state.textContent = model.get("states")[position];
+    root.classList.toggle("lc-running", model.get("states")[position] === "running");
+  };
+  const repaint = () => {
+    tiles.paint();
+    plots.forEach((plot) => plot.chart.redraw());
+  };
+
+  rows.listeners.add(drawSoon);
+  model.on("change:states", showState);
+  model.on("change:y_max", drawSoon);
+  const sizes = new ResizeObserver(() => {
+    const size = { width: width(), height: model.get("height") };
+    plots.forEach(({ chart }) => Math.abs(chart.width - size.width) > 2 && chart.setSize(size));
+  });
+  sizes.observe(figure);
+  const theme = new MutationObserver(repaint);
+  theme.observe(document.body, { attributeFilter: ["data-jp-theme-light", "data-jp-theme-name"] });
+  showState();
+  tiles.paint();
+  draw();
+
+  return () => {
+    rows.listeners.delete(drawSoon);
+    model.off("change:states", showState);
+    model.off("change:y_max", drawSoon);
+    sizes.disconnect();
+    theme.disconnect();
+    cancelAnimationFrame(frame);
+    plots.forEach(({ chart }) => chart.destroy());
+    root.remove();
+  };
+}
+
 export default () => {
-  let store = null;
+  let stores = null;
   // `initialize` and `render` get different proxies of the model, so the rows live in this closure.
-  const storeOf = (model) => (store ??= makeStore(model.get("series").length));
+  const storesOf = (model) =>
+    (stores ??= model.get("titles").map(() => makeStore(model.get("series").length)));
 
   function initialize({ model }) {
-    const rows = storeOf(model);
+    const panels = storesOf(model);
     const receive = (message) => {
-      if (message.k === "clear") {
-        rows.clear();
-        rows.tell();
-      }
-      if (message.k === "set") rows.clear();
-      if (message.rows?.length) rows.add(message.rows, model.get("window_s"));
+      if (message.k !== "add") panels.forEach((panel) => panel.clear());
+      if (message.k === "clear") panels.forEach((panel) => panel.tell());
+      message.rows?.forEach((rows, i) => rows.length && panels[i].add(rows, model.get("window_s")));
     };
     model.on("msg:custom", receive);
     model.send({ k: "hello" });
@@ -152,77 +227,10 @@ export default () => {
   }
 
   function render({ model, el }) {
-    const rows = storeOf(model);
-    const series = model.get("series");
-    el.classList.add("lc-root");
-    const figure = element("figure", "", el);
-    figure.setAttribute("role", "img");
-    const head = element("div", "lc-head", figure);
-    element("span", "lc-title", head).textContent = model.get("title");
-    const state = element("span", "lc-state", head);
-    const tiles = makeTiles(series, figure);
-    const plots = [];
-
-    const data = (plot) => [rows.columns[0], ...plot.indices.map((i) => rows.columns[i + 1])];
-    const width = () => Math.max(220, figure.clientWidth || 400);
-    model.get("plots").forEach((plot, position) => {
-      element("p", "lc-caption", figure).textContent = plot.label;
-      const host = element("div", "lc-plot", figure);
-      const options = plotOptions(plot, series, width(), model, position);
-      plots.push({ ...plot, chart: new uPlot(options, data(plot), host) });
-    });
-
-    const describe = () =>
-      series
-        .map(({ name, unit }, i) => {
-          const column = rows.columns[i + 1];
-          const latest = number(column[column.length - 1]);
-          return `${name}: latest ${latest}, largest ${number(rows.largest[i])} ${unit}`.trim();
-        })
-        .join("; ");
-    let frame = 0;
-    const draw = () => {
-      frame = 0;
-      tiles.show(rows);
-      plots.forEach((plot) => plot.chart.setData(data(plot)));
-      el.dataset.updates = rows.updates;
-      figure.setAttribute("aria-label", `${model.get("title")}. ${describe()}`);
-    };
-    const drawSoon = () => {
-      if (!frame) frame = requestAnimationFrame(draw);
-    };
-    const showState = () => {
-      state.textContent = model.get("state");
-      el.classList.toggle("lc-running", model.get("state") === "running");
-    };
-    const repaint = () => {
-      tiles.paint();
-      plots.forEach((plot) => plot.chart.redraw());
-    };
-
-    rows.listeners.add(drawSoon);
-    model.on("change:state", showState);
-    model.on("change:y_max", drawSoon);
-    const sizes = new ResizeObserver(() => {
-      const size = { width: width(), height: model.get("height") };
-      plots.forEach(({ chart }) => Math.abs(chart.width - size.width) > 2 && chart.setSize(size));
-    });
-    sizes.observe(figure);
-    const theme = new MutationObserver(repaint);
-    theme.observe(document.body, { attributeFilter: ["data-jp-theme-light", "data-jp-theme-name"] });
-    showState();
-    tiles.paint();
-    draw();
-
-    return () => {
-      rows.listeners.delete(drawSoon);
-      model.off("change:state", showState);
-      model.off("change:y_max", drawSoon);
-      sizes.disconnect();
-      theme.disconnect();
-      cancelAnimationFrame(frame);
-      plots.forEach(({ chart }) => chart.destroy());
-    };
+    const undo = storesOf(model).map((rows, position) =>
+      renderPanel({ model, rows, position, parent: el }),
+    );
+    return () => undo.forEach((undoOne) => undoOne());
   }
   return { initialize, render };
 };
