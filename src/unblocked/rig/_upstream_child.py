@@ -8,6 +8,7 @@ import functools
 import json
 import math
 import secrets
+import ssl
 import time
 from collections import deque
 from fnmatch import fnmatchcase
@@ -198,8 +199,9 @@ def _finish(future: asyncio.Future[None]) -> None:
 class Upstream:
     """The server and the parent's questions to it."""
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, tls: ssl.SSLContext | None) -> None:
         self._script = script
+        self._tls = tls
         self._book = Book()
         self._gate = Gate()
         self._pauses = Pauses()
@@ -209,7 +211,9 @@ class Upstream:
     async def serve(self) -> None:
         """Listen, tell the parent where, and answer until it lets go."""
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(self._origin, "127.0.0.1", 0, backlog=_BACKLOG)
+        server = await loop.create_server(
+            self._origin, "127.0.0.1", 0, backlog=_BACKLOG, ssl=self._tls
+        )
         _leash.follow(loop, self._hear, self.ended.set)
         port = server.sockets[0].getsockname()[1]
         _leash.tell({"port": port, "started_at": self._book.started_at})
@@ -235,6 +239,10 @@ class Upstream:
             cut_short=book.cut_short,
         )
         return dataclasses.asdict(counts)
+
+    def on_handshakes(self) -> int:
+        """TLS handshakes that came to their end."""
+        return self._tls.session_stats()["accept_good"] if self._tls is not None else 0
 
     def on_reset(self) -> None:
         """Count and list from now on."""
@@ -352,10 +360,19 @@ async def _echo(request: web.BaseRequest) -> Message:
     }
 
 
+def _tls(certificate: str | None) -> ssl.SSLContext | None:
+    if certificate is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    return context
+
+
 async def _main() -> None:
     start = _leash.first_message()
     raise_descriptor_limit()
-    await Upstream(Script(start["default"], start["routes"])).serve()
+    script = Script(start["default"], start["routes"])
+    await Upstream(script, _tls(start["certificate"])).serve()
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from unblocked.rig.reply import Call, Counts, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
     from types import TracebackType
 
 
@@ -23,6 +24,9 @@ class Upstream:
     The parameters are those of `Reply` and hold for every path; `routes` gives single paths a reply
     of their own (`"/users/*"` is allowed). A query overrides both for one call:
     `?delay=0.5&size=1000&status=500&drip=0.1&hang=1&cut=1&json=1&echo=1&redirect=/x`.
+
+    `certificate` is a PEM file with a private key and the certificates for it: with it the server
+    speaks TLS, and TLS only.
 
     Run again in the same notebook cell, it replaces the one that the cell started before.
     Raises `RuntimeError` when the process does not start.
@@ -42,6 +46,7 @@ class Upstream:
         redirect: str | None = None,
         echo: bool = False,
         routes: Mapping[str, Reply] | None = None,
+        certificate: Path | None = None,
     ) -> None:
         free_loopback_of_proxies()
         default = Reply(
@@ -57,7 +62,10 @@ class Upstream:
             echo=echo,
         )
         _cell.stop_earlier("upstream")
-        self._child = Child("unblocked.rig._upstream_child", _start_message(default, routes or {}))
+        start = _start_message(default, routes or {}) | {
+            "certificate": certificate and str(certificate)
+        }
+        self._child = Child("unblocked.rig._upstream_child", start)
         atexit.register(self.stop)
         try:
             said = self._child.receive()
@@ -65,6 +73,7 @@ class Upstream:
             self.stop()
             raise
         self._delay = delay
+        self._scheme = "https" if certificate is not None else "http"
         self.port: int = said["port"]
         self.started_at: float = said["started_at"]
         """The zero of the times in `log()`, in seconds since the epoch."""
@@ -72,8 +81,8 @@ class Upstream:
 
     @property
     def url(self) -> str:
-        """`http://127.0.0.1:PORT`, without a slash at the end."""
-        return f"http://127.0.0.1:{self.port}"
+        """`http://127.0.0.1:PORT`, without a slash at the end; `https:` with a certificate."""
+        return f"{self._scheme}://127.0.0.1:{self.port}"
 
     @property
     def pid(self) -> int:
@@ -94,6 +103,11 @@ class Upstream:
     def counts(self) -> Counts:
         """What it has seen since it started or since `reset()`."""
         return Counts(**self._child.ask("counts"))
+
+    @property
+    def handshakes(self) -> int:
+        """TLS handshakes that came to their end since it started, as OpenSSL counts them."""
+        return int(self._child.ask("handshakes"))
 
     def reset(self) -> None:
         """Count from now on; empties `log()`, too."""
