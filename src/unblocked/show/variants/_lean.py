@@ -9,9 +9,11 @@ the same however many of either there are.
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections import defaultdict, deque
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httptools
 import httpx
@@ -20,12 +22,33 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Callable
 
-Origin = tuple[str, bytes]
+Origin = tuple[str, bytes, str | None]
+"""Scheme, host with port, and the name to verify where it is another."""
 _BUFFERED = 256 * 1024
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 class LeanTransport(httpx.AsyncBaseTransport):
-    """Takes `limits` and `verify` as HTTPX's own transport does."""
+    """One request in, one response out. `limits` and `verify` are as in HTTPX's own transport.
+
+    `verify`: True (certifi's authorities, or those of SSL_CERT_FILE), False, or an `ssl.SSLContext`
+    with authorities, and with a client's certificate, of your own. The extensions `timeout`,
+    `sni_hostname` and `target` of a request are heeded.
+
+    Give `limits` and `verify` here: of a client's arguments HTTPX passes none but `timeout` on to
+    a transport that it is given, so its `verify`, `cert`, `limits` and `http2` go unheard. Cookies,
+    redirects, authentication and decoding are the client's and work as ever.
+
+    What it does not do:
+
+    - proxies: HTTPX asks none of the environment when it is given a transport; a client's `proxy`
+      or `mounts` bring transports of their own, which then serve instead of this one.
+    - HTTP/2 and upgrades: HTTP/1.1 is spoken; an answer 101 is a `RemoteProtocolError`.
+    - retries: a server that closes an idle connection just as it is used is an error of the call.
+    - `cert`, `uds`, `local_address`, `socket_options`: such an argument is a `TypeError`.
+    - the extension `trace`, and `network_stream` in answers.
+    - trio: it runs on asyncio, and on one event loop as long as it lives.
+    """
 
     def __init__(
         self,
@@ -40,13 +63,20 @@ class LeanTransport(httpx.AsyncBaseTransport):
         self._tls: ssl.SSLContext | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """One exchange. Raises what HTTPX's own transport raises: `httpx.ConnectError`, …"""
+        """One exchange. Raises what HTTPX's own transport raises, all of `httpx.TransportError`.
+
+        `ConnectError`: nobody there, no such host, a certificate that does not hold;
+        `UnsupportedProtocol`: neither http nor https, or no host; `ConnectTimeout` (the handshake
+        included), `WriteTimeout`, `ReadTimeout`, `PoolTimeout`: a clock has run out;
+        `LocalProtocolError`: a request that must not be sent as it is; `RemoteProtocolError`,
+        `ReadError`, `WriteError`: the server said something else than HTTP, or left.
+        """
         clocks: dict[str, float | None] = request.extensions.get("timeout", {})
         head = _head(request)
         await self._places.take(clocks.get("pool"))
         connection: _Connection | None = None
         try:
-            connection = await self._connection(request.url, clocks.get("connect"))
+            connection = await self._connection(request, clocks.get("connect"))
             await _send(connection, request, head, clocks.get("write"))
             await connection.until_head(clocks.get("read"))
         except BaseException:
@@ -65,29 +95,33 @@ class LeanTransport(httpx.AsyncBaseTransport):
         """Close what is idle; what is in use closes when it has been read."""
         self._idle.close()
 
-    async def _connection(self, url: httpx.URL, patience: float | None) -> _Connection:
-        origin = (url.scheme, url.netloc)
+    async def _connection(self, request: httpx.Request, patience: float | None) -> _Connection:
+        url = request.url
+        origin = (url.scheme, url.netloc, request.extensions.get("sni_hostname"))
         found = self._idle.take(origin)
         if found is not None:
             return found
+        _check_speakable(url)
         self._places.make_room(self._idle)
-        return await self._open(origin, url, patience)
-
-    async def _open(self, origin: Origin, url: httpx.URL, patience: float | None) -> _Connection:
-        secure = url.scheme == "https"
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(patience):
-                _, connection = await loop.create_connection(
-                    lambda: _Connection(loop, origin),
-                    url.host,
-                    url.port or (443 if secure else 80),
-                    ssl=self._tls_context() if secure else None,
-                )
+                return await self._open(origin, url)
         except TimeoutError as error:
             raise httpx.ConnectTimeout("connecting took too long") from error
-        except OSError as error:
+        except (OSError, ValueError) as error:  # A name that cannot be one is a ValueError.
             raise httpx.ConnectError(str(error)) from error
+
+    async def _open(self, origin: Origin, url: httpx.URL) -> _Connection:
+        secure = url.scheme == "https"
+        host = url.raw_host.decode("ascii")
+        loop = asyncio.get_running_loop()
+        _, connection = await loop.create_connection(
+            lambda: _Connection(loop, origin),
+            host,
+            url.port or (443 if secure else 80),
+            ssl=self._tls_context() if secure else None,
+            server_hostname=(origin[2] or host) if secure else None,
+        )
         return connection
 
     def _tls_context(self) -> ssl.SSLContext:
@@ -210,6 +244,11 @@ class _Connection(asyncio.Protocol):
         self.complete = False
 
     @property
+    def has_head(self) -> bool:
+        """Whether status and headers of the answer are there."""
+        return self._has_head
+
+    @property
     def reusable(self) -> bool:
         """Whether another request may be sent on it."""
         return not self._closed and self._keep and self.complete and self._error is None
@@ -284,8 +323,8 @@ class _Connection(asyncio.Protocol):
             return
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
-            self._error = httpx.RemoteProtocolError(str(error))
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self._error = httpx.RemoteProtocolError(f"{type(error).__name__}: {error}")
             self.close()
         if self._has_head or self._error is not None:
             self._tell()
@@ -323,7 +362,7 @@ class _Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         self.status = self._parser.get_status_code()
-        if self.status >= 200 or self.status == 101:
+        if self.status >= 200:
             self._has_head = True
             self.complete = self._bodiless
 
@@ -377,38 +416,102 @@ class _Body(httpx.AsyncByteStream):
             after(self._connection)
 
 
-def _head(request: httpx.Request) -> bytes:
-    lines = [request.method.encode("ascii"), b" ", request.url.raw_path, b" HTTP/1.1\r\n"]
+class _Head(NamedTuple):
+    """A request up to its body, and how the body is framed."""
+
+    data: bytes
+    length: bytes
+    """Of the body, as the headers say it; empty when they do not."""
+    chunked: bool
+
+    def check(self, sent: int) -> None:
+        """Raises `httpx.LocalProtocolError` unless so many bytes are what was said."""
+        if not self.chunked and self.length != b"%d" % sent and (sent or self.length):
+            said = self.length.decode("ascii", "replace") or "none"
+            raise httpx.LocalProtocolError(f"the body has {sent} bytes, Content-Length is {said}")
+
+
+def _head(request: httpx.Request) -> _Head:
+    lines = [_method(request.method), b" ", _target(request), b" HTTP/1.1\r\n"]
     raw = request.headers.raw
+    length, chunked = b"", False
     for name, value in raw:
         lines += (name, b": ", value, b"\r\n")
+        small = name.lower()
+        if small == b"content-length":
+            length = value
+        elif small == b"transfer-encoding":
+            chunked = True
     head = b"".join([*lines, b"\r\n"])
     if head.count(b"\n") != len(raw) + 2 or head.count(b"\r") != len(raw) + 2:
         raise httpx.LocalProtocolError("a header must not contain a line break")
-    return head
+    if length and chunked:
+        raise httpx.LocalProtocolError("Content-Length and Transfer-Encoding exclude each other")
+    return _Head(head, length, chunked)
+
+
+@lru_cache(maxsize=64)
+def _method(name: str) -> bytes:
+    if not _TOKEN.fullmatch(name):
+        raise httpx.LocalProtocolError(f"{name!r} is no method")
+    return name.encode("ascii")
+
+
+def _target(request: httpx.Request) -> bytes:
+    target = request.extensions.get("target")
+    if target is None:
+        return request.url.raw_path
+    if not isinstance(target, bytes) or not target or b" " in target:
+        raise httpx.LocalProtocolError(f"{target!r} is no target of a request")
+    return target
+
+
+def _check_speakable(url: httpx.URL) -> None:
+    if url.scheme not in ("http", "https") or not url.host:
+        raise httpx.UnsupportedProtocol(f"http:// or https:// and a host are needed, not {url}")
 
 
 async def _send(
-    connection: _Connection, request: httpx.Request, head: bytes, patience: float | None
+    connection: _Connection, request: httpx.Request, head: _Head, patience: float | None
 ) -> None:
     connection.begin(bodiless=request.method == "HEAD")
     try:
+        await _send_all(connection, request, head, patience)
+    except httpx.WriteError:
+        if not connection.has_head:  # Else it has answered without wanting the rest.
+            raise
+
+
+async def _send_all(
+    connection: _Connection, request: httpx.Request, head: _Head, patience: float | None
+) -> None:
+    try:
         content = request.content
     except httpx.RequestNotRead:
-        await connection.write(head, patience)
-        await _send_pieces(connection, request, patience)
-    else:
-        await connection.write(head + content, patience)
+        await connection.write(head.data, patience)
+        await _send_pieces(connection, request, head, patience)
+        return
+    head.check(len(content))
+    body = _chunk(content) + _LAST if head.chunked else content
+    await connection.write(head.data + body, patience)
 
 
 async def _send_pieces(
-    connection: _Connection, request: httpx.Request, patience: float | None
+    connection: _Connection, request: httpx.Request, head: _Head, patience: float | None
 ) -> None:
     assert isinstance(request.stream, httpx.AsyncByteStream)
-    chunked = "transfer-encoding" in request.headers
+    sent = 0
     async for data in request.stream:
+        sent += len(data)
         if data:
-            piece = b"%x\r\n%b\r\n" % (len(data), data) if chunked else data
-            await connection.write(piece, patience)
-    if chunked:
-        await connection.write(b"0\r\n\r\n", patience)
+            await connection.write(_chunk(data) if head.chunked else data, patience)
+    head.check(sent)
+    if head.chunked:
+        await connection.write(_LAST, patience)
+
+
+_LAST = b"0\r\n\r\n"
+
+
+def _chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
