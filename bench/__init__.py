@@ -10,6 +10,7 @@ STUDIES = {
     "pool": "Python calls per request as HTTPX's pool fills, fitted",
     "recommended": "the endpoint that lesson 10 ends with, against raw aiohttp",
     "streaming": "memory of passing large bodies through: buffered and streamed",
+    "tls": "what keep-alive and a shared client are worth, without TLS and with it",
     "rig": "what the rig itself costs, and where its load generator is the limit",
     "charting": "what the live chart costs, and how quickly Stop ends it",
     "start": "the first set-up, and what every later start adds",

@@ -41,6 +41,8 @@ _PACKAGES = (
     "pyreqwest",
     "httpx-pycurl",
     "httpx-curl-cffi",
+    "certifi",
+    "trustme",
 )
 
 
