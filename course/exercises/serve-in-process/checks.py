@@ -9,7 +9,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from unblocked.grading.exam import TICK, App, Exam, Failed, Gone, criterion
+from unblocked.grading.exam import TICK, AnswerError, App, Exam, Failed, Gone, criterion
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -83,14 +83,16 @@ class Stay:
                 look="what blocks the loop, or waits for something that does not come",
             )
             return order.result()["value"]
-        except Gone as gone:
+        except (Gone, AnswerError) as end:  # which of the two, the moment decides
+            if isinstance(end, AnswerError) and not str(end).startswith("CancelledError"):
+                raise
             raise Failed(
                 called=called,
-                saw=f"the process ended. {gone}".strip(),
+                saw=f"the process ended. {end}".strip(" :"),
                 expected="the surrounding loop lives on",
                 look="uvicorn leaves by SystemExit when a start-up fails, also for a port that is "
                 "taken; in a task it ends the whole loop",
-            ) from gone
+            ) from end
 
 
 def port_of(url: str) -> int:
