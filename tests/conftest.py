@@ -1,25 +1,27 @@
-"""Which tests belong together when two processes share the work."""
+"""Which tests stay together when two processes share the work: those that share what is costly."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pytest
+from xdist.scheduler import LoadScopeScheduling
 
-APART = ("test_run.py",)
-"""Modules whose tests share nothing and take long."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
+if TYPE_CHECKING:
+    import pytest
+    from xdist.remote import Producer
 
 
-def _group(item: pytest.Item) -> str:
-    """The module, with the room when each room is judged once for several tests."""
-    module = str(item.path.relative_to(Path(__file__).parent))
-    if item.path.name in APART:
-        return item.nodeid
-    if item.path.name == "test_rooms.py":
-        return f"{module} {item.name.partition('[')[2]}"
-    return module
+class Together(LoadScopeScheduling):
+    """A module at a time; but lessons apart, as they share nothing, and a room with its tests."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        module, _, test = nodeid.partition("::")
+        if module.endswith("test_run.py"):
+            return nodeid
+        if module.endswith("test_rooms.py"):
+            return test.partition("[")[2]
+        return module
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Together:
+    return Together(config, log)
