@@ -15,6 +15,6 @@ STUDIES = {
     "charting": "what the live chart costs, and how quickly Stop ends it",
     "start": "the first set-up, and what every later start adds",
     "grading": "what marking answers and a class costs",
-    "course": "what set-up, lessons and checks cost",
+    "course": "what set-up, JupyterLab, lessons and checked exercises cost",
 }
 """Name → what it measures, in the order in which they run."""
