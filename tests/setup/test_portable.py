@@ -14,8 +14,6 @@ from typing import TypeGuard
 
 import pytest
 
-from unblocked.cli import main
-
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "src" / "unblocked"
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -71,15 +69,3 @@ def says_encoding(node: ast.Call) -> bool:
     position = 0 if node.func.attr == "read_text" else 1
     named = any(keyword.arg == "encoding" for keyword in node.keywords)
     return named or len(node.args) > position
-
-
-def test_without_fork_marking_says_what_to_do(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    monkeypatch.delattr("os.fork")
-    answer = tmp_path / "answer.py"
-    answer.write_text("# exercise: fix-the-article\nfrom fastapi import FastAPI\napp = FastAPI()\n")
-    assert main(["check", "fix-the-article", str(answer), "--json"]) == 2
-    said = capsys.readouterr()
-    assert (said.out, said.err.count("\n")) == ("", 1)
-    assert "WSL" in said.err

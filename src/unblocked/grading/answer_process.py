@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import builtins
+import contextlib
 import inspect
 import json
 import linecache
@@ -42,10 +43,12 @@ class Answer:
 
     def say(self, **message: Any) -> None:
         """Send a message to the marker; a closed channel ends this process."""
+        self.talk.setblocking(True)  # so that it is out when the event loop closes
         try:
             channel.send(self.talk, message)
         except OSError:
             os._exit(0)
+        self.talk.setblocking(False)
 
     async def load(self, spec: dict[str, Any]) -> bool:
         """Execute the given names, the answer and the room's functions; say how it went."""
@@ -68,31 +71,31 @@ class Answer:
 
     async def obey(self) -> None:
         """Do what comes over the channel until it closes or says that it is over."""
-        asyncio.get_running_loop().add_reader(self.talk, self._next)
+        hearing = asyncio.create_task(self._hear())
         await self.over.wait()
-        asyncio.get_running_loop().remove_reader(self.talk)
+        hearing.cancel()
 
-    def _next(self) -> None:
-        try:
-            message, fds = channel.receive(self.talk)
-        except (channel.ChannelClosed, OSError):
-            os._exit(0)
-        task = asyncio.create_task(self._do(message, fds))
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+    async def _hear(self) -> None:
+        while True:
+            try:
+                message = await channel.heard(self.talk)
+            except (channel.ChannelClosed, OSError):
+                os._exit(0)
+            task = asyncio.create_task(self._do(message))
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
 
-    async def _do(self, message: dict[str, Any], fds: list[int]) -> None:
+    async def _do(self, message: dict[str, Any]) -> None:
         what = message.pop("do")
         try:
-            value = await getattr(self, f"_do_{what}")(*fds, **message)
+            value = await getattr(self, f"_do_{what}")(**message)
         except BaseException as error:
             traceback.print_exc()
             self.say(event=f"{what}-failed", error=describe(error))
         else:
             self.say(event=f"{what}-done", value=value)
 
-    async def _do_start(self, fd: int) -> None:
-        sock = socket.socket(fileno=fd)
+    async def _do_start(self) -> int:
         app = getattr(self.module, "app", None)
         if app is None:
             raise NameError("name 'app' is not defined")
@@ -100,12 +103,15 @@ class Answer:
             app, loop="none", http="h11", ws="none", lifespan="on", log_level="error"
         )
         self.server = uvicorn.Server(config)
+        sock = _listening()
         serving = asyncio.create_task(_survive(self.server.serve(sockets=[sock])))
         self.serving = serving
         while not self.server.started and not serving.done():  # noqa: ASYNC110
             await asyncio.sleep(0.005)  # uvicorn offers no event
         if not self.server.started:
             raise RuntimeError("the app's start-up failed")
+        port: int = sock.getsockname()[1]
+        return port
 
     async def _do_stop(self) -> bool:
         assert self.server is not None
@@ -121,6 +127,14 @@ class Answer:
 
     async def _do_end(self) -> None:
         self.over.set()
+
+
+def _listening() -> socket.socket:
+    """A socket that names its protocol, listening: else asyncio leaves Nagle's delay on."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    sock.bind(("127.0.0.1", 0))
+    sock.listen(500)
+    return sock
 
 
 async def _survive(serving: Any) -> None:
@@ -152,17 +166,19 @@ def main(talk: socket.socket) -> None:
     """Live as an answer's process until the marker closes the channel."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.captureWarnings(False)
-    spec, _ = channel.receive(talk)
-    answer_over = asyncio.run(_life(talk, spec))
-    if answer_over:
-        channel.send(talk, {"event": "ended"})
-    while talk.recv(1):
-        pass
+    talk.setblocking(False)
+    answer_over = asyncio.run(_life(talk))
+    talk.setblocking(True)
+    with contextlib.suppress(OSError):
+        if answer_over:
+            channel.send(talk, {"event": "ended"})
+        while talk.recv(1):
+            pass
 
 
-async def _life(talk: socket.socket, spec: dict[str, Any]) -> bool:
+async def _life(talk: socket.socket) -> bool:
     answer = Answer(talk)
-    if await answer.load(spec):
+    if await answer.load(await channel.heard(talk)):
         await answer.obey()
         return True
     return False

@@ -1,18 +1,18 @@
-"""Messages between the marker and the processes it starts: JSON of bounded size, with descriptors.
+"""Messages between the marker and the processes it starts: JSON of bounded size.
 
-For POSIX only, as descriptors are sent.
+Descriptors go with them on POSIX only.
 Nothing is ever unpickled: what comes back from an answer's process is data.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import struct
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Iterable
 
 LIMIT = 1 << 20
@@ -36,8 +36,8 @@ def encode(message: dict[str, Any]) -> bytes:
 
 def send(sock: socket.socket, message: dict[str, Any], fds: Iterable[int] = ()) -> None:
     """Send a message, and copies of descriptors with it; blocks until it is out."""
-    data = encode(message)
-    sent = socket.send_fds(sock, [data], list(fds))
+    data, copied = encode(message), list(fds)
+    sent = socket.send_fds(sock, [data], copied) if copied else 0
     sock.sendall(data[sent:])
 
 
@@ -80,6 +80,27 @@ def _exactly(sock: socket.socket, size: int) -> bytes:
     data = bytearray()
     while len(data) < size:
         piece = sock.recv(size - len(data))
+        if not piece:
+            raise ChannelClosed
+        data += piece
+    return bytes(data)
+
+
+async def heard(sock: socket.socket) -> dict[str, Any]:
+    """Wait for a message on a socket that does not block, in any kind of event loop.
+
+    Raises:
+        ChannelClosed: the other side has gone.
+    """
+    size = _HEAD.unpack(await _all_of(sock, _HEAD.size))[0]
+    message: dict[str, Any] = json.loads(await _all_of(sock, size))
+    return message
+
+
+async def _all_of(sock: socket.socket, size: int) -> bytes:
+    data = bytearray()
+    while len(data) < size:
+        piece = await asyncio.get_running_loop().sock_recv(sock, size - len(data))
         if not piece:
             raise ChannelClosed
         data += piece

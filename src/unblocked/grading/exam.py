@@ -280,13 +280,8 @@ class App:
         """Execute the answer (unless told not to) and start its app with uvicorn."""
         if load:
             await self.load()
-        sock = self.process.blank_socket()
-        with sock:
-            sock.bind(("127.0.0.1", 0))
-            sock.listen(500)
-            self.port = sock.getsockname()[1]
-            started = self.process.order("start", (sock.fileno(),))
-        await self._ordered(started, "the app to start")
+        started = self.process.order("start")
+        self.port = int((await self._ordered(started, "the app to start"))["value"])
 
     async def stop(self) -> None:
         """Stop the app as uvicorn does: no new connections, lifespan shutdown.

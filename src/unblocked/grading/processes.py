@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,9 +66,77 @@ def asleep(pid: int) -> bool:
     """Whether no thread of the process wants the CPU: all wait for something."""
     if _PROC:
         return all(_state(f"/proc/{pid}/task/{tid}/stat") != "R" for tid in _tasks(pid))
+    return _rests(pid)
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What a process had used at a moment, both in seconds, and whether it rested before."""
+
+    moment: float
+    used: float
+    rested: bool = False
+
+
+_looks: dict[int, _Look] = {}
+_SHORTEST = 0.03
+"""Seconds between looks: the clocks of CPU time go in steps of half as much."""
+_BUSY = 0.1
+"""Share of a core from which on a process works: an idle server takes a hundredth of that."""
+
+
+def _rests(pid: int) -> bool:
+    """Whether the process took next to no CPU since the last look.
+
+    The states that Windows and macOS give say nothing: there every process is running.
+    """
+    now, used = time.monotonic(), cpu_seconds(pid)
+    last = _looks.setdefault(pid, _Look(now, used))
+    if now - last.moment > _SHORTEST:
+        last = _looks[pid] = _Look(now, used, used - last.used < _BUSY * (now - last.moment))
+    return last.rested
+
+
+def cpu_seconds(pid: int) -> float:
+    """Seconds of CPU that the process has used; 0.0 when it has gone."""
     with contextlib.suppress(psutil.Error):
-        return bool(psutil.Process(pid).status() != psutil.STATUS_RUNNING)
-    return True
+        times = psutil.Process(pid).cpu_times()
+        return float(times.user + times.system)
+    return 0.0
+
+
+_MOST_ROUNDS = 20
+"""Searches for processes that may have started others meanwhile."""
+
+
+def end_family(process: psutil.Process) -> None:
+    """Kill the process and all that descend from it, by parents that are still there.
+
+    Another process that has got its number meanwhile is left alone.
+    """
+    with contextlib.suppress(psutil.Error):
+        for member in (process, *process.children(recursive=True)):
+            with contextlib.suppress(psutil.Error):
+                member.kill()
+
+
+def end_marked(name: str, value: str) -> None:
+    """Kill all processes of this user whose environment has this value, orphans too."""
+    for _ in range(_MOST_ROUNDS):
+        marked = [p for p in psutil.process_iter() if _has(p, name, value)]
+        if not marked:
+            return
+        for process in marked:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(marked, timeout=1)
+
+
+def _has(process: psutil.Process, name: str, value: str) -> bool:
+    with contextlib.suppress(psutil.Error, OSError):
+        marked = process.environ().get(name) == value
+        return marked and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def waited_for_cpu(pid: int) -> float:

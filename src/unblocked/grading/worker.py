@@ -85,7 +85,7 @@ class Marker:
             made = await self._mark(task, job, content)
         except Exception as error:
             made = gave_up(task, f"It could not be marked: {error!r}")
-        if self.nursery.process.poll() is not None:  # then what was seen was not the answer's doing
+        if self.nursery.lost:  # then what was seen was not the answer's doing
             os._exit(1)
         return line(job, made | {"isolation": self.nursery.rung}, content)
 
@@ -99,14 +99,11 @@ class Marker:
 
 async def serve(folder: Path | None, require: str | None) -> None:
     """Mark what comes on stdin until it closes, a few answers at a time."""
-    reader = asyncio.StreamReader(limit=2 * answer.LARGEST)
-    loop = asyncio.get_running_loop()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     room = asyncio.Semaphore(ANSWERS_AT_A_TIME)
     async with Nursery(require, slots=SLOTS) as nursery, asyncio.TaskGroup() as group:
         print(json.dumps({"ready": nursery.rung}), flush=True)
         marker = Marker(folder, nursery)
-        while line := await reader.readline():
+        while line := await asyncio.to_thread(sys.stdin.buffer.readline):
             group.create_task(_one(marker, json.loads(line), room))
 
 

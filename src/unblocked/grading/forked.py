@@ -1,0 +1,163 @@
+"""Runs of answers whose processes are forked from one that has imported everything.
+
+For POSIX only: descriptors are handed from process to process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+from unblocked.grading import channel
+from unblocked.grading.isolation import STANDARD
+from unblocked.grading.run import (
+    START_PATIENCE,
+    TAIL,
+    AnswerRun,
+    Gone,
+    Refused,
+    environment,
+    python,
+)
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+_WARDEN_PATIENCE = 10.0
+
+
+class Forks:
+    """The pre-imported process, and the marker's line to it."""
+
+    def __init__(self) -> None:
+        self.line, theirs = socket.socketpair()
+        with theirs:
+            self.process = subprocess.Popen(
+                python("unblocked.grading.nursery"),
+                stdin=theirs.fileno(),
+                start_new_session=True,
+                env=environment(),
+            )
+
+    async def ready(self) -> None:
+        """Wait until it has imported everything."""
+        await _readable(self.line, START_PATIENCE)
+        channel.receive(self.line)
+
+    async def end(self) -> None:
+        """Let it go."""
+        self.line.close()
+        await asyncio.to_thread(self.process.wait)
+
+    @property
+    def lost(self) -> bool:
+        """Whether it has ended."""
+        return self.process.poll() is not None
+
+    def run(self, rung: str, *answer: Any) -> AnswerRun:
+        """A run of this answer at this rung."""
+        return ForkedRun(self, rung, *answer)
+
+
+class ForkedRun(AnswerRun):
+    """A run in a fork, at any rung of the ladder."""
+
+    def __init__(self, forks: Forks, rung: str, *answer: Any) -> None:
+        super().__init__(*answer)
+        self.forks, self.rung = forks, rung
+        self._stock: list[socket.socket] = []
+
+    async def _begin(self) -> None:
+        self.control, control = self._pair()
+        channel.tell_senders(self.control)
+        self.talk, talk = self._pair()
+        out, write_out = os.pipe()
+        with os.fdopen(write_out, "wb", 0), control, talk:
+            pipe = self.to_clear.enter_context(os.fdopen(out, "rb", 0))
+            order = {"rung": self.rung, "scratch": self.scratch, "limits": STANDARD}
+            channel.send(self.forks.line, order, (control.fileno(), talk.fileno(), write_out))
+        await self._born()
+        self.to_clear.push_async_callback(self._end)
+        await self._listen(pipe)
+
+    def _pair(self) -> tuple[socket.socket, socket.socket]:
+        ours, theirs = socket.socketpair()
+        return self.to_clear.enter_context(ours), theirs
+
+    async def _born(self) -> None:
+        try:
+            self.warden: int = (await self._introduced())["pid"]
+            self.pid = (await self._introduced())["pid"]
+        except TimeoutError as error:  # an answer got at it, where nothing prevents that
+            self.forks.process.kill()
+            raise Gone("the isolated process did not start") from error
+        except (channel.ChannelClosed, OSError) as error:
+            raise Gone("the isolated process did not start") from error
+        self.control.settimeout(_WARDEN_PATIENCE)
+
+    async def _introduced(self) -> dict[str, Any]:
+        await _readable(self.control, START_PATIENCE)
+        message = channel.receive_signed(self.control)
+        if message["event"] == "refused":
+            raise Refused(message["error"])
+        return message
+
+    async def _listen(self, pipe: BinaryIO) -> None:
+        self.reader, self.writer = await asyncio.open_connection(sock=self.talk)
+        stream = asyncio.StreamReader()
+        reading, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(stream), pipe
+        )
+        self.to_clear.callback(reading.close)
+        self._begin_to(self._keep_output(stream))
+
+    async def _keep_output(self, stream: asyncio.StreamReader) -> None:
+        while piece := await stream.read(TAIL):
+            self.keep(piece)
+
+    async def _end(self) -> None:
+        self._kill()
+        with contextlib.suppress(OSError):
+            self.control.shutdown(socket.SHUT_WR)
+        self._signal(self.warden, signal.SIGCONT)  # where it could be stopped, it may have been
+        try:  # the warden closes its end when all is cleared
+            await _readable(self.control, _WARDEN_PATIENCE)
+        except TimeoutError:
+            self._signal(self.warden, signal.SIGKILL)
+        for sock in self._stock:
+            sock.close()
+
+    def _kill(self) -> None:
+        self._signal(self.pid, signal.SIGKILL)
+
+    def _signal(self, pid: int, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
+
+    def blank_socket(self) -> socket.socket:
+        """A TCP socket made in the answer's network, neither bound nor connected."""
+        if not self._stock:
+            channel.send(self.control, {"do": "sockets"})
+            _, fds = channel.receive(self.control)
+            self._stock = [socket.socket(fileno=fd) for fd in fds]
+        return self._stock.pop()
+
+
+async def _readable(sock: socket.socket, seconds: float) -> None:
+    """Wait until a message, or the other side's end, is there.
+
+    Raises:
+        TimeoutError: it did not come in time.
+    """
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    loop.add_reader(sock, ready.set)
+    try:
+        await asyncio.wait_for(ready.wait(), seconds)
+    finally:
+        loop.remove_reader(sock)

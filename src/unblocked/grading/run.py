@@ -1,0 +1,233 @@
+"""One run of an answer, as the marker sees it, however its process came to be.
+
+`forked.py` has the runs of systems that fork, `spawning.py` those of the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from typing import TYPE_CHECKING, Any
+
+from unblocked.grading import channel, processes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator, Set
+
+MEMORY = 1 << 30
+"""Bytes that an answer may hold resident, its child processes included."""
+START_PATIENCE = 60.0
+"""Seconds that a start-up may take."""
+WATCH_EVERY = 0.1
+"""Seconds between two looks at what an answer uses."""
+TAIL = 64 << 10
+"""Bytes of an answer's output that are kept."""
+_SYSTEMS = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "HOME", "VIRTUAL_ENV")
+_WINDOWS = ("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "TEMP", "TMP")
+_LIBRARIES = ("LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR")
+_HANDED_DOWN = frozenset(_SYSTEMS + _WINDOWS + _LIBRARIES)
+_ERROR = re.compile(r"[\w.]*(?:Error|Exception|Timeout|Exit)\w*")
+_LONGEST_LINE = 1000
+
+
+class Refused(Exception):
+    """This system does not allow the isolation that was asked for."""
+
+
+class Gone(Exception):
+    """The answer's process has ended, or said something that is no message."""
+
+
+class AnswerError(Exception):
+    """What the learner's own code raised, as one line."""
+
+
+def python(module: str) -> list[str]:
+    """The command that runs a module of ours; files beside the caller hide nothing."""
+    return [sys.executable, "-P", "-m", module]
+
+
+def environment() -> dict[str, str]:
+    """What Python needs of ours: the rest may be secret, and an answer could print it."""
+    return {n: v for n, v in os.environ.items() if n in _HANDED_DOWN or n.startswith("PYTHON")}
+
+
+def tcp_socket() -> socket.socket:
+    """A socket that names its protocol: else asyncio does not turn off Nagle's delay."""
+    return socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+
+
+class AnswerRun:
+    """One process that executes one answer. Use with `async with`.
+
+    Entering it makes the process, without executing the answer: `load` does that, so that the
+    upstreams, whose sockets live in the answer's network, can be made before.
+
+    Raises:
+        Refused: on entering, when the isolation cannot be had.
+        Gone: on entering, when the process does not start.
+    """
+
+    pid: int
+    scratch: str
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    def __init__(self, source: str, given: str, inside: str, bindings: dict[str, Any]) -> None:
+        self.spec = {"source": source, "given": given, "inside": inside}
+        self.bindings = dict(bindings)
+        self.killed_for_memory = False
+        self.output = b""
+        self.pulse: Callable[[], None] = lambda: None
+        self.gone = asyncio.Event()
+        self._waiting: dict[str, asyncio.Future[dict[str, Any]]] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self.to_clear = contextlib.AsyncExitStack()
+        """What ends the process and all that it left, and leaves no file of the run."""
+
+    async def __aenter__(self) -> AnswerRun:
+        self.scratch = tempfile.mkdtemp(prefix="unblocked-")
+        self.to_clear.callback(remove, self.scratch)
+        try:
+            await self._begin()
+        except BaseException:
+            await self.to_clear.aclose()
+            raise
+        self._begin_to(self._hear(), self._watch())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.writer.close()
+        await self.to_clear.aclose()
+
+    async def _begin(self) -> None:
+        """Start the process; set `pid`, `reader` and `writer`; say what is `to_clear`."""
+        raise NotImplementedError
+
+    def _kill(self) -> None:
+        """End the process."""
+        raise NotImplementedError
+
+    def _begin_to(self, *jobs: Coroutine[Any, Any, None]) -> None:
+        """Do these jobs until the run is over."""
+        self._tasks += [asyncio.create_task(job) for job in jobs]
+
+    async def _hear(self) -> None:
+        try:
+            while True:
+                message = await channel.read(self.reader)
+                self.pulse()
+                self._settle(str(message.get("event")), message)
+        except channel.ChannelClosed:
+            self.gone.set()
+            for future in self._waiting.values():
+                if not future.done():
+                    future.set_exception(Gone(self.last_words()))
+            self.pulse()
+
+    def _settle(self, event: str, message: dict[str, Any]) -> None:
+        what, _, how = event.rpartition("-")
+        future = self._waiting.get(what or event)
+        if future is None or future.done():
+            return
+        if how == "failed":
+            future.set_exception(AnswerError(str(message.get("error"))[:800]))
+        else:
+            future.set_result(message)
+
+    def keep(self, piece: bytes) -> None:
+        """Keep what the process printed, the newest of it."""
+        self.output = (self.output + piece)[-TAIL:]
+
+    async def _watch(self) -> None:
+        while not self.gone.is_set():
+            await self._look()
+            await asyncio.sleep(WATCH_EVERY)
+
+    async def _look(self) -> None:
+        """End the process when it has taken too much."""
+        self._judge_memory(processes.resident_with_children(self.pid))
+
+    def _judge_memory(self, resident: int) -> None:
+        if resident > MEMORY:
+            self.killed_for_memory = True
+            self._kill()
+
+    def wait_for(self, what: str) -> asyncio.Future[dict[str, Any]]:
+        """A future for the next "what-done" or "what-failed" that the process says."""
+        future = self._waiting[what] = asyncio.get_running_loop().create_future()
+        if self.gone.is_set():
+            future.set_exception(Gone(self.last_words()))
+        return future
+
+    def order(self, what: str, **args: Any) -> asyncio.Future[dict[str, Any]]:
+        """Tell the process to do something; the future ends when it says that it has."""
+        future = self.wait_for(what)
+        self.writer.write(channel.encode({"do": what, **args}))
+        return future
+
+    async def load(self, seconds: float = START_PATIENCE) -> None:
+        """Execute the given names and the answer, for at most so many seconds.
+
+        Raises:
+            AnswerError: what the learner's code raised.
+            Gone: it ended its process.
+            TimeoutError: it did not come back.
+        """
+        future = self.wait_for("loaded")
+        self._waiting["load"] = future
+        self.writer.write(channel.encode({**self.spec, "bindings": self.bindings}))
+        await asyncio.wait_for(future, min(seconds, START_PATIENCE))
+
+    def blank_socket(self) -> socket.socket:
+        """A TCP socket that belongs to the answer's network, neither bound nor connected."""
+        return tcp_socket()
+
+    def threads(self) -> int:
+        """Threads of the answer's process, as the system counts them; 0 when it has gone."""
+        return processes.threads(self.pid)
+
+    def memory(self) -> int:
+        """Resident bytes of the answer's process; 0 when it has gone."""
+        return processes.resident(self.pid)
+
+    def queued(self, ports: Set[int]) -> int | None:
+        """Bytes in the system's queues of its network's sockets at these ports, or None."""
+        return processes.queued(self.pid, ports)
+
+    @contextlib.contextmanager
+    def suspended(self) -> Iterator[None]:
+        """Keep the answer's process from running meanwhile."""
+        with processes.suspended(self.pid):
+            yield
+
+    def asleep(self) -> bool:
+        """Whether no thread of the process wants the CPU: it waits for something."""
+        return processes.asleep(self.pid)
+
+    def last_words(self) -> str:
+        """The last error that the answer's process printed, with the answer's line, or ''."""
+        text = self.output.decode(errors="replace")
+        shown = [line[:_LONGEST_LINE] for line in text.splitlines()]
+        errors = [line for line in shown if _ERROR.fullmatch(line.partition(":")[0][:100])]
+        lines = re.findall(r'File "[^"]*answer\.py", line (\d+)', text)
+        where = f" (line {lines[-1]} of your answer)" if lines else ""
+        return errors[-1][:300] + where if errors else ""
+
+
+def remove(folder: str) -> None:
+    """Delete a folder; one made too deep for Python's own way is left to the system's tool."""
+    with contextlib.suppress(RecursionError):
+        shutil.rmtree(folder, ignore_errors=True)
+    if os.path.isdir(folder) and (tool := shutil.which("rm")):
+        subprocess.run([tool, "-rf", "--", folder], check=False, stderr=subprocess.DEVNULL)
