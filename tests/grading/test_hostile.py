@@ -115,7 +115,7 @@ print('{"points": 6, "max_points": 6, "outcome": "graded"}')
 def test_garbage_on_the_channel(marked: Marked) -> None:
     noise = """
 import os
-for fd in range(3, 60):
+for fd in range(3, 1024):
     try: os.write(fd, b"\\xff" * 4096)
     except OSError: pass
 """

@@ -33,7 +33,8 @@ from machines import (
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 PYTHON = "3.12"
-OF_THE_BASE = {"greenlet"}  # brought by JupyterHub; only our test tools ask for another version
+OF_THE_BASE = {"greenlet", "cryptography"}
+"""Brought by JupyterHub; only our test tools ask for another version."""
 BINDER_MEMORY = 2 * 1024**3  # bytes
 TOOL = Path(__file__).with_name("binder_base.py")
 

@@ -298,7 +298,7 @@ async def _judge(criterion: Criterion, exam: Exam) -> Verdict:
     except Failed as failure:
         return replace(_verdict(criterion, False, str(failure)), waited=failure.waited)
     except AnswerError as error:
-        return _verdict(criterion, False, f"Your app did not start: {error}")
+        return _verdict(criterion, False, f"Your app did not start: {str(error).rstrip(': ')}")
     except Gone as gone:
         return _verdict(criterion, False, f"Your app's process ended. {gone}".strip())
     except Exception as error:  # a reply that is no HTTP, a connection reset: the answer's doing
