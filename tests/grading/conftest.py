@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from unblocked.course import Room
+from unblocked.grading import run as grading_run
 from unblocked.grading.mark import exercise, mark
 from unblocked.grading.sandbox import Nursery
 
@@ -108,6 +109,12 @@ def marked(relay: Room) -> Callable[..., list[dict[str, Any]]]:
         return asyncio.run(all_of_them())
 
     return run
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait less for an answer's code to come to its end: for one that never says so."""
+    monkeypatch.setattr(grading_run, "START_PATIENCE", 5.0)
 
 
 @pytest.fixture(autouse=True)

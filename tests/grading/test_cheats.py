@@ -70,6 +70,7 @@ def test_messages_without_end_do_not_fill_the_marker(marked: Marked) -> None:
     assert one(marked, flood)["points"] == 0
 
 
+@pytest.mark.usefixtures("hasty")
 def test_a_frame_that_never_ends(marked: Marked) -> None:
     slow = "for sock in the_channel(): sock.send(struct.pack('!I', 1000) + b'{')\n"
     assert passed(one(marked, CHANNEL + slow + RIGHT)) == []

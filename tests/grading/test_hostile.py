@@ -96,6 +96,7 @@ for name in ("grading/exam.py", "course.py"):
     assert one(marked, spy + RIGHT)["points"] == 6
 
 
+@pytest.mark.usefixtures("hasty")
 def test_replacing_our_functions_changes_nothing(marked: Marked) -> None:
     forged = """
 import builtins, json, sys
