@@ -24,7 +24,7 @@ from unblocked.grading.sandbox import Nursery, Refused
 ANSWERS_AT_A_TIME = 10
 """Answers in hand at once in a worker: wrong ones mostly wait, and waiting costs nothing."""
 
-SLOTS = 2
+SLOTS = 3
 """Runs at work at once in a worker, which has about one core."""
 
 
