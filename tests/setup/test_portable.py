@@ -9,10 +9,12 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import TypeGuard
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "src" / "unblocked"
@@ -36,6 +38,26 @@ def test_mypy_passes_for(platform: str, said: tuple[str, ...]) -> None:
     errors = [line for line in done.stdout.splitlines() if ": error: " in line]
     assert [e for e in errors if not says(ROOT / e.split(":")[0], *said)] == []
     assert done.returncode == bool(errors), done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_module_needs_to_import_what_windows_lacks(module: Path) -> None:
+    tree = ast.parse(module.read_text("utf-8"))
+    imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = {getattr(node, "module", None) or node.names[0].name for node in imports}
+    assert {str(name).partition(".")[0] for name in names}.isdisjoint(not_for_windows())
+
+
+def not_for_windows() -> set[str]:
+    """The dependencies that Windows does not get, as pyproject.toml marks them."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    needs = [Requirement(need) for need in project["dependencies"]]
+    windows = {"sys_platform": "win32"}
+    return {need.name for need in needs if need.marker and not need.marker.evaluate(windows)}
+
+
+def test_uvloop_is_what_windows_does_not_get() -> None:
+    assert not_for_windows() == {"uvloop"}
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
