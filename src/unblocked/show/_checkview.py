@@ -165,7 +165,8 @@ _WIDTHS = ("7em", "auto", "4em")
 
 
 def _cell(content: str, width: str) -> str:
-    style = f"text-align:left;vertical-align:top;white-space:normal;width:{width}"
+    wrapped = "white-space:normal;overflow-wrap:anywhere"
+    style = f"text-align:left;vertical-align:top;{wrapped};width:{width}"
     return f'<td style="{style}">{content}</td>'
 
 
