@@ -99,8 +99,8 @@ async def mark(
 ) -> Result:
     """Judge an answer by every criterion; whatever it does, there is a mark and a reason.
 
-    What failed while the machine was too busy is judged again, alone. With `second_look`, so is a
-    criterion at which patience runs out, and when that changes the verdict, the next one.
+    What failed while the machine was too busy is judged again, alone. With `second_look`, a
+    criterion at which patience runs out gets one beside it, until one such failure is confirmed.
     """
     started = time.monotonic()
     exam = Exam(nursery, source, task.given, task.inside)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import ipywidgets as widgets
 
@@ -209,9 +209,3 @@ def _grid(panels: int) -> widgets.Layout:
         margin="8px 0 0",
         overflow="visible",
     )
-
-
-def finished(view: Any) -> None:
-    """Close a view if there is one."""
-    if view is not None:
-        view.close()
