@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from unblocked.authoring._figures import RESULTS
 from unblocked.authoring._pages import read_course
 from unblocked.authoring._readme import binder_link, readme
 from unblocked.course import CourseError
 
-if TYPE_CHECKING:
-    from pathlib import Path
+HERE = Path(__file__).resolve().parents[2]
 
 
 def made(root: Path) -> str:
@@ -64,4 +65,29 @@ def test_a_missing_mark_is_told(root: Path, mark: str) -> None:
 def test_a_missing_address_is_told(root: Path) -> None:
     (root / "pyproject.toml").write_text("[project]\n")
     with pytest.raises(CourseError, match="Repository"):
+        made(root)
+
+
+def asks_for_figures(root: Path, study: object) -> None:
+    readme_file = root / "README.md"
+    text = readme_file.read_text("utf-8")
+    readme_file.write_text(f"{text}\n<!-- built: figures -->\n<!-- /built: figures -->\n", "utf-8")
+    (root / RESULTS).parent.mkdir(parents=True)
+    (root / RESULTS).write_text(json.dumps(study), "utf-8")
+
+
+def test_figures_are_those_of_the_study(root: Path) -> None:
+    study = json.loads((HERE / RESULTS).read_text("utf-8"))
+    row = next(row for row in study["rows"] if row["variant"] == "HttpxAiohttpClient")
+    row.update({"answers/s, 50 users": 1234.5, "answers/s, 1000 users": None, "threads_added": 7})
+    asks_for_figures(root, study)
+    [line] = [line for line in made(root).splitlines() if line.startswith("| HttpxAiohttpClient")]
+    assert "| 1,234 |" in line
+    assert "| not tried | 7 |" in line
+
+
+@pytest.mark.parametrize("study", [{}, [], {"rows": [], "tables": {}}, {"rows": 1}])
+def test_figures_that_are_not_there_are_told(root: Path, study: object) -> None:
+    asks_for_figures(root, study)
+    with pytest.raises(CourseError, match="bench fanout --full"):
         made(root)

@@ -14,7 +14,7 @@ from unblocked.course import CourseError
 _LEFT_OUT = frozenset({"solutions", "exercises", "tests", "bench", "dist", "node_modules"})
 _SOLVED = frozenset({"solution.py", "right", "wrong"})
 _SOLVED_PART = re.compile(r"<!-- solved -->.*?<!-- /solved -->\n", re.DOTALL)
-_PICTURE = Path("bench/results/race.png")
+_RESULTS = Path("bench/results")
 _KEPT_HIDDEN = frozenset({".devcontainer", ".dockerignore", ".gitignore"})
 
 
@@ -27,7 +27,7 @@ def hand_out(root: Path, out: Path) -> None:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise CourseError(f"{out} is there already; name a new or empty folder.")
     shutil.copytree(root, out, ignore=_Unsolved(root, out), dirs_exist_ok=True)
-    _copy_picture(root, out)
+    _copy_results(root, out)
     _shorten_readme(out / "README.md")
     _write_exercises(root, out)
     print(f"{out}: the course without its solutions")
@@ -52,10 +52,10 @@ class _Unsolved:
         return name == ".ipynb_checkpoints" or (in_a_room and name in _SOLVED)
 
 
-def _copy_picture(root: Path, out: Path) -> None:
-    if (root / _PICTURE).is_file():
-        (out / _PICTURE).parent.mkdir(parents=True)
-        shutil.copy2(root / _PICTURE, out / _PICTURE)
+def _copy_results(root: Path, out: Path) -> None:
+    """What README.md and the lessons show of the studies."""
+    if (root / _RESULTS).is_dir():
+        shutil.copytree(root / _RESULTS, out / _RESULTS)
 
 
 def _shorten_readme(path: Path) -> None:

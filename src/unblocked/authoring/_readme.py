@@ -1,4 +1,4 @@
-"""The parts of README.md that the build writes: the badge, the links and the map."""
+"""The parts of README.md that the build writes: the badge, the links, the figures and the map."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from unblocked.authoring import _pages
+from unblocked.authoring._figures import figures
 from unblocked.course import CourseError
 
 if TYPE_CHECKING:
@@ -24,11 +25,13 @@ def readme(course: Course, root: Path) -> str:
     """README.md as it should be: the text between each pair of markers made anew.
 
     Raises:
-        CourseError: a marker is missing, or the repository's address is.
+        CourseError: a marker is missing, or the repository's address is, or the figures are.
     """
     text = (root / "README.md").read_text(encoding="utf-8")
     address = repository_address(root)
     text = _between(text, "binder", _badge(course, address))
+    if "<!-- built: figures -->" in text:  # a course may have measured nothing
+        text = _between(text, "figures", figures(root))
     return _between(text, "map", _map(course, address))
 
 
