@@ -28,12 +28,17 @@ STAMP = VENV / "unblocked-setup.json"
 FIRST = "notebooks/00-start-here.ipynb"
 OLDEST = (3, 11)
 NEEDS_BYTES = 1_000_000_000  # the packages with the wheels they are unpacked from
-# What the tests use besides Python, by the Debian package that brings it.
+# What a command uses besides the course's own packages: the extras of pyproject.toml, and tools by
+# the Debian package that brings them.
+EXTRAS = {"test": ["dev"], "bench": ["bench", "dev"]}
 DEBIAN = {
-    "chromium": "chromium",
-    "bwrap": "bubblewrap",
-    "debootstrap": "debootstrap",
-    "npm": "npm",
+    "test": {
+        "chromium": "chromium",
+        "bwrap": "bubblewrap",
+        "debootstrap": "debootstrap",
+        "npm": "npm",
+    },
+    "bench": {"wrk": "wrk"},
 }
 
 AGAIN = "then run the same command again"
@@ -79,12 +84,11 @@ def main(args: list) -> int:
     try:
         if sys.version_info < OLDEST:
             return with_newer_python(args)
-        setup("dev" if command == "test" else "")
+        setup(EXTRAS.get(command, []))
         if command == "setup":
             print("Ready: python3 start.py opens the course.")
             return 0
-        if command == "test":
-            install_debian_tools()
+        install_debian_tools(command)
         return become(python_of_venv(), *COMMANDS[command](rest))
     except Stop as stop:
         print(f"start.py: {stop}", file=sys.stderr)
@@ -111,22 +115,24 @@ COMMANDS = {
 # --- what is there already ------------------------------------------------------------------
 
 
-def setup(extra: str) -> None:
+def setup(extras: list) -> None:
     """Make .venv hold what pyproject.toml asks for; free of cost when it does already."""
     found = read_stamp()
-    if found.get("wants") == wanted() and (not extra or extra in found["extras"]):
-        return
+    if found.get("wants") == wanted():
+        if set(extras) <= set(found["extras"]):
+            return
+        extras = sorted({*extras, *found["extras"]})
     check_disk()
     if found.get("folder", str(ROOT)) != str(ROOT) or not venv_is_usable():
         shutil.rmtree(str(VENV), ignore_errors=True)  # moved, or its Python is gone or too old
-    target = "." if not extra else f".[{extra}]"
+    target = "." if not extras else ".[" + ",".join(extras) + "]"
     print("Setting up .venv, once: about a minute, more on a slow line.", flush=True)
     try:
         install(["-c", "requirements.txt", "-e", target])
     except OSError as error:
         raise Stop(explain([str(error)])) from error
     STAMP.write_text(
-        json.dumps({"folder": str(ROOT), "wants": wanted(), "extras": [extra] if extra else []}),
+        json.dumps({"folder": str(ROOT), "wants": wanted(), "extras": extras}),
         encoding="utf-8",
     )
 
@@ -237,18 +243,19 @@ def pip_wheel_of_debian(folder: Path) -> Path:
 QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 
-def install_debian_tools() -> None:
-    """A bare Debian machine whose root we are (CI, a container) gets what the tests use."""
-    missing = sorted(package for tool, package in DEBIAN.items() if not shutil.which(tool))
+def install_debian_tools(command: str) -> None:
+    """A bare Debian machine whose root we are (CI, a container) gets what the command uses."""
+    tools = DEBIAN.get(command, {})
+    missing = sorted(package for tool, package in tools.items() if not shutil.which(tool))
     if not missing or not shutil.which("apt-get") or os.geteuid() != 0:
         return
-    print("Installing for the tests: " + " ".join(missing), flush=True)
+    print("Installing what " + command + " uses: " + " ".join(missing), flush=True)
     install = ["apt-get", "install", "-q", "-y", "--no-install-recommends", *missing]
     try:
         run(["apt-get", "update", "-q"])
         run(install, DEBIAN_FRONTEND="noninteractive")
     except Stop as stop:
-        print(f"That failed, so the tests that need them are skipped. {stop}", flush=True)
+        print(f"That failed, so what needs them is skipped. {stop}", flush=True)
 
 
 def run(command: list, **environment: str) -> None:

@@ -47,7 +47,7 @@ def test_a_learner_gets_no_test_tools(start: ModuleType, machine: Machine) -> No
 
 
 def test_tests_get_them(start: ModuleType, machine: Machine) -> None:
-    start.setup("dev")
+    start.setup(["dev"])
     assert machine.installs[-1][-1] == ".[dev]"
 
 
@@ -55,16 +55,16 @@ def test_uv_is_used_when_it_is_there(
     start: ModuleType, machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(start.shutil, "which", lambda name: "/opt/uv" if name == "uv" else None)
-    start.setup("")
+    start.setup([])
     assert [command[0] for command in machine.commands] == ["/opt/uv", "/opt/uv"]
     assert sys.executable in machine.commands[0]
 
 
-@pytest.mark.parametrize("first", ["", "dev"])
+@pytest.mark.parametrize("first", [[], ["dev"]])
 @pytest.mark.parametrize("command", ["setup", "lab"])
 @pytest.mark.skipif(os.name != "posix", reason="elsewhere JupyterLab is a child process")
 def test_a_second_start_starts_no_process(
-    start: ModuleType, machine: Machine, folder: Path, first: str, command: str
+    start: ModuleType, machine: Machine, folder: Path, first: list[str], command: str
 ) -> None:
     start.setup(first)
     said = watched(folder, *([] if command == "lab" else [command]))
@@ -78,20 +78,28 @@ def test_a_second_start_starts_no_process(
 
 
 def test_test_after_setup_adds_the_tools_once(start: ModuleType, machine: Machine) -> None:
-    for extra in ("", "dev", "dev", ""):
-        start.setup(extra)
+    for extras in ([], ["dev"], ["dev"], []):
+        start.setup(extras)
     assert [command[-1] for command in machine.installs if "-e" in command] == [".", ".[dev]"]
+
+
+def test_what_is_added_stays(start: ModuleType, machine: Machine) -> None:
+    """Studies after tests, then tests again: nothing is set up a second time."""
+    for extras in (["dev"], ["bench"], ["dev"], ["bench", "dev"]):
+        start.setup(extras)
+    targets = [command[-1] for command in machine.installs if "-e" in command]
+    assert targets == [".[dev]", ".[bench,dev]"]
 
 
 @pytest.mark.parametrize("name", ["pyproject.toml", "requirements.txt", "jupyter/overrides.json"])
 def test_what_changed_is_installed(
     start: ModuleType, machine: Machine, folder: Path, name: str
 ) -> None:
-    start.setup("")
+    start.setup([])
     with (folder / name).open("a", encoding="utf-8") as file:
         file.write("\n")
     before = len(machine.installs)
-    start.setup("")
+    start.setup([])
     assert len(machine.installs) == before + 1
 
 
@@ -111,10 +119,10 @@ def test_a_failed_set_up_is_done_again(
 def test_a_venv_whose_python_has_gone_is_made_anew(
     start: ModuleType, machine: Machine, folder: Path
 ) -> None:
-    start.setup("")
+    start.setup([])
     start.python_of_venv().unlink()
     (folder / ".venv" / "left-over").touch()
-    start.setup("")
+    start.setup([])
     assert sum("venv" in command for command in machine.commands) == 2
     assert not (folder / ".venv" / "left-over").exists()
 
@@ -122,10 +130,10 @@ def test_a_venv_whose_python_has_gone_is_made_anew(
 def test_a_moved_folder_is_set_up_anew(
     start: ModuleType, machine: Machine, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    start.setup("")
+    start.setup([])
     text = start.STAMP.read_text("utf-8").replace("mein", "dein")
     start.STAMP.write_text(text.replace('"wants": "', '"wants": "of another place '), "utf-8")
-    start.setup("")
+    start.setup([])
     assert sum("venv" in command for command in machine.commands) == 2
 
 
@@ -189,7 +197,7 @@ def test_a_disk_that_fills_up_while_python_writes(
 
     monkeypatch.setattr(start, "run", full)
     with pytest.raises(start.Stop, match="disk is full"):
-        start.setup("")
+        start.setup([])
 
 
 def test_no_network_for_real(folder: Path) -> None:
@@ -238,7 +246,7 @@ def test_a_pip_of_the_system_serves_when_ensurepip_is_missing(
     monkeypatch.setattr(
         start.importlib.util, "find_spec", lambda name: None if name == "ensurepip" else name
     )
-    start.setup("")
+    start.setup([])
     python = str(start.python_of_venv())
     assert machine.installs[-1][:5] == [sys.executable, "-m", "pip", "--python", python]
 
@@ -281,7 +289,7 @@ def test_tools_that_debian_does_not_give_stop_no_test(
     monkeypatch.setattr(start.shutil, "which", there.get)
     monkeypatch.setattr(start.os, "geteuid", lambda: 0)
     monkeypatch.setattr(start, "run", fail)
-    start.install_debian_tools()
+    start.install_debian_tools("test")
     said = capsys.readouterr().out
     assert "chromium" in said
     assert "skipped. There is no network." in said
