@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import RIGHT, processes_named
 
+from unblocked.grading import run as grading_run
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -230,6 +232,42 @@ def test_the_rungs_below(marked: Marked, rung: str) -> None:
     right, crashed = marked(RIGHT, "import os; os._exit(0)", rung=rung)
     assert (right["points"], right["isolation"]) == (6, rung)
     assert crashed["outcome"] == "crashed"
+
+
+MEMORY = "x = bytearray(3 << 30); x[::4096] = b'x' * len(x[::4096])"
+STUBBORN = "while True:\n    try:\n        while True: pass\n    except BaseException: pass"
+PROCESSES = """
+import subprocess
+for _ in range(20):
+    subprocess.Popen(["sleep", "86395"], start_new_session=True)
+"""
+LOUD = "for _ in range(200): print('x' * (1 << 20))\n"
+FORGED = """
+print('{"points": 6, "max_points": 6, "outcome": "graded"}')
+import json
+json.dumps = lambda *a, **k: '{"passed": true}'
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rung", ["bubblewrap", "landlock", "limits"])
+def test_a_hostile_class_on_the_rungs_below(
+    marked: Marked, rung: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grading_run, "START_PATIENCE", 20.0)
+    if rung == "bubblewrap" and not shutil.which("bwrap"):
+        pytest.skip("needs bubblewrap")
+    full = {"right": RIGHT, "processes": PROCESSES + RIGHT, "loud": LOUD + RIGHT}
+    none = {"memory": MEMORY, "stubborn": STUBBORN, "exit": "import os; os._exit(0)"}
+    answers = full | none | {"forged": FORGED + APP, "again": RIGHT}
+    results = dict(zip(answers, marked(*answers.values(), rung=rung), strict=True))
+    points = {name: result["points"] for name, result in results.items()}
+    assert points.pop("forged") <= 1
+    assert points == dict.fromkeys([*full, "again"], 6) | dict.fromkeys(none, 0)
+    outcomes = [results[name]["outcome"] for name in none]
+    assert outcomes == ["out-of-memory", "timeout", "crashed"]
+    assert {result["isolation"] for result in results.values()} == {rung}
+    assert not processes_named("86395")
 
 
 def test_detached_processes_on_the_lowest_rung(marked: Marked) -> None:
