@@ -61,9 +61,7 @@ async def asked(exam: Exam) -> AsyncIterator[Asked]:
         yield Asked(app, upstream, token)
 
 
-def expect_status(
-    app: App, reply: Reply, status: int, called: str, look: str = ""
-) -> None:
+def expect_status(app: App, reply: Reply, status: int, called: str, look: str = "") -> None:
     if reply.status != status:
         log = app.last_words()
         saw = f"{reply.status}" + (f"; the app's log says {log}" if log else "")
@@ -91,9 +89,7 @@ async def at_once(exam: Exam) -> str:
         )
         await it.app.turn()
         it.upstream.released.set()
-        expect_status(
-            it.app, (await it.app.answers([caller], called=called))[0], 200, called
-        )
+        expect_status(it.app, (await it.app.answers([caller], called=called))[0], 200, called)
     return "Five calls, one wait: the dashboard takes as long as its slowest part."
 
 
@@ -117,9 +113,7 @@ async def together(exam: Exam) -> str:
             )
         user = it.of("orders").query.get("user")
         if user != "ada":
-            raise Failed(
-                called="GET /dashboard/ada", saw=f"orders?user={user}", expected="ada"
-            )
+            raise Failed(called="GET /dashboard/ada", saw=f"orders?user={user}", expected="ada")
     return "Each part stands under its own name, whichever came first."
 
 
@@ -146,10 +140,7 @@ async def headers(exam: Exam) -> str:
         wanted = secrets.token_hex(6)
         reply = await it.app.get("/dashboard/ada", headers={"X-Request-ID": wanted})
         expect_headers(it, reply, wanted)
-        made = [
-            (await it.app.get("/dashboard/ada")).headers.get("x-request-id")
-            for _ in "12"
-        ]
+        made = [(await it.app.get("/dashboard/ada")).headers.get("x-request-id") for _ in "12"]
         if not all(made) or made[0] == made[1]:
             raise Failed(
                 called="GET /dashboard/ada, twice, without X-Request-ID",
@@ -158,9 +149,7 @@ async def headers(exam: Exam) -> str:
                 look="uuid.uuid4().hex",
             )
         expect_headers(it, None, str(made[1]))
-    return (
-        "One ID goes through all five calls and back: a slow dashboard can be traced."
-    )
+    return "One ID goes through all five calls and back: a slow dashboard can be traced."
 
 
 def expect_headers(it: Asked, reply: Reply | None, wanted: str) -> None:
@@ -189,11 +178,7 @@ async def odd_names(exam: Exam) -> str:
             expect_status(it.app, await it.app.get(f"/dashboard/{quoted}"), 200, called)
             path = it.of("user").path
             segments = path.split("/")
-            if (
-                len(segments) != 3
-                or unquote(segments[-1]) != name
-                or it.of("user").query
-            ):
+            if len(segments) != 3 or unquote(segments[-1]) != name or it.of("user").query:
                 raise Failed(
                     called=called,
                     saw=f"a call to {it.of('user').request.raw_path}",
@@ -224,9 +209,7 @@ async def unknown_user(exam: Exam) -> str:
 
         it.upstream.script = not_found
         reply = await it.app.get("/dashboard/nobody")
-        expect_status(
-            it.app, reply, 404, called, "the upstream's answer for the user decides"
-        )
+        expect_status(it.app, reply, 404, called, "the upstream's answer for the user decides")
     async with asked(exam) as it:
 
         async def all_fail(call: Call) -> None:
@@ -262,9 +245,7 @@ async def bad_gateway(exam: Exam) -> str:
             ("status", 401),
         ):
 
-            async def one_fails(
-                call: Call, name: str = name, status: int = status
-            ) -> None:
+            async def one_fails(call: Call, name: str = name, status: int = status) -> None:
                 await as_json(call, status if part(call) == name else 200)
 
             it.upstream.script = one_fails
@@ -285,9 +266,7 @@ async def bad_gateway(exam: Exam) -> str:
 async def one_client(exam: Exam) -> str:
     async with asked(exam) as it:
         for _ in range(6):
-            expect_status(
-                it.app, await it.app.get("/dashboard/ada"), 200, "GET /dashboard/ada"
-            )
+            expect_status(it.app, await it.app.get("/dashboard/ada"), 200, "GET /dashboard/ada")
         # An idle pool may still open a connection more when five calls reach for it together.
         if it.upstream.opened >= 4 * CALLS:
             raise Failed(
@@ -315,9 +294,7 @@ async def stops(exam: Exam) -> str:
         await it.app.until(
             lambda: it.app.process.threads() <= 1,
             called="shutdown",
-            saw=lambda: (
-                f"{it.app.process.threads() - 1} threads of the answer still run"
-            ),
+            saw=lambda: f"{it.app.process.threads() - 1} threads of the answer still run",
             expected="none",
         )
     return "Nothing of yours was left at the upstream."

@@ -10,11 +10,7 @@ MANY = 50
 async def expect_text(app: App, upstream: Upstream, called: str = "GET /") -> None:
     reply = await app.get()
     kind = reply.headers.get("content-type", "no content type")
-    if (
-        reply.status == 200
-        and reply.text == upstream.calls[-1].text
-        and "text/plain" in kind
-    ):
+    if reply.status == 200 and reply.text == upstream.calls[-1].text and "text/plain" in kind:
         return
     log = app.last_words()
     raise Failed(
@@ -52,9 +48,7 @@ async def none_before(exam: Exam) -> str:
             expected="none: the lifespan makes it",
             look="a client made at import belongs to nobody, and to no event loop yet",
         )
-    return (
-        "Importing the module opened nothing. Tests and tools can import it for free."
-    )
+    return "Importing the module opened nothing. Tests and tools can import it for free."
 
 
 @criterion("requests share one connection", points=2)
@@ -137,9 +131,7 @@ async def stops(exam: Exam) -> str:
             saw=lambda: f"{app.process.threads() - 1} threads of the answer still run",
             expected="none",
         )
-    return (
-        "The idle connection was closed by the lifespan, not by the end of the process."
-    )
+    return "The idle connection was closed by the lifespan, not by the end of the process."
 
 
 async def stop(app: App, upstream: Upstream) -> None:
@@ -159,8 +151,6 @@ async def again(exam: Exam) -> str:
         await expect_text(app, upstream)
         await stop(app, upstream)
         await app.start(load=False)
-        await expect_text(
-            app, upstream, "GET /, after the app was stopped and started again"
-        )
+        await expect_text(app, upstream, "GET /, after the app was stopped and started again")
         await stop(app, upstream)
     return "A lifespan that makes its client makes a new one each time. Tests rely on that."

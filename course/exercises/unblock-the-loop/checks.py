@@ -195,8 +195,8 @@ async def during_lookups(exam: Exam) -> str:
         await expect_others(made, "legacy", CROWD)
     return (
         "Sixty callers waited for the slow library, and nobody else did. Had they waited in "
-        "AnyIO's threads, they would have taken all forty, and every other `def` endpoint would have "
-        "stood still."
+        "AnyIO's threads, they would have taken all forty, and every other `def` endpoint would "
+        "have stood still."
     )
 
 
