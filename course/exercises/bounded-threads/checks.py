@@ -218,6 +218,7 @@ async def fetch_raises(exam: Exam) -> str:
         upstream.script = lambda call: call.reply("no", status=404)
         for _ in range(2):  # eleven failures by now: more than there are threads
             await expect_502(app, "GET /, all five calls raise")
+        await app.settle()  # the other four may still be on their way, to a failure
         upstream.script = lambda call: call.reply(call.text)
         called = "GET /, after requests that failed"
         await served(app, upstream, [app.call()], called)
