@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from unblocked.grading.exam import DOUBT
-from unblocked.grading.mark import Verdict, _Doubts
+from unblocked.grading.judging import Doubts, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -37,10 +37,10 @@ def _judged(*criteria: tuple[Verdict, ...]) -> tuple[list[Verdict], list[int]]:
     """The verdicts on criteria, judged one after the other, and how often each was looked at."""
 
     async def main() -> tuple[list[Verdict], list[int]]:
-        doubts, verdicts, counts = _Doubts(), list[Verdict](), list[int]()
+        doubts, verdicts, counts = Doubts(), list[Verdict](), list[int]()
         for looks in criteria:
             look, taken = _looks(*looks)
-            verdicts.append(await doubts.judged(look))
+            verdicts.append(await doubts.judged(look, look, asyncio.Event()))
             counts.append(len(taken))
         return verdicts, counts
 
@@ -76,6 +76,8 @@ def test_the_second_look_begins_while_the_first_still_waits_and_is_dropped_when_
             await second_began.wait()
             return PASSED
 
-        return await _Doubts().judged(look), said
+        doubtful = asyncio.Event()
+        DOUBT.set(doubtful.set)
+        return await Doubts().judged(look, look, doubtful), said
 
     assert asyncio.run(main()) == (PASSED, ["first", "dropped"])

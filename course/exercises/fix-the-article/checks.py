@@ -18,7 +18,7 @@ AS_PIECES = (
     "are there"
 )
 AS_JSON = "FastAPI turns what you return into JSON; a PlainTextResponse goes out as it is"
-LONG = "x" * (1 << 20)  # more than the system's own buffers hold: a body nobody reads is noticed
+LONG = b"x" * (1 << 20)  # more than the system's own buffers hold: a body nobody reads is noticed
 
 
 async def long_body(call: Call, upstream: Upstream) -> None:
@@ -102,7 +102,7 @@ async def serve_five(app: App, upstream: Upstream, callers: int = 1) -> list[Rep
     return await app.answers(calls, called=f"{callers} callers at once, GET /")
 
 
-@criterion("five calls at once", points=3)
+@criterion("five calls at once", points=3, fresh=False)
 async def five_at_once(exam: Exam) -> str:
     async with exam.serving() as (app, upstream):
         upstream.script = upstream.hold
@@ -118,126 +118,6 @@ async def five_at_once(exam: Exam) -> str:
         upstream.released.set()
         await app.answers([caller], called="GET /")
     return "Five calls were in flight together. The slowest one decides how long the caller waits."
-
-
-@criterion("the first 50 characters of each", points=2)
-async def lines(exam: Exam) -> str:
-    async with exam.serving() as (app, upstream):
-
-        async def pieces(call: Call) -> None:
-            await call.head()
-            for piece in in_pieces(call.text):
-                await call.send(piece)
-            await call.send(call.text[60:])
-            await call.finish()
-
-        upstream.script = pieces
-        expect_lines(app, (await serve_five(app, upstream))[0], upstream)
-        upstream.text_size = 31
-        reply = (await serve_five(app, upstream))[0]
-        expect_lines(app, reply, upstream, "GET /, again, short responses", since=CALLS)
-        if len(upstream.calls) != 2 * CALLS:
-            raise Failed(
-                called="GET /, twice",
-                saw=f"{len(upstream.calls)} upstream calls",
-                expected="five for each request",
-            )
-    return "Characters, not bytes; and a short response is taken whole."
-
-
-@criterion("ten callers share ten connections", points=3)
-async def ten_callers(exam: Exam) -> str:
-    async with exam.serving() as (app, upstream):
-
-        async def beginning(call: Call) -> None:
-            await upstream.released.wait()
-            await call.head()
-            for piece in in_pieces(call.text):
-                await call.send(piece)
-            await call.send(LONG)
-            await call.finish()
-
-        upstream.script = beginning
-        callers = app.call_many(10)
-        called = "ten callers at once, GET /, while the upstream holds its answers"
-        await app.until(
-            lambda: upstream.in_flight >= POOL,
-            called=called,
-            saw=lambda: held(upstream, POOL),
-            expected="ten upstream calls in flight",
-            look="one caller after the other gives five: no lock may surround the calls",
-            calls=callers,
-        )
-        await app.turn()
-        if upstream.peak_open > POOL:
-            raise Failed(
-                called=called,
-                saw=f"{upstream.peak_open} upstream connections",
-                expected="ten, for all callers together",
-                look="httpx.Limits(max_connections=10, max_keepalive_connections=5) on one shared "
-                "client",
-            )
-        upstream.released.set()
-        replies = await app.answers(callers, called=called, expected="all ten answered")
-        expect_lines_of_all(app, replies, upstream, called)
-    return (
-        "Fifty calls took turns on ten connections. A limit of ten is a decision: it is the most "
-        "this endpoint will ever have in flight, whatever the load."
-    )
-
-
-@criterion("callers do not starve each other", points=2)
-async def no_deadlock(exam: Exam) -> str:
-    async with exam.serving() as (app, upstream):
-        upstream.script = lambda call: long_body(call, upstream)
-        called = "ten callers at once, GET /, bodies held back after 60 characters"
-        replies = app.call_many(10)
-        for reply in await app.answers(
-            replies, called=called, expected="all ten answered: no call waits for another's body"
-        ):
-            expect_lines(app, reply, upstream, called)
-    return "Each task opened, read and closed its own stream: whoever waits for one holds none."
-
-
-@criterion("streams", points=2)
-async def streams(exam: Exam) -> str:
-    async with exam.serving() as (app, upstream):
-        upstream.script = lambda call: long_body(call, upstream)
-        called = "GET /, while the upstream keeps the rest of every body back"
-        calls = [app.call()]
-        replies = await app.answers(
-            calls, called=called, expected="an answer, made from what has arrived"
-        )
-        expect_lines(app, replies[0], upstream, called)
-        await app.let_go(
-            lambda: upstream.in_flight == 0,
-            called=called,
-            saw=lambda: f"{upstream.in_flight} upstream bodies still open after the answer",
-            expected="every stream closed once its 50 characters are read",
-            look="`async with client.stream(…)` closes; `send(stream=True)` needs `aclose()`",
-        )
-    return (
-        "A stream closed early costs its connection: nobody can use it again. For 50 characters "
-        "of a long body that is cheap, for short bodies reading to the end would be cheaper."
-    )
-
-
-@criterion("the loop stays free", points=1)
-async def loop_free(exam: Exam) -> str:
-    async with exam.serving() as (app, upstream):
-        upstream.script = upstream.hold
-        caller = app.call()
-        await app.until(
-            lambda: upstream.in_flight >= 1,
-            called="one caller, GET /",
-            saw=lambda: "no upstream call",
-            expected="an upstream call",
-            calls=[caller],
-        )
-        await app.turn()
-        upstream.released.set()
-        await app.answers([caller], called="GET /")
-    return "While the calls waited, the loop answered others."
 
 
 @criterion("no thread per call", points=1)
@@ -269,7 +149,127 @@ async def no_threads(exam: Exam) -> str:
     return "Five calls in flight, no thread each. A synchronous iterator in a response costs one."
 
 
-@criterion("an upstream that fails is a 502", points=1)
+@criterion("the first 50 characters of each", points=2, fresh=False)
+async def lines(exam: Exam) -> str:
+    async with exam.serving() as (app, upstream):
+
+        async def pieces(call: Call) -> None:
+            await call.head()
+            for piece in in_pieces(call.text):
+                await call.send(piece)
+            await call.send(call.text[60:])
+            await call.finish()
+
+        upstream.script = pieces
+        expect_lines(app, (await serve_five(app, upstream))[0], upstream)
+        upstream.text_size = 31
+        reply = (await serve_five(app, upstream))[0]
+        expect_lines(app, reply, upstream, "GET /, again, short responses", since=CALLS)
+        if len(upstream.calls) != 2 * CALLS:
+            raise Failed(
+                called="GET /, twice",
+                saw=f"{len(upstream.calls)} upstream calls",
+                expected="five for each request",
+            )
+    return "Characters, not bytes; and a short response is taken whole."
+
+
+@criterion("streams", points=2, fresh=False)
+async def streams(exam: Exam) -> str:
+    async with exam.serving() as (app, upstream):
+        upstream.script = lambda call: long_body(call, upstream)
+        called = "GET /, while the upstream keeps the rest of every body back"
+        calls = [app.call()]
+        replies = await app.answers(
+            calls, called=called, expected="an answer, made from what has arrived"
+        )
+        expect_lines(app, replies[0], upstream, called)
+        await app.let_go(
+            lambda: upstream.in_flight == 0,
+            called=called,
+            saw=lambda: f"{upstream.in_flight} upstream bodies still open after the answer",
+            expected="every stream closed once its 50 characters are read",
+            look="`async with client.stream(…)` closes; `send(stream=True)` needs `aclose()`",
+        )
+    return (
+        "A stream closed early costs its connection: nobody can use it again. For 50 characters "
+        "of a long body that is cheap, for short bodies reading to the end would be cheaper."
+    )
+
+
+@criterion("the loop stays free", points=1, fresh=False)
+async def loop_free(exam: Exam) -> str:
+    async with exam.serving() as (app, upstream):
+        upstream.script = upstream.hold
+        caller = app.call()
+        await app.until(
+            lambda: upstream.in_flight >= 1,
+            called="one caller, GET /",
+            saw=lambda: "no upstream call",
+            expected="an upstream call",
+            calls=[caller],
+        )
+        await app.turn()
+        upstream.released.set()
+        await app.answers([caller], called="GET /")
+    return "While the calls waited, the loop answered others."
+
+
+@criterion("ten callers share ten connections", points=3)
+async def ten_callers(exam: Exam) -> str:
+    async with exam.serving() as (app, upstream):
+
+        async def beginning(call: Call) -> None:
+            await upstream.released.wait()
+            await call.head()
+            for piece in in_pieces(call.text):
+                await call.send(piece)
+            await call.send(call.text[60:])
+            await call.finish()
+
+        upstream.script = beginning
+        callers = app.call_many(10)
+        called = "ten callers at once, GET /, while the upstream holds its answers"
+        await app.until(
+            lambda: upstream.in_flight >= POOL,
+            called=called,
+            saw=lambda: held(upstream, POOL),
+            expected="ten upstream calls in flight",
+            look="one caller after the other gives five: no lock may surround the calls",
+            calls=callers,
+        )
+        await app.turn()
+        if upstream.peak_open > POOL:
+            raise Failed(
+                called=called,
+                saw=f"{upstream.peak_open} upstream connections",
+                expected="ten, for all callers together",
+                look="httpx.Limits(max_connections=10, max_keepalive_connections=5) on one shared "
+                "client",
+            )
+        upstream.released.set()
+        replies = await app.answers(callers, called=called, expected="all ten answered")
+        expect_lines_of_all(app, replies, upstream, called)
+    return (
+        "Fifty calls took turns on ten connections. A limit of ten is a decision: it is the most "
+        "this endpoint will ever have in flight, whatever the load."
+    )
+
+
+@criterion("callers do not starve each other", points=2, fresh=False)
+async def no_deadlock(exam: Exam) -> str:
+    async with exam.serving() as (app, upstream):
+        upstream.script = lambda call: long_body(call, upstream)
+        called = "ten callers at once, GET /, bodies held back after 60 characters"
+        replies = app.call_many(10)
+        for reply in await app.answers(
+            replies, called=called, expected="all ten answered: no call waits for another's body"
+        ):
+            expect_lines(app, reply, upstream, called)
+    return "Each task opened, read and closed its own stream: whoever waits for one holds none."
+
+
+@criterion("an upstream that fails is a 502", points=1, fresh=False)
 async def upstream_fails(exam: Exam) -> str:
     async with exam.serving() as (app, upstream):
 
@@ -282,10 +282,8 @@ async def upstream_fails(exam: Exam) -> str:
         await expect_502(app, "GET /, the upstream answers 404")
         upstream.script = lambda call: call.reply(call.text)
         expect_lines(app, (await serve_five(app, upstream))[0], upstream, "GET /, after a failure")
-    async with exam.run() as app:
-        app.bind(URL=app.unreachable())
-        await app.start()
-        await expect_502(app, "GET /, the upstream cannot be reached")
+        async with upstream.away(app.process.blank_socket()):
+            await expect_502(app, "GET /, the upstream cannot be reached")
     return "Bad gateway: it says that the fault is behind you."
 
 
@@ -301,7 +299,7 @@ async def expect_502(app: App, called: str) -> None:
         )
 
 
-@criterion("lets go when one call fails", points=1)
+@criterion("lets go when one call fails", points=1, fresh=False)
 async def lets_go_on_failure(exam: Exam) -> str:
     async with exam.serving() as (app, upstream):
 
@@ -312,7 +310,8 @@ async def lets_go_on_failure(exam: Exam) -> str:
             await call.head(500 if fails else 200)
             await call.send("a few")
             await upstream.released.wait()
-            await call.send(call.text + LONG)
+            await call.send(call.text)
+            await call.send(LONG)
             await call.finish()
 
         upstream.script = one_fails
@@ -345,7 +344,7 @@ async def expect_let_go(app: App, upstream: Upstream, called: str) -> None:
     )
 
 
-@criterion("lets go when the caller leaves", points=1)
+@criterion("lets go when the caller leaves", points=1, fresh=False)
 async def caller_leaves(exam: Exam) -> str:
     async with exam.serving() as (app, upstream):
 
@@ -380,7 +379,7 @@ async def caller_leaves(exam: Exam) -> str:
     )
 
 
-@criterion("the lifespan can be entered", points=1)
+@criterion("the lifespan can be entered", points=1, fresh=False)
 async def lifespan(exam: Exam) -> str:
     async with exam.serving() as (app, _):
         seen = await app.inside("lifespan")
@@ -394,7 +393,7 @@ async def lifespan(exam: Exam) -> str:
     return "The documented way: @asynccontextmanager around the lifespan."
 
 
-@criterion("timeouts are as asked", points=1)
+@criterion("timeouts are as asked", points=1, fresh=False)
 async def timeouts(exam: Exam) -> str:
     async with exam.serving() as (app, _):
         await app.get()
@@ -410,7 +409,7 @@ async def timeouts(exam: Exam) -> str:
     return "Five seconds to connect, write or wait for a connection, fifteen between two reads."
 
 
-@criterion("starts and stops cleanly", points=1)
+@criterion("starts and stops cleanly", points=1, fresh=False)
 async def stops_cleanly(exam: Exam) -> str:
     async with exam.serving() as (app, upstream):
         upstream.text_size = 40  # read whole: its connection stays, idle, to be closed

@@ -13,7 +13,8 @@ from unblocked.grading import answer, marks
 if TYPE_CHECKING:
     import argparse
 
-    from unblocked.grading.mark import Exercise, Result, Verdict
+    from unblocked.grading.judging import Verdict
+    from unblocked.grading.mark import Exercise, Result
 
 
 def check(args: argparse.Namespace) -> int:

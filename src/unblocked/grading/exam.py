@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 from yarl import URL as Url
 
-from unblocked.grading import processes
+from unblocked.grading import isolation, processes
 from unblocked.grading.sandbox import AnswerError, AnswerRun, Gone
 from unblocked.grading.upstream import Call, Upstream, at_once
 
@@ -36,15 +36,13 @@ if TYPE_CHECKING:
     )
 
     from unblocked.grading.sandbox import Nursery
-    from unblocked.grading.slots import Slots
+    from unblocked.grading.slots import Slot
 
 TICK = 0.05
 QUIET_TICKS = 60
 """Ticks without an event, and with the answer asleep, after which a wait is given up."""
-DOUBTFUL_TICKS = 20
-"""Quiet ticks after which the wait is likely to be given up."""
 IDLE_TICKS = 4
-"""Quiet ticks after which a waiting run lets another one work."""
+"""Quiet ticks after which a waiting run lets another one work, and is in doubt."""
 STARVED = 1.0
 """Seconds late for a tick: the machine was too busy for anything seen since to be trusted."""
 KEPT_WAITING = 2.0
@@ -89,11 +87,20 @@ class Criterion:
     name: str
     points: int
     judge: Callable[[Exam], Awaitable[str]]
+    fresh: bool = True
+    """Whether it is judged in a process that has served nobody before."""
 
 
-def criterion(name: str, points: int) -> Callable[[Callable[[Exam], Awaitable[str]]], Criterion]:
-    """Make an async function of a room's `checks.py` a criterion."""
-    return lambda judge: Criterion(name, points, judge)
+def criterion(
+    name: str, points: int, *, fresh: bool = True
+) -> Callable[[Callable[[Exam], Awaitable[str]]], Criterion]:
+    """Make an async function of a room's `checks.py` a criterion.
+
+    One that is not `fresh` is first tried in a process that other criteria have left in order. Only
+    a pass counts there: what fails is judged by a process of its own. So `fresh` may be False
+    where nothing that an app keeps between requests could make a wrong answer pass.
+    """
+    return lambda judge: Criterion(name, points, judge, fresh)
 
 
 @dataclass(frozen=True)
@@ -134,14 +141,18 @@ class Exam:
         self.out_of_memory = False
         self.starved = False
         """The machine was too busy to judge by: what failed is worth a second look."""
+        self.patience = QUIET_TICKS
+        """Quiet ticks after which a wait is given up."""
         self.allowance = _Allowance()
+        self.first_load = FirstLoad()
 
     @contextlib.asynccontextmanager
     async def run(self) -> AsyncIterator[App]:
         """A fresh process for the answer; nothing is executed before `App.load` or `start`."""
         run = self.nursery.run(self.source, self.given, self.inside, {})
-        async with self.nursery.slots.taken(), run, contextlib.AsyncExitStack() as stack:
-            app = App(run, stack, self.nursery.slots, self.allowance)
+        taken = self.nursery.slots.taken()
+        async with taken as slot, run, contextlib.AsyncExitStack() as stack:
+            app = App(run, stack, self, slot)
             try:
                 yield app
             finally:
@@ -159,6 +170,34 @@ class Exam:
             app.bind(URL=f"{upstream.url}/quote", **bindings)
             await app.start()
             yield app, upstream
+
+
+@dataclass
+class FirstLoad:
+    """How the first run of an answer executed it: one that cannot be executed is told so once."""
+
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    outcome: str = "graded"
+    reason: str = ""
+
+    def failed(self, process: AnswerRun, error: Exception) -> None:
+        """Keep why, when it is the first."""
+        if not self.over.is_set():
+            self.outcome, self.reason = _why_not_executed(process, error)
+        self.over.set()
+
+
+def _why_not_executed(process: AnswerRun, error: Exception) -> tuple[str, str]:
+    if isinstance(error, AnswerError):
+        memory = str(error).startswith("MemoryError")
+        return ("out-of-memory" if memory else "crashed"), f"Your code raised {error}"
+    if isinstance(error, TimeoutError):
+        return "timeout", "Your code did not come to its end when it was executed."
+    if process.killed_for_memory:
+        return "out-of-memory", "Your code took more than 1 GiB of memory and was stopped."
+    if processes.cpu_seconds(process.pid) >= isolation.STANDARD["cpu"] - 1:
+        return "timeout", "Your code computed without end when it was executed, and was stopped."
+    return "crashed", "Your code ended its own process when it was executed."
 
 
 class _Allowance:
@@ -182,24 +221,23 @@ class _Allowance:
 class _Patience:
     """Counts quiet ticks, and lends the run's slot to others while it only waits."""
 
-    def __init__(self, slots: Slots, allowance: _Allowance) -> None:
-        self.slots, self.allowance = slots, allowance
+    def __init__(self, exam: Exam, slot: Slot) -> None:
+        self.slot, self.allowance = slot, exam.allowance
+        self.most_quiet = exam.patience
         self.begun = time.monotonic()
         self.quiet = self.ticks = 0
-        self.lent = False
 
-    def tick(self, *, quiet: bool) -> None:
+    def tick(self, *, moved: bool, asleep: bool) -> None:
+        """Count a tick; one at which the answer wants the CPU is no quiet one, and no event."""
         self.ticks += 1
-        self.quiet = self.quiet + 1 if quiet else 0
-        if self.quiet == DOUBTFUL_TICKS:
+        self.quiet = 0 if moved else self.quiet + asleep
+        if self.quiet == IDLE_TICKS and not self.over:
             DOUBT.get(lambda: None)()
-        if self.quiet == IDLE_TICKS and not self.lent:
-            self.slots.release()
-            self.lent = True
+            self.slot.lend()
 
     @property
     def over(self) -> bool:
-        return self.quiet >= QUIET_TICKS or self.ticks >= MOST_TICKS or self.spent
+        return self.quiet >= self.most_quiet or self.ticks >= MOST_TICKS or self.spent
 
     @property
     def spent(self) -> bool:
@@ -207,10 +245,9 @@ class _Patience:
         return self.allowance.gone(self.begun)
 
     async def end(self) -> None:
-        if self.quiet < QUIET_TICKS:
+        if self.quiet < self.most_quiet:
             self.allowance.left -= time.monotonic() - self.begun
-        if self.lent:
-            await self.slots.acquire()
+        await self.slot.take_back()
 
 
 @dataclass
@@ -219,27 +256,34 @@ class App:
 
     process: AnswerRun
     stack: contextlib.AsyncExitStack
-    slots: Slots
-    allowance: _Allowance
+    exam: Exam
+    slot: Slot
     starved: bool = False
+    stopped: bool = False
+    """Whether it was told to stop serving."""
     tasks: list[asyncio.Task[Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._moved = asyncio.Event()
         self.process.pulse = self._moved.set
-        self.stack.push_async_callback(self._cancel_callers)
+        self.stack.push_async_callback(self._end_callers)
         self.receive_buffer: int | None = None
         """Bytes that the system may keep for a caller that does not read."""
-        self._session: aiohttp.ClientSession | None = None
+        self._sessions: dict[bool, aiohttp.ClientSession] = {}
         self._sent = 0
         self.port = 0
 
-    async def _cancel_callers(self) -> None:
+    async def send_away(self) -> None:
+        """Let all callers leave that are still there."""
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
-        if self._session:
-            await self._session.close()
+        self.tasks.clear()
+
+    async def _end_callers(self) -> None:
+        await self.send_away()
+        for session in self._sessions.values():
+            await session.close()
 
     # --- before and after ----------------------------------------------------------------------
 
@@ -250,14 +294,14 @@ class App:
         text_size: int = 400,
         send_buffer: int = 64 << 10,
     ) -> Upstream:
-        """A new upstream within the answer's reach.
-
-        Its responses have `text_size` characters. Its `send_buffer` (bytes) is small, so that a
-        body that nobody reads stays with the upstream instead of vanishing into the system.
-        """
-        sock = self.process.blank_socket()
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
-        made = Upstream(sock, script, self._moved.set, text_size=text_size)
+        """A new upstream within the answer's reach; its responses have `text_size` characters."""
+        made = Upstream(
+            self.process.blank_socket(),
+            script,
+            self._moved.set,
+            text_size=text_size,
+            send_buffer=send_buffer,
+        )
         return await self.stack.enter_async_context(made)
 
     def unreachable(self) -> str:
@@ -273,8 +317,14 @@ class App:
 
     async def load(self) -> None:
         """Execute the answer; raises `AnswerError`, `Gone` or `TimeoutError`."""
-        with self.allowance.charged():
-            await self.process.load(max(1.0, self.allowance.left))
+        allowance = self.exam.allowance
+        try:
+            with allowance.charged():
+                await self.process.load(max(1.0, allowance.left))
+        except (AnswerError, Gone, TimeoutError) as error:
+            self.exam.first_load.failed(self.process, error)
+            raise
+        self.exam.first_load.over.set()
 
     async def start(self, *, load: bool = True) -> None:
         """Execute the answer (unless told not to) and start its app with uvicorn."""
@@ -289,6 +339,7 @@ class App:
         Raises:
             Failed: the shutdown does not end, or raises.
         """
+        self.stopped = True
         message = await self._ordered(self.process.order("stop"), "the app to shut down")
         if not message["value"]:
             raise Failed(
@@ -326,14 +377,13 @@ class App:
         Raises:
             Failed: one of `calls` ended too early, or all is quiet and it still does not hold.
         """
-        patience = _Patience(self.slots, self.allowance)
+        patience = _Patience(self.exam, self.slot)
         try:
             while not condition() and not patience.over and not self.process.gone.is_set():
                 for call in calls:
                     if call.done():
                         await self._too_early(call, called, expected, look)
-                moved = await self._tick()
-                patience.tick(quiet=not moved and self.process.asleep())
+                patience.tick(moved=await self._tick(), asleep=self.process.asleep())
         finally:
             await patience.end()
         if condition():
@@ -386,7 +436,9 @@ class App:
             Failed: the loop is blocked.
         """
         for _ in range(times):
-            await self.get(f"/{secrets.token_hex(6)}", expected="an answer: the loop is free")
+            await self.get(
+                f"/{secrets.token_hex(6)}", keep_alive=True, expected="an answer: the loop is free"
+            )
 
     async def let_go(self, condition: Callable[[], bool], **told: Any) -> None:
         """Wait, as `until` does, until connections are let go, by an app that goes on serving.
@@ -420,21 +472,22 @@ class App:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.receive_buffer)
         return sock
 
-    @property
-    def session(self) -> aiohttp.ClientSession:
-        """The callers' HTTP client: a connection each, no limits, bodies as they were sent."""
-        if self._session is None:
-            connector = aiohttp.TCPConnector(limit=0, force_close=True, socket_factory=self._blank)
+    def _session(self, *, keep_alive: bool) -> aiohttp.ClientSession:
+        """An HTTP client of callers, without limits, bodies as they were sent."""
+        if keep_alive not in self._sessions:
+            connector = aiohttp.TCPConnector(
+                limit=0, force_close=not keep_alive, socket_factory=self._blank
+            )
             trace = aiohttp.TraceConfig()
             trace.on_request_headers_sent.append(self._note_sent)
-            self._session = aiohttp.ClientSession(
+            self._sessions[keep_alive] = aiohttp.ClientSession(
                 connector=connector,
                 trace_configs=[trace],
                 auto_decompress=False,
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
-        return self._session
+        return self._sessions[keep_alive]
 
     async def _note_sent(self, *_: object) -> None:
         self._sent += 1
@@ -443,8 +496,9 @@ class App:
     def open(self, path: str = "/", **kwargs: Any) -> Any:
         """A caller who reads as it likes: aiohttp's request context, for `async with`."""
         method = kwargs.pop("method", "GET")
+        session = self._session(keep_alive=kwargs.pop("keep_alive", False))
         url = Url(f"http://127.0.0.1:{self.port}{path}", encoded=True)
-        return self.session.request(method, url, allow_redirects=False, **kwargs)
+        return session.request(method, url, allow_redirects=False, **kwargs)
 
     def call(self, path: str = "/", **kwargs: Any) -> asyncio.Task[Reply]:
         """A caller on its way."""

@@ -44,7 +44,7 @@ def lifespan() -> str:
 
 def clients() -> list[dict[str, Any]]:
     """The HTTPX clients that exist: kind, closed or not, and timeouts in seconds."""
-    found = [o for o in gc.get_objects() if isinstance(o, httpx.AsyncClient | httpx.Client)]
+    found = [o for o in gc.get_objects() if isinstance(o, (httpx.AsyncClient, httpx.Client))]
     return [
         {"kind": type(c).__name__, "closed": c.is_closed, "timeout": c.timeout.as_dict()}
         for c in found

@@ -19,7 +19,9 @@ class Rank(IntEnum):
 
     BEGUN = 0
     SECOND_LOOK = 1
-    NEW = 2
+    FAILING = 2
+    """More of an answer that has failed something: it will wait, so the sooner the better."""
+    NEW = 3
 
 
 RANK: ContextVar[Rank] = ContextVar("rank", default=Rank.NEW)
@@ -62,11 +64,31 @@ class Slots:
         self._free += 1
 
     @contextlib.asynccontextmanager
-    async def taken(self) -> AsyncIterator[None]:
+    async def taken(self) -> AsyncIterator[Slot]:
         """A slot for the time of the block, in the turn of the task's `RANK`."""
         await self.acquire(RANK.get())
         RANK.set(Rank.BEGUN)
+        slot = Slot(self)
         try:
-            yield
+            yield slot
         finally:
-            self.release()
+            slot.lend()
+
+
+class Slot:
+    """What a run holds while it works."""
+
+    def __init__(self, slots: Slots) -> None:
+        self.slots, self.held = slots, True
+
+    def lend(self) -> None:
+        """Let another run work, if it is not lent already."""
+        if self.held:
+            self.held = False
+            self.slots.release()
+
+    async def take_back(self) -> None:
+        """Have it again, if it is lent."""
+        if not self.held:
+            await self.slots.acquire()
+            self.held = True

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import random
 import secrets
+import socket
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -18,8 +20,7 @@ from aiohttp import web
 from unblocked.rig.origin import Origin
 
 if TYPE_CHECKING:
-    import socket
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 _LETTERS = "abcdefghjkmnpqrstuvwxyzäéñøßščžΩλЖя漢字日本語😀🚲🌍"
 
@@ -37,10 +38,14 @@ _TURNS_OF_AN_ACCEPT = 5
 """Turns of the loop until a connection that was just accepted has been made and dropped."""
 
 
+_FILLER = "".join(random.choices(_LETTERS, k=1000))
+
+
 def secret_text(size: int) -> str:
     """`size` characters that begin with a secret, many of them of several bytes, no newline."""
-    token = secrets.token_hex(8)
-    return (token + "".join(random.choices(_LETTERS, k=max(0, size - 16))))[:size]
+    begin = random.randrange(len(_FILLER))
+    filler = _FILLER[begin:] + _FILLER * (size // len(_FILLER) + 1)
+    return (secrets.token_hex(8) + filler)[:size]
 
 
 class Call:
@@ -96,7 +101,9 @@ class Upstream:
     """An HTTP server on `sock` that hands each call to `script`.
 
     `in_flight` counts calls whose script has not ended: those being held, and those whose body the
-    other side does not take. A script is cancelled when the other side drops the connection.
+    other side does not take. A script is cancelled when the other side drops the connection. The
+    `send_buffer` (bytes) is small, so that a body that nobody reads stays with the upstream instead
+    of vanishing into the system.
     """
 
     def __init__(
@@ -106,33 +113,59 @@ class Upstream:
         changed: Callable[[], None],
         *,
         text_size: int = 400,
+        send_buffer: int = 64 << 10,
     ) -> None:
         self.sock = sock
-        self.script = script
         self.changed = changed
-        self.text_size = text_size
-        self.calls: list[Call] = []
+        self.send_buffer = send_buffer
         self.live: set[Call] = set()
+        self.port = 0
+        self.url = ""
+        self.origin = Origin(self._answer, most_open=MOST_OPEN)
+        self._arrival = asyncio.Event()
+        self.begin(script, text_size=text_size)
+
+    def begin(self, script: Callable[[Call], Awaitable[None]], *, text_size: int = 400) -> None:
+        """Follow this script from now on, and count anew; connections stay as they are."""
+        self.script, self.text_size = script, text_size
+        self.calls: list[Call] = []
         self.peak = 0
         self.peak_open = 0
         """The most connections open at one time."""
         self.released = asyncio.Event()
         """For scripts that hold until the check says go."""
-        self.url = ""
-        self._arrival = asyncio.Event()
         self._bytes = 0
+        self._opened_before = self.origin.opened
 
     async def __aenter__(self) -> Upstream:
-        self.sock.bind(("127.0.0.1", 0))
-        self.port: int = self.sock.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.origin = Origin(self._answer, most_open=MOST_OPEN)
-        loop = asyncio.get_running_loop()
-        self.server = await loop.create_server(
-            self.origin, sock=self.sock, backlog=ACCEPTED_AT_ONCE
-        )
-        self.sock.listen(500)
+        await self._listen(self.sock)
         return self
+
+    async def _listen(self, sock: socket.socket) -> None:
+        if os.name == "posix":  # what is left of dropped connections would hold the port
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self.send_buffer)
+        sock.bind(("127.0.0.1", self.port))
+        self.port = sock.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        loop = asyncio.get_running_loop()
+        self.server = await loop.create_server(self.origin, sock=sock, backlog=ACCEPTED_AT_ONCE)
+        sock.listen(500)
+
+    @contextlib.asynccontextmanager
+    async def away(self, sock: socket.socket) -> AsyncIterator[None]:
+        """Cannot be reached meanwhile: all connections are dropped, nobody listens.
+
+        Afterwards it listens at the same port again, on `sock`, a blank one of the same network.
+        """
+        self.server.close()
+        self.origin.drop_all()
+        while self.origin.open:  # noqa: ASYNC110 - they end within a turn or two
+            await asyncio.sleep(0)
+        try:
+            yield
+        finally:
+            await self._listen(sock)
 
     async def __aexit__(self, *_: object) -> None:
         self.server.close()
@@ -189,8 +222,8 @@ class Upstream:
 
     @property
     def opened(self) -> int:
-        """Connections ever opened."""
-        return self.origin.opened
+        """Connections opened since it began with its script."""
+        return self.origin.opened - self._opened_before
 
     async def hold(self, call: Call) -> None:
         """A script: hold the call until released, then reply with its text."""

@@ -1,0 +1,233 @@
+"""Judge an answer by all criteria: side by side, in as few processes as they can share."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from unblocked.grading.exam import DOUBT, AnswerError, Criterion, Exam, Failed, Gone
+from unblocked.grading.shared import SharedExam
+from unblocked.grading.slots import RANK, Rank
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
+
+LONGEST = 2000
+"""Characters of a criterion's message."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How one criterion went."""
+
+    name: str
+    passed: bool
+    points: int
+    max_points: int
+    message: str
+    waited: bool = False
+    """It failed because nothing happened any more, not because something wrong was seen."""
+
+    @classmethod
+    def on(cls, criterion: Criterion, passed: bool, message: str) -> Verdict:
+        """The verdict on a criterion: all its points, or none."""
+        points = criterion.points if passed else 0
+        return cls(criterion.name, passed, points, criterion.points, plain(message))
+
+    def as_dict(self) -> dict[str, Any]:
+        """As it stands in a result."""
+        return {name: value for name, value in asdict(self).items() if name != "waited"}
+
+
+def plain(text: str) -> str:
+    """Text that is safe to print and to write: an answer may have had its hand in it.
+
+    Control characters could steer a terminal, lone surrogates are no UTF-8.
+    """
+    shown = (
+        c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text[:LONGEST]
+    )
+    return "".join(shown)
+
+
+class Judging:
+    """The criteria of one answer, each judged until its verdict is certain.
+
+    What failed while the machine was too busy is judged again, alone. With `second_look`, a
+    criterion at which patience runs out gets one beside it, until one such failure is confirmed.
+    """
+
+    def __init__(
+        self,
+        criteria: Sequence[Criterion],
+        exam: Exam,
+        on_verdict: Callable[[Verdict], None],
+        *,
+        second_look: bool,
+    ) -> None:
+        self.criteria, self.exam, self.on_verdict = criteria, exam, on_verdict
+        self.doubts = Doubts() if second_look else None
+        self._verdicts: dict[Criterion, Verdict] = {}
+
+    async def verdicts(self) -> list[Verdict]:
+        """All verdicts; only those there are when the answer cannot even be executed."""
+        first, *others = _sequences(self.criteria)
+        async with asyncio.TaskGroup() as self.group:
+            judged = self._begin(first, Rank.NEW)
+            executed = self.group.create_task(self.exam.first_load.over.wait())
+            await asyncio.wait([judged, executed], return_when=asyncio.FIRST_COMPLETED)
+            executed.cancel()
+            for sequence in others:
+                self._begin(sequence, Rank.NEW)
+        if self.exam.starved:
+            await self._look_again()
+        return [self._verdicts[c] for c in self.criteria if c in self._verdicts]
+
+    def _begin(self, criteria: Sequence[Criterion], rank: Rank) -> asyncio.Task[None]:
+        return self.group.create_task(self._in_sequence(criteria, rank))
+
+    async def _in_sequence(self, criteria: Sequence[Criterion], rank: Rank) -> None:
+        """Judge criteria in one process, until one does not pass: the rest get another."""
+        RANK.set(rank)
+        if self.exam.first_load.reason:
+            return
+        head, *rest = criteria
+        if not rest:
+            await self._judged(head, partial(_judge, head, self.exam), asyncio.Event())
+            return
+        shared = SharedExam(self.exam)
+        async with shared:
+            passed = await self._first(head, rest, shared)
+            if passed:
+                await self._followers(rest, shared)
+        self.exam.starved |= shared.starved
+        self.exam.out_of_memory |= shared.out_of_memory and not passed
+
+    async def _first(self, head: Criterion, rest: Sequence[Criterion], shared: SharedExam) -> bool:
+        """Judge the first one; whether the rest may follow it, and has not begun elsewhere."""
+        doubtful = asyncio.Event()
+        look = partial(_first_look, head, shared)
+        judged = self.group.create_task(self._judged(head, look, doubtful))
+        doubted = self.group.create_task(doubtful.wait())
+        await asyncio.wait([judged, doubted], return_when=asyncio.FIRST_COMPLETED)
+        follow = not doubtful.is_set() and (await judged).passed
+        doubted.cancel()
+        if not follow:
+            self._begin(rest, Rank.FAILING)
+        await judged
+        return follow
+
+    async def _judged(
+        self,
+        criterion: Criterion,
+        look: Callable[[], Coroutine[Any, Any, Verdict]],
+        doubtful: asyncio.Event,
+    ) -> Verdict:
+        DOUBT.set(doubtful.set)
+        again = partial(_judge, criterion, self.exam)
+        verdict = await (self.doubts.judged(look, again, doubtful) if self.doubts else look())
+        self._give(criterion, verdict)
+        return verdict
+
+    async def _followers(self, criteria: Sequence[Criterion], shared: SharedExam) -> None:
+        for number, criterion in enumerate(criteria, start=1):
+            shared.follow()
+            verdict = await _judge(criterion, shared)
+            if verdict.passed:
+                self._give(criterion, verdict)
+                continue
+            for others in ([criterion], criteria[number:]):
+                if others:
+                    self._begin(others, Rank.FAILING)
+            return
+
+    def _give(self, criterion: Criterion, verdict: Verdict) -> None:
+        if not self.exam.first_load.reason:
+            self._verdicts[criterion] = verdict
+            self.on_verdict(verdict)
+
+    async def _look_again(self) -> None:
+        """Judge again, one at a time, what failed for want of CPU, until one is confirmed."""
+        for criterion, verdict in list(self._verdicts.items()):
+            if verdict.passed:
+                continue
+            self.exam.starved = False
+            again = await _judge(criterion, self.exam)
+            self._give(criterion, again)
+            if not again.passed and not self.exam.starved:
+                break
+
+
+def _sequences(criteria: Sequence[Criterion]) -> list[list[Criterion]]:
+    """Those that may share a process behind the first that needs a fresh one; the others alone."""
+    fresh = [c for c in criteria if c.fresh]
+    shared = [c for c in criteria if not c.fresh]
+    alone = [[c] for c in fresh[1:]]
+    return [[*fresh[:1], *shared], *alone]
+
+
+class Doubts:
+    """Second looks at criteria where patience runs out: one at a time, until one is confirmed.
+
+    A second look begins when the first has waited for a while, as that costs no time of its own.
+    """
+
+    def __init__(self) -> None:
+        self.turn, self.confirmed = asyncio.Lock(), False
+
+    async def judged(
+        self,
+        look: Callable[[], Coroutine[Any, Any, Verdict]],
+        again: Callable[[], Awaitable[Verdict]],
+        doubtful: asyncio.Event,
+    ) -> Verdict:
+        """The verdict; `doubtful` is set when the first look has waited for a while."""
+        first = asyncio.create_task(look())
+        second = asyncio.create_task(self._second(doubtful, first, again))
+        try:
+            verdict = await first
+            if not verdict.waited:
+                return verdict
+            doubtful.set()
+            return await second
+        finally:
+            for task in (first, second):
+                task.cancel()
+            await asyncio.gather(first, second, return_exceptions=True)
+
+    async def _second(
+        self,
+        doubtful: asyncio.Event,
+        first: asyncio.Task[Verdict],
+        look: Callable[[], Awaitable[Verdict]],
+    ) -> Verdict:
+        await doubtful.wait()
+        async with self.turn:
+            if self.confirmed:
+                return await first
+            RANK.set(Rank.SECOND_LOOK)
+            again = await look()
+            self.confirmed = not again.passed and not (await first).passed
+            return again
+
+
+async def _first_look(criterion: Criterion, shared: SharedExam) -> Verdict:
+    verdict = await _judge(criterion, shared)
+    if not verdict.passed:
+        await shared.end()  # its slot is needed for the second look
+    return verdict
+
+
+async def _judge(criterion: Criterion, exam: Exam) -> Verdict:
+    try:
+        return Verdict.on(criterion, True, await criterion.judge(exam))
+    except Failed as failure:
+        return replace(Verdict.on(criterion, False, str(failure)), waited=failure.waited)
+    except AnswerError as error:
+        return Verdict.on(criterion, False, f"Your app did not start: {str(error).rstrip(': ')}")
+    except Gone as gone:
+        return Verdict.on(criterion, False, f"Your app's process ended. {gone}".strip())
+    except Exception as error:  # a reply that is no HTTP, a connection reset: the answer's doing
+        return Verdict.on(criterion, False, f"Your app could not be called: {error!r}"[:400])

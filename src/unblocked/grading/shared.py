@@ -1,0 +1,92 @@
+"""One process of an answer for several criteria, as long as each leaves it in order."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from unblocked.grading.exam import IDLE_TICKS, App, Exam
+from unblocked.grading.upstream import at_once
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from types import TracebackType
+    from typing import Self
+
+    from unblocked.grading.upstream import Call, Upstream
+
+
+class SharedExam(Exam):
+    """An exam whose `serving` gives each criterion the same app. Use with `async with`.
+
+    A criterion that wants to be served a second time gets a new one.
+    """
+
+    def __init__(self, exam: Exam) -> None:
+        super().__init__(exam.nursery, exam.source, exam.given, exam.inside)
+        self.allowance, self.first_load = exam.allowance, exam.first_load
+        self._kept = contextlib.AsyncExitStack()
+        self._served: tuple[App, Upstream] | None = None
+        self._bindings: dict[str, Any] = {}
+        self._offered = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.end()
+
+    def follow(self) -> None:
+        """Another criterion comes: waits are given up early now, as what fails says nothing yet."""
+        self.patience = IDLE_TICKS
+        self._offered = True
+
+    @contextlib.asynccontextmanager
+    async def run(self) -> AsyncIterator[App]:
+        """A process of its own, without the shared one: two could wait for each other's slot."""
+        await self.end()
+        async with super().run() as app:
+            yield app
+
+    @contextlib.asynccontextmanager
+    async def serving(
+        self, script: Callable[[Call], Awaitable[None]] = at_once, **bindings: Any
+    ) -> AsyncIterator[tuple[App, Upstream]]:
+        """The app that others were served by, as if it had just been started, or a new one."""
+        served = self._offer(bindings)
+        if served:
+            await _tidy(*served)
+            served[1].begin(script)
+        else:
+            await self.end()
+            served = await self._kept.enter_async_context(super().serving(script, **bindings))
+            self._served, self._bindings = served, bindings
+        yield served
+
+    def _offer(self, bindings: dict[str, Any]) -> tuple[App, Upstream] | None:
+        """The app that is there, once for each criterion, if it can serve."""
+        offered, self._offered = self._offered, False
+        if self._served is None or self._served[0].stopped or bindings != self._bindings:
+            return None
+        return self._served if offered else None
+
+    async def end(self) -> None:
+        """End the shared process, if there is one."""
+        if self._served:
+            self._served = None
+            await self._kept.aclose()
+
+
+async def _tidy(app: App, upstream: Upstream) -> None:
+    """Wait until nothing of the last criterion is left; raises `Failed` when something is."""
+    await app.send_away()
+    await app.until(
+        lambda: upstream.in_flight == 0,
+        called="what was called before",
+        expected="no call in flight",
+    )

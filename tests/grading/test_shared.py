@@ -1,0 +1,181 @@
+"""Criteria share a process of the answer as long as that can change no verdict."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from conftest import RIGHT
+
+from unblocked.grading.exam import AnswerError, Criterion, Exam, Failed, criterion
+from unblocked.grading.judging import Judging, Verdict
+from unblocked.grading.sandbox import Nursery
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+COUNTS = (
+    RIGHT.replace("async def root():", "async def root():\n    SEEN.append(1)") + "\nSEEN = []\n"
+)
+FAILS_LATER = COUNTS.replace("    return (", "    1 / (len(SEEN) < 2)\n    return (")
+FAILS_AT_FIRST = COUNTS.replace("    return (", "    1 / (len(SEEN) > 1)\n    return (")
+KEEPS_A_CALL = RIGHT.replace(
+    "    return (",
+    "    import asyncio; KEPT.append(asyncio.create_task(app.state.client.get(URL)))\n    return (",
+).replace("app =", "KEPT = []\napp =", 1)
+
+
+class CountingNursery(Nursery):
+    """A nursery that counts the processes of answers."""
+
+    runs = 0
+
+    def run(self, *answer: Any) -> Any:
+        self.runs += 1
+        return super().run(*answer)
+
+
+def passing_on(name: str, *, fresh: bool = False) -> Criterion:
+    """A criterion: the upstream's text comes through."""
+
+    async def judge(exam: Exam) -> str:
+        async with exam.serving() as (app, upstream):
+            reply = await app.get()
+            if [reply.text] != [call.text for call in upstream.calls]:
+                raise Failed(called="GET /", saw=str(reply), expected="the upstream's text")
+        return "It came through."
+
+    return criterion(name, 1, fresh=fresh)(judge)
+
+
+def stopping(name: str) -> Criterion:
+    """A criterion: the app stops."""
+
+    async def judge(exam: Exam) -> str:
+        async with exam.serving() as (app, _):
+            await app.stop()
+        return "It stopped."
+
+    return criterion(name, 1, fresh=False)(judge)
+
+
+def holding(name: str, calls: int) -> Criterion:
+    """A criterion: so many upstream calls in flight for one caller."""
+
+    async def judge(exam: Exam) -> str:
+        async with exam.serving() as (app, upstream):
+            upstream.script = upstream.hold
+            caller = app.call()
+            flying = lambda: upstream.in_flight >= calls  # noqa: E731
+            await app.until(flying, called="GET /", expected=f"{calls} in flight")
+            upstream.released.set()
+            await app.answers([caller], called="GET /")
+        return "They were in flight."
+
+    return criterion(name, 1, fresh=False)(judge)
+
+
+def judged(
+    answer: str, *criteria: Criterion, slots: int = 2, second_look: bool = False
+) -> tuple[dict[str, bool], int, Exam]:
+    """Which criteria passed, how many processes that took, and the exam."""
+
+    async def main() -> tuple[dict[str, bool], int, Exam]:
+        async with CountingNursery(slots=slots) as nursery:
+            nursery.runs = 0  # those that looked for the best rung do not count
+            exam = Exam(nursery, answer)
+            say: Callable[[Verdict], None] = lambda _: None  # noqa: E731
+            judging = Judging(criteria, exam, say, second_look=second_look)
+            verdicts = await judging.verdicts()
+            return {v.name: v.passed for v in verdicts}, nursery.runs, exam
+
+    return asyncio.run(main())
+
+
+def test_a_right_answer_needs_one_process_for_all_that_may_share_it() -> None:
+    passed, runs, _ = judged(RIGHT, *map(passing_on, "abc"), stopping("d"))
+    assert passed == dict.fromkeys("abcd", True)
+    assert runs == 1
+
+
+def test_what_wants_a_fresh_process_gets_one() -> None:
+    criteria = (passing_on("a", fresh=True), passing_on("b", fresh=True), passing_on("c"))
+    passed, runs, _ = judged(FAILS_AT_FIRST, *criteria)
+    assert passed == {"a": False, "b": False, "c": False}
+    assert runs == 3
+
+
+def test_what_fails_in_a_shared_process_is_judged_in_one_of_its_own() -> None:
+    passed, runs, _ = judged(FAILS_LATER, *map(passing_on, "abc"))
+    assert passed == dict.fromkeys("abc", True)
+    assert runs == 3
+
+
+def test_an_app_that_was_stopped_is_not_called_again() -> None:
+    passed, runs, _ = judged(RIGHT, stopping("a"), passing_on("b"))
+    assert passed == {"a": True, "b": True}
+    assert runs == 2
+
+
+def test_a_call_that_is_left_behind_does_not_count_against_the_next_criterion() -> None:
+    passed, _, _ = judged(KEEPS_A_CALL, holding("a", 2), holding("b", 2))
+    assert passed == {"a": True, "b": True}
+
+
+@pytest.mark.parametrize("second_look", [False, True])
+def test_waits_that_are_in_vain_need_no_second_slot(second_look: bool) -> None:
+    criteria = (holding("a", 1), holding("b", 2), holding("c", 1), holding("d", 2))
+    passed, _, _ = judged(RIGHT, *criteria, slots=1, second_look=second_look)
+    assert passed == {"a": True, "b": False, "c": True, "d": False}
+
+
+def test_code_that_cannot_be_executed_is_executed_once() -> None:
+    passed, runs, exam = judged("1 / 0", passing_on("a", fresh=True), passing_on("b", fresh=True))
+    assert not passed
+    assert runs == 1
+    assert exam.first_load.outcome == "crashed"
+    assert "ZeroDivisionError" in exam.first_load.reason
+
+
+def test_other_bindings_need_another_process() -> None:
+    async def judge(exam: Exam) -> str:
+        async with exam.serving(MORE=1) as (app, _):
+            await app.get()
+        return "It was served."
+
+    other: Callable[[Callable[[Exam], Awaitable[str]]], Criterion]
+    other = criterion("other", 1, fresh=False)
+    passed, runs, _ = judged(RIGHT, passing_on("a"), other(judge), passing_on("b"))
+    assert passed == {"a": True, "other": True, "b": True}
+    assert runs == 3
+
+
+def test_a_process_of_its_own_does_not_wait_for_the_slot_of_the_shared_one() -> None:
+    async def judge(exam: Exam) -> str:
+        async with exam.run() as app:
+            with pytest.raises(AnswerError):
+                await app.load()
+        return "URL was not bound."
+
+    alone = criterion("alone", 1, fresh=False)(judge)
+    passed, runs, _ = judged(f"URL\n{RIGHT}", passing_on("a"), alone, passing_on("b"), slots=1)
+    assert passed == {"a": True, "alone": True, "b": True}
+    assert runs == 3
+
+
+def test_a_criterion_that_is_served_twice_gets_two_processes() -> None:
+    async def judge(exam: Exam) -> str:
+        for _ in range(2):
+            async with exam.serving() as (app, _):
+                if (await app.get()).status != 200:
+                    raise Failed(called="GET /", saw="an error", expected="the first is served")
+        return "Both were the first of their process."
+
+    twice = criterion("twice", 1, fresh=False)(judge)
+    passed, runs, _ = judged(FAILS_LATER, twice)
+    assert (passed, runs) == ({"twice": True}, 2)
+    passed, runs, _ = judged(RIGHT, passing_on("a"), twice, passing_on("b"))
+    assert (passed, runs) == ({"a": True, "twice": True, "b": True}, 2)
+    passed, runs, _ = judged(FAILS_LATER, twice, passing_on("a"))
+    assert passed == {"a": True, "twice": True}
