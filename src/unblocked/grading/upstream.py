@@ -138,16 +138,19 @@ class Upstream:
         self._opened_before = self.origin.opened
 
     async def __aenter__(self) -> Upstream:
+        self._bind(self.sock)
         await self._listen(self.sock)
         return self
 
-    async def _listen(self, sock: socket.socket) -> None:
+    def _bind(self, sock: socket.socket) -> None:
         if os.name == "posix":  # what is left of dropped connections would hold the port
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self.send_buffer)
         sock.bind(("127.0.0.1", self.port))
         self.port = sock.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
+
+    async def _listen(self, sock: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         self.server = await loop.create_server(self.origin, sock=sock, backlog=ACCEPTED_AT_ONCE)
         sock.listen(500)
@@ -162,6 +165,7 @@ class Upstream:
         self.origin.drop_all()
         while self.origin.open:  # noqa: ASYNC110 - they end within a turn or two
             await asyncio.sleep(0)
+        self._bind(sock)  # without listening, it only keeps the port
         try:
             yield
         finally:
