@@ -60,3 +60,64 @@ def test_a_waiter_that_leaves_at_its_turn_passes_it_on() -> None:
         return order
 
     assert asyncio.run(main()) == ["the next"]
+
+
+def test_a_run_that_passes_its_slot_on_has_it_again_in_its_turn() -> None:
+    async def main() -> list[str]:
+        slots, order = Slots(1), list[str]()
+
+        async def run(rank: Rank, name: str) -> None:
+            RANK.set(rank)
+            async with slots.taken() as slot:
+                for part in range(2):
+                    order.append(f"{name} {part}")
+                    await asyncio.sleep(0)
+                    await slot.pass_on()
+
+        async with asyncio.TaskGroup() as group:
+            for rank, name in ((Rank.NEW, "a"), (Rank.LAST, "z"), (Rank.NEW, "b")):
+                group.create_task(run(rank, name))
+        return order
+
+    assert asyncio.run(main()) == ["a 0", "b 0", "a 1", "b 1", "z 0", "z 1"]
+
+
+def test_a_slot_is_given_back_once_however_often_it_is_lent() -> None:
+    async def main() -> list[str]:
+        slots, order = Slots(1), list[str]()
+        async with slots.taken() as slot:
+            slot.lend()
+            slot.lend()
+        async with slots.taken():
+            task = asyncio.create_task(_in_turn(slots, Rank.NEW, "the next", order))
+            await asyncio.sleep(0)
+            assert not order
+        await task
+        return order
+
+    assert asyncio.run(main()) == ["the next"]
+
+
+def test_a_run_that_leaves_while_its_slot_is_lent_gives_none_back() -> None:
+    async def main() -> None:
+        slots = Slots(1)
+
+        async def leaves() -> None:
+            async with slots.taken() as slot:
+                slot.lend()
+                await slots.acquire()
+                await slot.take_back()
+
+        task = asyncio.create_task(leaves())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        slots.release()
+        async with slots.taken():
+            waiting = asyncio.create_task(slots.acquire())
+            await asyncio.sleep(0)
+            assert not waiting.done()
+            waiting.cancel()
+
+    asyncio.run(main())

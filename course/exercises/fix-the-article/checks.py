@@ -215,60 +215,6 @@ async def loop_free(exam: Exam) -> str:
     return "While the calls waited, the loop answered others."
 
 
-@criterion("ten callers share ten connections", points=3)
-async def ten_callers(exam: Exam) -> str:
-    async with exam.serving() as (app, upstream):
-
-        async def beginning(call: Call) -> None:
-            await upstream.released.wait()
-            await call.head()
-            for piece in in_pieces(call.text):
-                await call.send(piece)
-            await call.send(call.text[60:])
-            await call.finish()
-
-        upstream.script = beginning
-        callers = app.call_many(10)
-        called = "ten callers at once, GET /, while the upstream holds its answers"
-        await app.until(
-            lambda: upstream.in_flight >= POOL,
-            called=called,
-            saw=lambda: held(upstream, POOL),
-            expected="ten upstream calls in flight",
-            look="one caller after the other gives five: no lock may surround the calls",
-            calls=callers,
-        )
-        await app.turn()
-        if upstream.peak_open > POOL:
-            raise Failed(
-                called=called,
-                saw=f"{upstream.peak_open} upstream connections",
-                expected="ten, for all callers together",
-                look="httpx.Limits(max_connections=10, max_keepalive_connections=5) on one shared "
-                "client",
-            )
-        upstream.released.set()
-        replies = await app.answers(callers, called=called, expected="all ten answered")
-        expect_lines_of_all(app, replies, upstream, called)
-    return (
-        "Fifty calls took turns on ten connections. A limit of ten is a decision: it is the most "
-        "this endpoint will ever have in flight, whatever the load."
-    )
-
-
-@criterion("callers do not starve each other", points=2, fresh=False)
-async def no_deadlock(exam: Exam) -> str:
-    async with exam.serving() as (app, upstream):
-        upstream.script = lambda call: long_body(call, upstream)
-        called = "ten callers at once, GET /, bodies held back after 60 characters"
-        replies = app.call_many(10)
-        for reply in await app.answers(
-            replies, called=called, expected="all ten answered: no call waits for another's body"
-        ):
-            expect_lines(app, reply, upstream, called)
-    return "Each task opened, read and closed its own stream: whoever waits for one holds none."
-
-
 @criterion("an upstream that fails is a 502", points=1, fresh=False)
 async def upstream_fails(exam: Exam) -> str:
     async with exam.serving() as (app, upstream):
@@ -377,6 +323,60 @@ async def caller_leaves(exam: Exam) -> str:
         "FastAPI does not cancel an endpoint whose caller has left, but it does cancel a "
         "streaming response. Yours closed its streams either way."
     )
+
+
+@criterion("ten callers share ten connections", points=3)
+async def ten_callers(exam: Exam) -> str:
+    async with exam.serving() as (app, upstream):
+
+        async def beginning(call: Call) -> None:
+            await upstream.released.wait()
+            await call.head()
+            for piece in in_pieces(call.text):
+                await call.send(piece)
+            await call.send(call.text[60:])
+            await call.finish()
+
+        upstream.script = beginning
+        callers = app.call_many(10)
+        called = "ten callers at once, GET /, while the upstream holds its answers"
+        await app.until(
+            lambda: upstream.in_flight >= POOL,
+            called=called,
+            saw=lambda: held(upstream, POOL),
+            expected="ten upstream calls in flight",
+            look="one caller after the other gives five: no lock may surround the calls",
+            calls=callers,
+        )
+        await app.turn()
+        if upstream.peak_open > POOL:
+            raise Failed(
+                called=called,
+                saw=f"{upstream.peak_open} upstream connections",
+                expected="ten, for all callers together",
+                look="httpx.Limits(max_connections=10, max_keepalive_connections=5) on one shared "
+                "client",
+            )
+        upstream.released.set()
+        replies = await app.answers(callers, called=called, expected="all ten answered")
+        expect_lines_of_all(app, replies, upstream, called)
+    return (
+        "Fifty calls took turns on ten connections. A limit of ten is a decision: it is the most "
+        "this endpoint will ever have in flight, whatever the load."
+    )
+
+
+@criterion("callers do not starve each other", points=2, fresh=False)
+async def no_deadlock(exam: Exam) -> str:
+    async with exam.serving() as (app, upstream):
+        upstream.script = lambda call: long_body(call, upstream)
+        called = "ten callers at once, GET /, bodies held back after 60 characters"
+        replies = app.call_many(10)
+        for reply in await app.answers(
+            replies, called=called, expected="all ten answered: no call waits for another's body"
+        ):
+            expect_lines(app, reply, upstream, called)
+    return "Each task opened, read and closed its own stream: whoever waits for one holds none."
 
 
 @criterion("the lifespan can be entered", points=1, fresh=False)

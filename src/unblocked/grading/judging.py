@@ -12,7 +12,9 @@ from unblocked.grading.shared import SharedExam
 from unblocked.grading.slots import RANK, Rank
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
+
+    Look = Callable[[], Coroutine[Any, Any, "Verdict"]]
 
 LONGEST = 2000
 """Characters of a criterion's message."""
@@ -75,54 +77,61 @@ class Judging:
         """All verdicts; only those there are when the answer cannot even be executed."""
         first, *others = _sequences(self.criteria)
         async with asyncio.TaskGroup() as self.group:
-            judged = self._begin(first, Rank.NEW)
-            executed = self.group.create_task(self.exam.first_load.over.wait())
-            await asyncio.wait([judged, executed], return_when=asyncio.FIRST_COMPLETED)
-            executed.cancel()
-            for sequence in others:
-                self._begin(sequence, Rank.NEW)
+            await self._in_sequence(first, Rank.NEW, others)
         if self.exam.starved:
             await self._look_again()
         return [self._verdicts[c] for c in self.criteria if c in self._verdicts]
 
-    def _begin(self, criteria: Sequence[Criterion], rank: Rank) -> asyncio.Task[None]:
-        return self.group.create_task(self._in_sequence(criteria, rank))
+    async def _in_sequence(
+        self, criteria: Sequence[Criterion], rank: Rank, others: Sequence[Sequence[Criterion]] = ()
+    ) -> None:
+        """Judge criteria in one process, until one does not pass: the rest get another.
 
-    async def _in_sequence(self, criteria: Sequence[Criterion], rank: Rank) -> None:
-        """Judge criteria in one process, until one does not pass: the rest get another."""
+        Other sequences begin when the first criterion has been judged, or is in doubt.
+        """
         RANK.set(rank)
         if self.exam.first_load.reason:
             return
         head, *rest = criteria
         if not rest:
-            await self._judged(head, partial(_judge, head, self.exam), asyncio.Event())
+            await self._first(head, partial(_judge, head, self.exam), [], others)
             return
-        shared = SharedExam(self.exam)
-        async with shared:
-            passed = await self._first(head, rest, shared)
+        async with SharedExam(self.exam) as shared:
+            passed = await self._first(head, partial(_first_look, head, shared), rest, others)
             if passed:
                 await self._followers(rest, shared)
         self.exam.starved |= shared.starved
         self.exam.out_of_memory |= shared.out_of_memory and not passed
 
-    async def _first(self, head: Criterion, rest: Sequence[Criterion], shared: SharedExam) -> bool:
+    def _begin(self, rank: Rank, *sequences: Sequence[Criterion]) -> None:
+        for sequence in filter(None, sequences):
+            self.group.create_task(self._in_sequence(sequence, rank))
+
+    async def _first(
+        self,
+        head: Criterion,
+        look: Look,
+        rest: Sequence[Criterion],
+        others: Sequence[Sequence[Criterion]],
+    ) -> bool:
         """Judge the first one; whether the rest may follow it, and has not begun elsewhere."""
         doubtful = asyncio.Event()
-        look = partial(_first_look, head, shared)
         judged = self.group.create_task(self._judged(head, look, doubtful))
         doubted = self.group.create_task(doubtful.wait())
         await asyncio.wait([judged, doubted], return_when=asyncio.FIRST_COMPLETED)
         follow = not doubtful.is_set() and (await judged).passed
         doubted.cancel()
-        if not follow:
-            self._begin(rest, Rank.FAILING)
+        if follow:
+            self._begin(Rank.LAST, *others)
+        else:
+            self._begin(Rank.FAILING, rest, *others)
         await judged
         return follow
 
     async def _judged(
         self,
         criterion: Criterion,
-        look: Callable[[], Coroutine[Any, Any, Verdict]],
+        look: Look,
         doubtful: asyncio.Event,
     ) -> Verdict:
         DOUBT.set(doubtful.set)
@@ -138,9 +147,7 @@ class Judging:
             if verdict.passed:
                 self._give(criterion, verdict)
                 continue
-            for others in ([criterion], criteria[number:]):
-                if others:
-                    self._begin(others, Rank.FAILING)
+            self._begin(Rank.FAILING, [criterion], criteria[number:])
             return
 
     def _give(self, criterion: Criterion, verdict: Verdict) -> None:
@@ -179,8 +186,8 @@ class Doubts:
 
     async def judged(
         self,
-        look: Callable[[], Coroutine[Any, Any, Verdict]],
-        again: Callable[[], Awaitable[Verdict]],
+        look: Look,
+        again: Look,
         doubtful: asyncio.Event,
     ) -> Verdict:
         """The verdict; `doubtful` is set when the first look has waited for a while."""
@@ -201,7 +208,7 @@ class Doubts:
         self,
         doubtful: asyncio.Event,
         first: asyncio.Task[Verdict],
-        look: Callable[[], Awaitable[Verdict]],
+        look: Look,
     ) -> Verdict:
         await doubtful.wait()
         async with self.turn:

@@ -60,6 +60,7 @@ class SharedExam(Exam):
         """The app that others were served by, as if it had just been started, or a new one."""
         served = self._offer(bindings)
         if served:
+            await served[0].slot.pass_on()
             await _tidy(*served)
             served[1].begin(script)
         else:

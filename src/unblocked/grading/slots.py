@@ -22,6 +22,8 @@ class Rank(IntEnum):
     FAILING = 2
     """More of an answer that has failed something: it will wait, so the sooner the better."""
     NEW = 3
+    LAST = 4
+    """More of an answer that has failed nothing yet: whoever fails shows it sooner elsewhere."""
 
 
 RANK: ContextVar[Rank] = ContextVar("rank", default=Rank.NEW)
@@ -31,8 +33,9 @@ RANK: ContextVar[Rank] = ContextVar("rank", default=Rank.NEW)
 class Slots:
     """A semaphore whose waiters come by rank, and within a rank in their order.
 
-    What has begun ends before something new begins: so results come one after the other, and the
-    quiet waits of wrong answers pass while others work.
+    A run that has waited goes on before anything new begins. One that several criteria share lets
+    others work between them: so wrong answers show themselves early, and their quiet waits pass
+    while others work.
     """
 
     def __init__(self, free: int) -> None:
@@ -66,9 +69,9 @@ class Slots:
     @contextlib.asynccontextmanager
     async def taken(self) -> AsyncIterator[Slot]:
         """A slot for the time of the block, in the turn of the task's `RANK`."""
-        await self.acquire(RANK.get())
+        slot = Slot(self, RANK.get())
+        await self.acquire(slot.rank)
         RANK.set(Rank.BEGUN)
-        slot = Slot(self)
         try:
             yield slot
         finally:
@@ -78,14 +81,20 @@ class Slots:
 class Slot:
     """What a run holds while it works."""
 
-    def __init__(self, slots: Slots) -> None:
-        self.slots, self.held = slots, True
+    def __init__(self, slots: Slots, rank: Rank) -> None:
+        self.slots, self.rank, self.held = slots, rank, True
 
     def lend(self) -> None:
         """Let another run work, if it is not lent already."""
         if self.held:
             self.held = False
             self.slots.release()
+
+    async def pass_on(self) -> None:
+        """Let those work whose turn it is by rank, or who have waited longer."""
+        self.lend()
+        await self.slots.acquire(self.rank)
+        self.held = True
 
     async def take_back(self) -> None:
         """Have it again, if it is lent."""
