@@ -197,54 +197,6 @@ async def streams(exam: Exam) -> str:
     )
 
 
-@criterion("the loop stays free", points=1, fresh=False)
-async def loop_free(exam: Exam) -> str:
-    async with exam.serving() as (app, upstream):
-        upstream.script = upstream.hold
-        caller = app.call()
-        await app.until(
-            lambda: upstream.in_flight >= 1,
-            called="one caller, GET /",
-            saw=lambda: "no upstream call",
-            expected="an upstream call",
-            calls=[caller],
-        )
-        await app.turn()
-        upstream.released.set()
-        await app.answers([caller], called="GET /")
-    return "While the calls waited, the loop answered others."
-
-
-@criterion("an upstream that fails is a 502", points=1, fresh=False)
-async def upstream_fails(exam: Exam) -> str:
-    async with exam.serving() as (app, upstream):
-
-        async def one_fails(call: Call) -> None:
-            await call.reply("no", status=503 if call.number == 2 else 200)
-
-        upstream.script = one_fails
-        await expect_502(app, "GET /, one of five upstream calls answers 503")
-        upstream.script = lambda call: call.reply("no", status=404)
-        await expect_502(app, "GET /, the upstream answers 404")
-        upstream.script = lambda call: call.reply(call.text)
-        expect_lines(app, (await serve_five(app, upstream))[0], upstream, "GET /, after a failure")
-        async with upstream.away(app.process.blank_socket()):
-            await expect_502(app, "GET /, the upstream cannot be reached")
-    return "Bad gateway: it says that the fault is behind you."
-
-
-async def expect_502(app: App, called: str) -> None:
-    reply = (await app.answers([app.call()], called=called))[0]
-    if reply.status != 502:
-        log = app.last_words()
-        raise Failed(
-            called=called,
-            saw=f"{reply.status}" + (f"; the app's log says {log}" if log else ""),
-            expected="502",
-            look="`raise_for_status()` and `except httpx.HTTPError`, with HTTPException(502)",
-        )
-
-
 @criterion("lets go when one call fails", points=1, fresh=False)
 async def lets_go_on_failure(exam: Exam) -> str:
     async with exam.serving() as (app, upstream):
@@ -323,6 +275,54 @@ async def caller_leaves(exam: Exam) -> str:
         "FastAPI does not cancel an endpoint whose caller has left, but it does cancel a "
         "streaming response. Yours closed its streams either way."
     )
+
+
+@criterion("an upstream that fails is a 502", points=1, fresh=False)
+async def upstream_fails(exam: Exam) -> str:
+    async with exam.serving() as (app, upstream):
+
+        async def one_fails(call: Call) -> None:
+            await call.reply("no", status=503 if call.number == 2 else 200)
+
+        upstream.script = one_fails
+        await expect_502(app, "GET /, one of five upstream calls answers 503")
+        upstream.script = lambda call: call.reply("no", status=404)
+        await expect_502(app, "GET /, the upstream answers 404")
+        upstream.script = lambda call: call.reply(call.text)
+        expect_lines(app, (await serve_five(app, upstream))[0], upstream, "GET /, after a failure")
+        async with upstream.away(app.process.blank_socket()):
+            await expect_502(app, "GET /, the upstream cannot be reached")
+    return "Bad gateway: it says that the fault is behind you."
+
+
+async def expect_502(app: App, called: str) -> None:
+    reply = (await app.answers([app.call()], called=called))[0]
+    if reply.status != 502:
+        log = app.last_words()
+        raise Failed(
+            called=called,
+            saw=f"{reply.status}" + (f"; the app's log says {log}" if log else ""),
+            expected="502",
+            look="`raise_for_status()` and `except httpx.HTTPError`, with HTTPException(502)",
+        )
+
+
+@criterion("the loop stays free", points=1, fresh=False)
+async def loop_free(exam: Exam) -> str:
+    async with exam.serving() as (app, upstream):
+        upstream.script = upstream.hold
+        caller = app.call()
+        await app.until(
+            lambda: upstream.in_flight >= 1,
+            called="one caller, GET /",
+            saw=lambda: "no upstream call",
+            expected="an upstream call",
+            calls=[caller],
+        )
+        await app.turn()
+        upstream.released.set()
+        await app.answers([caller], called="GET /")
+    return "While the calls waited, the loop answered others."
 
 
 @criterion("ten callers share ten connections", points=3)

@@ -100,8 +100,9 @@ class Judging:
             passed = await self._first(head, partial(_first_look, head, shared), rest, others)
             if passed:
                 await self._followers(rest, shared)
-        self.exam.starved |= shared.starved
-        self.exam.out_of_memory |= shared.out_of_memory and not passed
+        if not passed:
+            self.exam.starved |= shared.starved
+            self.exam.out_of_memory |= shared.out_of_memory
 
     def _begin(self, rank: Rank, *sequences: Sequence[Criterion]) -> None:
         for sequence in filter(None, sequences):
