@@ -193,6 +193,7 @@ async def threads_held(
     """The threads there are while these callers are held, who are then answered."""
     upstream.released.clear()
     await until_held(app, upstream, calls, callers, called)
+    await app.settle()  # all callers have come, and have the threads that they take
     seen = threads_of(app)
     await served(app, upstream, callers, called)
     return seen
