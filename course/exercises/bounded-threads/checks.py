@@ -163,7 +163,8 @@ async def one_pool(exam: Exam) -> str:
         await app.turn(1)
         before = threads_of(app)
         first = await threads_held(app, upstream, [app.call()], CALLS, LONE) - before
-        second = await threads_held(app, upstream, app.call_many(CALLERS), THREADS, CROWD) - before
+        crowd = await app.call_together(CALLERS)
+        second = await threads_held(app, upstream, crowd, THREADS, CROWD) - before
         if first and not first & second:
             raise Failed(
                 called="one caller, then twenty more",

@@ -195,7 +195,8 @@ def _why_not_executed(process: AnswerRun, error: Exception) -> tuple[str, str]:
         return "timeout", "Your code did not come to its end when it was executed."
     if process.killed_for_memory:
         return "out-of-memory", "Your code took more than 1 GiB of memory and was stopped."
-    if processes.cpu_seconds(process.pid) >= isolation.STANDARD["cpu"] - 1:
+    used = max(process.cpu_seconds, processes.cpu_seconds(process.pid))
+    if used >= isolation.STANDARD["cpu"] - 1:
         return "timeout", "Your code computed without end when it was executed, and was stopped."
     return "crashed", "Your code ended its own process when it was executed."
 

@@ -84,6 +84,8 @@ class AnswerRun:
         self.spec = {"source": source, "given": given, "inside": inside}
         self.bindings = dict(bindings)
         self.killed_for_memory = False
+        self.cpu_seconds = 0.0
+        """What the process was last seen to have used: one that has ended may tell no more."""
         self.output = b""
         self.pulse: Callable[[], None] = lambda: None
         self.gone = asyncio.Event()
@@ -156,6 +158,7 @@ class AnswerRun:
 
     async def _look(self) -> None:
         """End the process when it has taken too much."""
+        self.cpu_seconds = max(self.cpu_seconds, processes.cpu_seconds(self.pid))
         self._judge_memory(processes.resident_with_children(self.pid))
 
     def _judge_memory(self, resident: int) -> None:

@@ -41,6 +41,11 @@ _TURNS_OF_AN_ACCEPT = 5
 _FILLER = "".join(random.choices(_LETTERS, k=1000))
 
 
+async def _turns() -> None:
+    for _turn in range(_TURNS_OF_AN_ACCEPT):
+        await asyncio.sleep(0)
+
+
 def secret_text(size: int) -> str:
     """`size` characters that begin with a secret, many of them of several bytes, no newline."""
     begin = random.randrange(len(_FILLER))
@@ -151,9 +156,23 @@ class Upstream:
         self.url = f"http://127.0.0.1:{self.port}"
 
     async def _listen(self, sock: socket.socket) -> None:
+        self.sock = sock
         loop = asyncio.get_running_loop()
         self.server = await loop.create_server(self.origin, sock=sock, backlog=ACCEPTED_AT_ONCE)
         sock.listen(500)
+
+    async def _stop_listening(self) -> None:
+        """Accept no more, and close when those that were accepted have become connections.
+
+        A server that is closed in between forgets them: asyncio's transports then refuse to be made
+        (CPython 3.11's `Server._attach`), and their sockets are nobody's.
+        """
+        with contextlib.suppress(NotImplementedError):  # Windows' loop has no readers
+            asyncio.get_running_loop().remove_reader(self.sock)
+        try:
+            await _turns()
+        finally:
+            self.server.close()
 
     @contextlib.asynccontextmanager
     async def away(self, sock: socket.socket) -> AsyncIterator[None]:
@@ -161,7 +180,7 @@ class Upstream:
 
         Afterwards it listens at the same port again, on `sock`, a blank one of the same network.
         """
-        self.server.close()
+        await self._stop_listening()
         self.origin.drop_all()
         while self.origin.open:  # noqa: ASYNC110 - they end within a turn or two
             await asyncio.sleep(0)
@@ -172,12 +191,13 @@ class Upstream:
             await self._listen(sock)
 
     async def __aexit__(self, *_: object) -> None:
-        self.server.close()
-        self.origin.refuse()
+        try:
+            await self._stop_listening()
+        finally:
+            self.origin.refuse()
         while self.live or self.origin.open:  # noqa: ASYNC110 - they end within a turn or two
             await asyncio.sleep(0)
-        for _turn in range(_TURNS_OF_AN_ACCEPT):
-            await asyncio.sleep(0)
+        await _turns()
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         body = await self._body(request)
