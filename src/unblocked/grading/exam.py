@@ -176,15 +176,15 @@ class Exam:
 class FirstLoad:
     """How the first run of an answer executed it: one that cannot be executed is told so once."""
 
-    over: asyncio.Event = field(default_factory=asyncio.Event)
+    over: bool = False
     outcome: str = "graded"
     reason: str = ""
 
     def failed(self, process: AnswerRun, error: Exception) -> None:
         """Keep why, when it is the first."""
-        if not self.over.is_set():
+        if not self.over:
             self.outcome, self.reason = _why_not_executed(process, error)
-        self.over.set()
+        self.over = True
 
 
 def _why_not_executed(process: AnswerRun, error: Exception) -> tuple[str, str]:
@@ -325,7 +325,7 @@ class App:
         except (AnswerError, Gone, TimeoutError) as error:
             self.exam.first_load.failed(self.process, error)
             raise
-        self.exam.first_load.over.set()
+        self.exam.first_load.over = True
 
     async def start(self, *, load: bool = True) -> None:
         """Execute the answer (unless told not to) and start its app with uvicorn."""
