@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from typing import TYPE_CHECKING
 
 from unblocked.grading.exam import App, Call, Exam, Failed, Reply, Upstream, at_once, criterion
@@ -29,6 +30,8 @@ class Scene:
 
     def __init__(self, app: App, sources: dict[str, Upstream], deadline: float) -> None:
         self.app, self.sources, self.deadline = app, sources, deadline
+        self.widest_gap = 0.0
+        """Seconds between two pieces of a source that drips, at most."""
 
     def texts(self, *names: str) -> dict[str, str]:
         """What these sources answered last."""
@@ -99,7 +102,9 @@ def drips_beyond(made: Scene) -> Script:
         await call.head()
         for _ in range(int(DRIPS_A_SECOND * made.deadline * TIMES_TOO_LATE)):
             await call.send(call.text[:3])
+            begun = time.monotonic()
             await asyncio.sleep(1 / DRIPS_A_SECOND)
+            made.widest_gap = max(made.widest_gap, time.monotonic() - begun)
         await call.finish()
 
     return script
@@ -265,6 +270,9 @@ async def whole_call(exam: Exam) -> str:
         in_time(reply, "quick", called)
         look = "HTTPX's timeouts bound each piece: asyncio.timeout bounds the call"
         expect(reply, made.texts("quick"), {"dripping": "timeout"}, called, look)
+        dripped_too_slowly = made.widest_gap > made.deadline / 2  # a timeout of a piece struck
+        if dripped_too_slowly and made.deadline < max(SOON):
+            raise Hurried(called=called, saw="pieces that came too late", expected="no gap")
         return "A timeout bounds the wait for the next piece, a deadline bounds them all together."
 
     return await near_the_deadline(exam, {"dripping": at_once, "quick": at_once}, judge)

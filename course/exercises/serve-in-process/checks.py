@@ -9,7 +9,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from unblocked.grading.exam import TICK, AnswerError, App, Exam, Failed, Gone, criterion
+from unblocked.grading.exam import LOOP_TURNS, TICK, AnswerError, App, Exam, Failed, Gone, criterion
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -211,6 +211,8 @@ async def loop_turns(exam: Exam) -> str:
         await stay.state()
         await stay.open_gate()  # by the surrounding loop: a blocked one would wait for ever
         await stay.entered()
+        for _ in range(LOOP_TURNS):  # too early is told elsewhere: here the server may begin
+            await stay.state()
         await stay.expect_answer()
         await stay.state()
         await stay.leave()
