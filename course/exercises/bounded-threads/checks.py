@@ -100,7 +100,7 @@ async def five_at_once(exam: Exam) -> str:
 async def eight_in_flight(exam: Exam) -> str:
     async with serving(exam) as (app, upstream):
         upstream.script = upstream.hold
-        callers = app.call_many(CALLERS)
+        callers = await app.call_together(CALLERS)
         await until_held(app, upstream, THREADS, callers, CROWD)
         await app.settle()
         expect_bounded(upstream)
@@ -129,7 +129,7 @@ async def eight_threads(exam: Exam) -> str:
         upstream.script = upstream.hold
         await app.turn(1)
         before = await app.threads()
-        callers = app.call_many(CALLERS)
+        callers = await app.call_together(CALLERS)
         await until_held(app, upstream, THREADS, callers, CROWD)
         await app.settle()
         more = await app.threads() - before
