@@ -5,6 +5,10 @@ import contextlib
 
 from fastapi import FastAPI
 
+POLL = 0.02
+"""Seconds between two looks at a gate."""
+MOST_POLLS = 50
+
 
 class Broken(Exception):
     """Raised by an app's start-up, or in the body."""
@@ -41,7 +45,7 @@ class Stay:
 
 
 stays = {}
-started, ended, gates = [], [], {}
+started, passed, ended, gates = [], [], [], {}
 before: set = set()
 
 
@@ -69,7 +73,8 @@ def made_lifespan(kind, name):
         if kind == "broken":
             raise Broken(name)
         while kind == "gated" and not gates[name]:  # noqa: ASYNC110 - it may be another loop's
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(POLL)
+        passed.append(name)
         try:
             yield
         except Exception:  # an error in the body may come through here; a cancellation is no end
@@ -98,9 +103,13 @@ async def enter(kind, name, text):
     stays[name] = Stay(name, made_app(kind, name, text))
 
 
-def open_gate(name):
-    """Let a gated start-up go on."""
+async def open_gate(name):
+    """Let a gated start-up go on, and wait until it does, if there is one."""
     gates[name] = True
+    for _ in range(MOST_POLLS):
+        if name in passed:
+            break
+        await asyncio.sleep(POLL)
 
 
 def leave(name, error=None):
