@@ -506,3 +506,16 @@ async def root():
     app.state.first = app.state.first or "\\n".join(task.result() for task in tasks)
     return app.state.first
 """
+
+
+def test_an_upstream_is_no_app(marked: Marked) -> None:
+    forged = """
+from urllib.parse import urlsplit
+from unblocked.grading import answer_process
+async def start(self): return urlsplit(URL).port
+async def stop(self): return True
+answer_process.Answer._do_start, answer_process.Answer._do_stop = start, stop
+app = None
+"""
+    result = marked(forged)[0]
+    assert result["points"] == 0, result

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import argparse
+import asyncio
 import csv
 import json
 import os
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import RIGHT, processes_named, until
+
+from unblocked.grading import classroom
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +49,7 @@ def results(out: Path) -> list[dict[str, object]]:
 
 def hand_in(folder: Path, learner: str, source: str, name: str = "relay.py") -> None:
     path = folder / learner / "relay" / name
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(source)
 
 
@@ -159,6 +163,33 @@ def test_a_second_run_marks_nothing(tmp_path: Path, relay: Room) -> None:
     before = (out / "results.jsonl").read_bytes()
     assert grade(folder, out, relay).returncode == 0
     assert (out / "results.jsonl").read_bytes() == before
+
+
+def test_lines_that_are_no_results_are_left_alone(tmp_path: Path, relay: Room) -> None:
+    folder, out = tmp_path / "class", tmp_path / "marks"
+    hand_in(folder, "ada", RIGHT)
+    out.mkdir()
+    (out / "results.jsonl").write_text("[" * 100_000 + "\nno JSON\n{}\n")
+    assert grade(folder, out, relay).returncode == 0
+    assert "ada" in (out / "grades.csv").read_text()
+
+
+def test_an_answer_that_changes_meanwhile_has_the_mark_of_what_was_read(
+    tmp_path: Path, relay: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, out = tmp_path / "class", tmp_path / "marks"
+    hand_in(folder, "ada", RIGHT)
+    workforce = classroom._workforce
+
+    def changed_before(*args: Any) -> Any:
+        (folder / "ada" / "relay" / "relay.py").write_text(RIGHT + "# again\n")
+        return workforce(*args)
+
+    monkeypatch.setattr(classroom, "_workforce", changed_before)
+    options = {"roster": None, "dask": None, "require": None, "again": False, "workers": 1}
+    args = argparse.Namespace(folder=folder, out=out, course=relay.folder.parents[1], **options)
+    assert asyncio.run(classroom._grade(args)) == 0
+    assert "ada" in (out / "grades.csv").read_text()
 
 
 @pytest.mark.parametrize(

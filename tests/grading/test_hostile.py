@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import RIGHT, processes_named
 
+from unblocked.grading import forked
 from unblocked.grading import run as grading_run
 
 if TYPE_CHECKING:
@@ -191,6 +192,44 @@ if libc.shmget(0, 1 << 20, 0o1600) >= 0 or ctypes.get_errno() != 1: raise System
 """
     for result in (*marked(hidden + RIGHT), *marked(hidden + RIGHT, rung="landlock")):
         assert result["points"] == 6
+
+
+def test_an_answer_has_no_privileges(marked: Marked) -> None:
+    curious = """
+import ctypes, os, pathlib, socket
+status = pathlib.Path("/proc/self/status").read_text()
+if int(status.split("CapEff:")[1].split()[0], 16): raise SystemExit("capabilities")
+try: socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+except PermissionError: pass
+else: raise SystemExit("a packet socket")
+libc = ctypes.CDLL(None, use_errno=True)
+keyctl = {"x86_64": 250, "aarch64": 219}[os.uname().machine]
+if libc.syscall(keyctl, 0, -3, 0) >= 0: raise SystemExit("the session's keyring")
+"""
+    for result in (*marked(curious + RIGHT), *marked(curious + RIGHT, rung="landlock")):
+        assert result["points"] == 6, result
+
+
+def test_memory_of_orphans_counts_at_every_rung(
+    marked: Marked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grading_run, "MEMORY", 400 << 20)
+    hoard = """
+import os, time
+if os.fork() == 0:
+    if os.fork(): os._exit(0)
+    kept = bytearray(600 << 20); kept[::4096] = b"x" * len(kept[::4096])
+    time.sleep(60)
+time.sleep(60)
+"""
+    for rung in ("namespaces+landlock", "landlock"):
+        assert marked(hoard + RIGHT, rung=rung)[0]["outcome"] == "out-of-memory"
+
+
+def test_memory_of_sockets_is_bounded(marked: Marked, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forked, "MOST_SOCKETS", 300)
+    hoard = "import socket, time\npairs = [socket.socketpair() for _ in range(200)]\n"
+    assert one(marked, hoard + "time.sleep(60)\n" + RIGHT)["outcome"] == "out-of-memory"
 
 
 def test_one_answer_does_not_disturb_another(marked: Marked) -> None:

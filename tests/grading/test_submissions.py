@@ -65,6 +65,18 @@ def test_moodles_zip(tmp_path: Path) -> None:
     assert {s.file.read() for s in found.submissions} == {b"app = 1", b"app = 2"}
 
 
+def test_nobody_hands_in_for_another(tmp_path: Path) -> None:
+    put(tmp_path / "bob" / "fan-out.py")
+    put(tmp_path / "eve" / "bob_13_999999999999_x" / "fan-out.py")
+    put(tmp_path / "eve" / "bob_77_assignsubmission_file_" / "one-client.py")
+    assert set(placed(tmp_path)) == {("bob", "fan-out"), ("eve", "fan-out"), ("eve", "one-client")}
+
+
+def test_a_name_is_the_same_however_its_accents_are_stored(tmp_path: Path) -> None:
+    put(tmp_path / "Zoe\u0308" / "fan-out.py")
+    assert set(placed(tmp_path)) == {("Zo\u00eb", "fan-out")}
+
+
 def test_nothing_is_skipped_in_silence(tmp_path: Path) -> None:
     put(tmp_path / "notes.txt")
     put(tmp_path / "ada" / "unknown.py")

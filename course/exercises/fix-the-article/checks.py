@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from unblocked.grading.exam import App, Call, Exam, Failed, Reply, Upstream, criterion
+from unblocked.grading.exam import (
+    App,
+    Call,
+    Exam,
+    Failed,
+    Reply,
+    Upstream,
+    at_once,
+    criterion,
+)
 from unblocked.grading.upstream import in_pieces
 
 if TYPE_CHECKING:
@@ -360,10 +369,28 @@ async def ten_callers(exam: Exam) -> str:
         upstream.released.set()
         replies = await app.answers(callers, called=called, expected="all ten answered")
         expect_lines_of_all(app, replies, upstream, called)
+        await expect_reuse(app, upstream)
     return (
         "Fifty calls took turns on ten connections. A limit of ten is a decision: it is the most "
         "this endpoint will ever have in flight, whatever the load."
     )
+
+
+async def expect_reuse(app: App, upstream: Upstream) -> None:
+    """Whoever shares a client finds connections of the request before."""
+    upstream.script, upstream.text_size = at_once, 40  # read whole: they can be used again
+    await serve_five(app, upstream)
+    await serve_five(app, upstream)
+    opened = upstream.opened
+    await serve_five(app, upstream)
+    new = upstream.opened - opened
+    if new >= CALLS:
+        raise Failed(
+            called="GET /, three times, one after the other, short responses",
+            saw=f"{new} new upstream connections for the last one",
+            expected="some that are kept alive, from the request before",
+            look="one client for all callers, opened in the lifespan",
+        )
 
 
 @criterion("callers do not starve each other", points=2, fresh=False)

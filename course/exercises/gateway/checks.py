@@ -31,6 +31,9 @@ AT_A_TIME = 4
 FILLER = "x" * 200_000
 FLAT = 40 << 20
 """Bytes that 200 feeds may add; whoever keeps what they were made of keeps twice that or more."""
+MOST_BODY = 2 << 20
+MOST_LINES = 1000
+"""Bytes and lines of a feed that are read: right ones are a fifth of that, and a few lines."""
 PROBES = 200
 LOOP_TURNS = 20
 
@@ -42,8 +45,10 @@ class Feed:
         self.app = app
         self.status = 0
         self.headers: Mapping[str, str] = {}
-        self.body = bytearray()
+        self.size = 0
         self.complete = False
+        self._whole: list[Line] = []
+        self._rest = bytearray()
         self.task = asyncio.create_task(self._read())
         app.tasks.append(self.task)
         self.task.add_done_callback(lambda _: app.process.pulse())
@@ -54,9 +59,23 @@ class Feed:
                 self.status, self.headers = response.status, response.headers
                 self.app.process.pulse()
                 async for piece in response.content.iter_any():
-                    self.body += piece
+                    self._take(piece)
                     self.app.process.pulse()
+                    if self.too_long:
+                        return
                 self.complete = True
+
+    def _take(self, piece: bytes) -> None:
+        self.size += len(piece)
+        self._rest += piece
+        if b"\n" in piece:
+            *ended, self._rest = self._rest.split(b"\n")
+            self._whole += [parse(bytes(line)) for line in ended[:MOST_LINES] if line.strip()]
+
+    @property
+    def too_long(self) -> bool:
+        """Whether more came than a feed holds: no more of it is read."""
+        return self.size > MOST_BODY or len(self._whole) > MOST_LINES
 
     @property
     def over(self) -> bool:
@@ -65,10 +84,8 @@ class Feed:
     @property
     def lines(self) -> list[Line]:
         """The lines that have come, parsed; {} for one that is no JSON object."""
-        pieces = [piece for piece in self.body.split(b"\n") if piece.strip()]
-        ended = self.over or self.body.endswith(b"\n")
-        parsed = [parse(bytes(piece)) for piece in pieces]
-        return parsed if ended or not parsed or parsed[-1] else parsed[:-1]
+        rest = parse(bytes(self._rest)) if self._rest.strip() else None
+        return self._whole if rest is None or not (rest or self.over) else [*self._whole, rest]
 
     def line(self, source: str) -> Line | None:
         """The line of this source."""
@@ -82,6 +99,7 @@ class Feed:
         if self.status != 200:
             return f"status {self.status}" if self.status else "no answer"
         ended = "" if not self.over else ", ended" if self.complete else ", broken off"
+        ended = ", much too long" if self.too_long else ended
         told = [
             {**line, "text": f"{str(line['text'])[:20]}…"} if "text" in line else line
             for line in self.lines

@@ -67,9 +67,12 @@ async def _grade(args: argparse.Namespace) -> int:
         found.submissions = [_named(submission, roster) for submission in found.submissions]
     with Ledger(args.out, again=args.again) as ledger:
         keys, todo = _unmarked(found, exercises, ledger)
+        new: dict[tuple[str, str], dict[str, Any]] = {}
         async for result in _shown(_workforce(args, todo), len(todo)):
             ledger.add(result)
-        results = [ledger.results[key] for key in keys if key in ledger.results]
+            new[result["learner"], result["exercise"]] = result  # as read: it may have changed
+        found_now = (new.get(key[:2]) or ledger.results.get(key) for key in keys)
+        results = [result for result in found_now if result]
     _report(args.out, results, found, exercises, roster)
     print(f"{len(results)} answers marked, {len(found.unplaced)} files not: see {args.out}")
     return 0

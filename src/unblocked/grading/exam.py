@@ -273,6 +273,7 @@ class App:
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
         self._sent = 0
         self.port = 0
+        self._upstream_ports: set[int] = set()
 
     async def send_away(self) -> None:
         """Let all callers leave that are still there."""
@@ -303,7 +304,9 @@ class App:
             text_size=text_size,
             send_buffer=send_buffer,
         )
-        return await self.stack.enter_async_context(made)
+        upstream = await self.stack.enter_async_context(made)
+        self._upstream_ports.add(upstream.port)
+        return upstream
 
     def unreachable(self) -> str:
         """An address in the answer's network at which nobody listens."""
@@ -333,6 +336,8 @@ class App:
             await self.load()
         started = self.process.order("start")
         self.port = int((await self._ordered(started, "the app to start"))["value"])
+        if self.port in self._upstream_ports:
+            raise Failed(called="start", saw="the upstream's port", expected="a port of the app's")
 
     async def stop(self) -> None:
         """Stop the app as uvicorn does: no new connections, lifespan shutdown.

@@ -13,7 +13,7 @@ import socket
 import subprocess
 from typing import TYPE_CHECKING, Any
 
-from unblocked.grading import channel
+from unblocked.grading import channel, processes
 from unblocked.grading.isolation import STANDARD
 from unblocked.grading.run import (
     START_PATIENCE,
@@ -24,11 +24,14 @@ from unblocked.grading.run import (
     environment,
     python,
 )
+from unblocked.grading.rungs import RUNGS
 
 if TYPE_CHECKING:
     from typing import BinaryIO
 
 _WARDEN_PATIENCE = 10.0
+MOST_SOCKETS = 4000
+"""In the network of an answer. Each may hold 200 kB that are in no process's resident size."""
 
 
 class Forks:
@@ -132,8 +135,19 @@ class ForkedRun(AnswerRun):
         for sock in self._stock:
             sock.close()
 
+    def memory(self) -> int:
+        """Resident bytes of all that the warden keeps: orphans are its children, too."""
+        return processes.resident_with_children(self.warden) - processes.resident(self.warden)
+
+    async def _look(self) -> None:
+        await super()._look()
+        if self.rung == RUNGS[0] and processes.sockets(self.pid) > MOST_SOCKETS:
+            self.killed_for_memory = True
+            self._kill()
+
     def _kill(self) -> None:
-        self._signal(self.pid, signal.SIGKILL)
+        for pid in {self.pid, *processes.family(self.warden)} - {self.warden}:
+            self._signal(pid, signal.SIGKILL)  # an orphan would keep the line open
 
     def _signal(self, pid: int, number: int) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):

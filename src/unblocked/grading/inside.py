@@ -18,18 +18,19 @@ _lifespans: list[Any] = []
 
 
 def watch() -> None:
-    """Remember from now on what is handed to `FastAPI(lifespan=…)`."""
-    original = fastapi.FastAPI.__init__
+    """Remember from now on what is handed to `FastAPI(lifespan=…)`, or to a router."""
+    original = fastapi.APIRouter.__init__  # every app has one, and hands its lifespan on to it
 
-    def remembering(self: fastapi.FastAPI, *args: Any, **kwargs: Any) -> None:
-        _lifespans.append(kwargs.get("lifespan"))
+    def remembering(self: fastapi.APIRouter, *args: Any, **kwargs: Any) -> None:
+        if kwargs.get("lifespan") is not None:
+            _lifespans.append(kwargs["lifespan"])
         original(self, *args, **kwargs)
 
-    fastapi.FastAPI.__init__ = remembering  # type: ignore[method-assign]
+    fastapi.APIRouter.__init__ = remembering  # type: ignore[method-assign]
 
 
 def lifespan() -> str:
-    """What the newest app was given as its lifespan: "none", "enterable", or a type's name."""
+    """What was given last as a lifespan: "none", "enterable", or a type's name."""
     given = _lifespans[-1] if _lifespans else None
     if given is None:
         return "none"

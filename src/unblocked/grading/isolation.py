@@ -81,10 +81,11 @@ def inside(rung: str, scratch: str, limits: Limits) -> None:
         private = [_SHARED_MEMORY] if rung in RUNGS[:2] else []
         own, writable = _handles(_OWN), _handles([scratch, "/dev/null", *private])
         linux.landlock([*shared_handles(), *own], writable)
+        linux.drop_capabilities()
         for fd in (*shared_handles(), *own, *writable):
             os.close(fd)
         with contextlib.suppress(OSError):  # a kernel without seccomp
-            linux.refuse_uncounted_memory()
+            linux.refuse_calls()
 
 
 def settle(scratch: str) -> None:

@@ -70,7 +70,7 @@ class Ledger:
             try:
                 result = json.loads(line)
                 self.results[key_of(result)] = result
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 continue
 
     def add(self, result: dict[str, Any]) -> None:

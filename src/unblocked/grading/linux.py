@@ -29,6 +29,7 @@ _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _SIOCSIFFLAGS, _IFF_UP_AND_RUNNING = 0x8914, 0x41
 _READ = 0b1101  # execute, read a file, read a folder
 _ON_FILES = 1 | 2 | 4 | 1 << 14 | 1 << 15  # execute, write, read, truncate, ioctl
+_CAPABILITY_VERSION = 0x20080522  # the third, of <linux/capability.h>
 _SCOPE_ABSTRACT_SOCKETS_AND_SIGNALS = 3
 
 # Of <linux/seccomp.h>, <linux/audit.h>, <linux/filter.h> and each machine's <asm/unistd.h>.
@@ -37,9 +38,9 @@ _ALLOW, _REFUSE = 0x7FFF0000, 0x00050001  # the latter with EPERM
 _LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
 _NUMBER, _MACHINE = 0, 4  # where they lie in what a filter is given
 _FOREIGN = 0x40000000  # numbers from here on are those of the x32 ABI
-_UNCOUNTED = {  # memfd_create, shmget, memfd_secret
-    "x86_64": (0xC000003E, (319, 29, 447)),
-    "aarch64": (0xC00000B7, (279, 194, 447)),
+_REFUSED = {  # memfd_create, shmget, memfd_secret; add_key, request_key, keyctl
+    "x86_64": (0xC000003E, (319, 29, 447, 248, 249, 250)),
+    "aarch64": (0xC00000B7, (279, 194, 447, 217, 218, 219)),
 }
 
 
@@ -140,12 +141,20 @@ def landlock(readable: Iterable[int], writable: Iterable[int]) -> None:
     os.close(fd)
 
 
+def drop_capabilities() -> None:
+    """Give up, for good, what the own user namespace gave: raw sockets, the network's settings.
+
+    Needs `landlock` before it, so that starting a program does not give them back.
+    """
+    _call("capset", struct.pack("Ii", _CAPABILITY_VERSION, 0), bytes(24))
+
+
 class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
 
 
-def refuse_uncounted_memory() -> None:
-    """Refuse this process, for good, memory that is in no process's resident size.
+def refuse_calls() -> None:
+    """Refuse this process, for good, memory that is in no process's resident size, and keyrings.
 
     Needs `landlock` before it, which gives up new privileges. On machines that it does not know
     it does nothing.
@@ -153,9 +162,9 @@ def refuse_uncounted_memory() -> None:
     Raises:
         OSError: the kernel has no seccomp filters.
     """
-    if platform.machine() not in _UNCOUNTED:
+    if platform.machine() not in _REFUSED:
         return
-    machine, calls = _UNCOUNTED[platform.machine()]
+    machine, calls = _REFUSED[platform.machine()]
     tests = [(_EQUAL, len(calls) - n, 0, call) for n, call in enumerate(calls)]
     steps = [
         (_LOAD, 0, 0, _MACHINE),

@@ -42,15 +42,15 @@ def resident(pid: int) -> int:
 
 def resident_with_children(pid: int) -> int:
     """Resident bytes of the process and all that descend from it."""
-    return sum(map(resident, _family(pid)))
+    return sum(map(resident, family(pid)))
 
 
 def threads_with_children(pid: int) -> int:
     """Threads of the process and all that descend from it."""
-    return sum(map(threads, _family(pid)))
+    return sum(map(threads, family(pid)))
 
 
-def _family(pid: int) -> list[int]:
+def family(pid: int) -> list[int]:
     """The process and all that descend from it, however deep."""
     if not _PROC:
         with contextlib.suppress(psutil.Error):
@@ -169,6 +169,11 @@ def queued(pid: int, ports: Set[int]) -> int | None:
     if not lines:
         return None
     return sum(_in_queues(line) for line in lines if ports & _ports(line))
+
+
+def sockets(pid: int) -> int:
+    """Sockets of all kinds in the process's network; 0 where the system does not tell."""
+    return _number(f"/proc/{pid}/net/sockstat", 2)
 
 
 def _ports(line: str) -> set[int]:

@@ -159,7 +159,7 @@ class AnswerRun:
     async def _look(self) -> None:
         """End the process when it has taken too much."""
         self.cpu_seconds = max(self.cpu_seconds, processes.cpu_seconds(self.pid))
-        self._judge_memory(processes.resident_with_children(self.pid))
+        self._judge_memory(self.memory())
 
     def _judge_memory(self, resident: int) -> None:
         if resident > MEMORY:
@@ -201,8 +201,8 @@ class AnswerRun:
         return processes.threads(self.pid)
 
     def memory(self) -> int:
-        """Resident bytes of the answer's process; 0 when it has gone."""
-        return processes.resident(self.pid)
+        """Resident bytes of the answer's process and its children; 0 when it has gone."""
+        return processes.resident_with_children(self.pid)
 
     def queued(self, ports: Set[int]) -> int | None:
         """Bytes in the system's queues of its network's sockets at these ports, or None."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 import zipfile
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -174,17 +175,14 @@ def _place(file: File, slugs: tuple[str, ...]) -> Submission | str:
 
 
 def _learner_of(file: File, exercise: str) -> Submission | str:
-    name = file.parts[-1]
-    for part in file.parts[:-1]:
-        if moodle := _MOODLE.fullmatch(part):
-            return Submission(moodle["who"], exercise, file, moodle["id"])
-        if canvas := _CANVAS.fullmatch(part):  # a zip that a learner handed in
-            return Submission(canvas["who"], exercise, file, canvas["id"], int(canvas["attempt"]))
-    if len(file.parts) > 1:
-        return Submission(file.parts[0], exercise, file)
-    if canvas := _CANVAS.fullmatch(name):
+    first = unicodedata.normalize("NFC", file.parts[0])  # further down, learners choose names
+    if canvas := _CANVAS.fullmatch(first):  # the file, or a zip that a learner handed in
         return Submission(canvas["who"], exercise, file, canvas["id"], int(canvas["attempt"]))
-    stem = name.rpartition(".")[0]
+    if len(file.parts) > 1:
+        if moodle := _MOODLE.fullmatch(first):
+            return Submission(moodle["who"], exercise, file, moodle["id"])
+        return Submission(first, exercise, file)
+    stem = first.rpartition(".")[0]
     learner = re.sub(rf"[-_. ]*{re.escape(exercise)}[-_. ]*", "", stem, count=1) or stem
     return Submission(learner, exercise, file) if learner != exercise else "no learner is named"
 
