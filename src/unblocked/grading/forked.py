@@ -85,6 +85,7 @@ class ForkedRun(AnswerRun):
             order = {"rung": self.rung, "scratch": self.scratch, "limits": STANDARD}
             channel.send(self.forks.line, order, (control.fileno(), talk.fileno(), write_out))
         await self._born()
+        self.to_clear.callback(self._close_stock)  # also when the end is cut short
         self.to_clear.push_async_callback(self._end)
         await self._listen(pipe)
 
@@ -132,6 +133,8 @@ class ForkedRun(AnswerRun):
             await _readable(self.control, _WARDEN_PATIENCE)
         except TimeoutError:
             self._signal(self.warden, signal.SIGKILL)
+
+    def _close_stock(self) -> None:
         for sock in self._stock:
             sock.close()
 
