@@ -140,6 +140,7 @@ def test_code_and_tags_are_no_prose() -> None:
         ("It took 4.2 s, five times 9.", ["4.2"]),
         ("It took 1,005 threads, as printed.", []),
         ("Python 3.12 answers 404 (lesson 05) over HTTP/1.1 with `x = 77`.", []),
+        ("Python 3.11.0 to 3.11.3 wrap it.", []),
         ("Lesson 07 showed it.", []),
         ("[← 07 · Stream](07.html)", []),
         ("10. A list\n11. of steps", []),

@@ -47,7 +47,7 @@ _NAMES = re.compile(
     r"`[^`]*`|\]\([^)]*\)|^\s*\d+\.|\b(?:20[0-6]|30[1-8]|40\d|422|429|499|50[0234])\b"
     r"(?! ?(?:ms|s|threads|callers|calls|MB|answers)\b)"
     r"|\b[Ll]essons? \d\d|\b\d\d ·|HTTP/\d\.\d"
-    r"|\b(?:Python|HTTPX|FastAPI|Starlette|uvicorn) \d[\d.+]*",
+    r"|\b(?:Python|HTTPX|FastAPI|Starlette|uvicorn) \d[\d.+]*|\b\d+\.\d+\.\d+\b",
     re.MULTILINE,
 )
 _WORD = re.compile(r"[^\W_][\w'\u2019-]*")
