@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import sys
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from conftest import RIGHT, processes_named
 
 from unblocked.grading import forked
 from unblocked.grading import run as grading_run
+from unblocked.grading.sandbox import Nursery
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -230,6 +232,23 @@ def test_memory_of_sockets_is_bounded(marked: Marked, monkeypatch: pytest.Monkey
     monkeypatch.setattr(forked, "MOST_SOCKETS", 300)
     hoard = "import socket, time\npairs = [socket.socketpair() for _ in range(200)]\n"
     assert one(marked, hoard + "time.sleep(60)\n" + RIGHT)["outcome"] == "out-of-memory"
+
+
+@pytest.mark.parametrize("turns", range(1, 6))
+def test_a_run_whose_end_is_cut_short_keeps_no_socket(turns: int) -> None:
+    async def cut_short() -> set[int]:
+        async with Nursery() as nursery:
+            run = await nursery.run("", "", "", {}).__aenter__()
+            run.blank_socket().close()
+            spare = run._stock  # type: ignore[attr-defined]
+            leaving = asyncio.create_task(run.__aexit__())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            leaving.cancel()
+            await asyncio.wait([leaving])
+            return {sock.fileno() for sock in spare}
+
+    assert asyncio.run(cut_short()) == {-1}
 
 
 def test_one_answer_does_not_disturb_another(marked: Marked) -> None:

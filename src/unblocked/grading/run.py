@@ -108,9 +108,11 @@ class AnswerRun:
     async def __aexit__(self, *_: object) -> None:
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self.writer.close()
-        await self.to_clear.aclose()
+        try:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        finally:  # also when cancelled once more
+            self.writer.close()
+            await self.to_clear.aclose()
 
     async def _begin(self) -> None:
         """Start the process; set `pid`, `reader` and `writer`; say what is `to_clear`."""
