@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from unblocked.grading.exam import App, Call, Exam, Failed, Upstream, at_once, criterion
+from unblocked.grading.exam import (
+    LOOP_TURNS,
+    App,
+    Call,
+    Exam,
+    Failed,
+    Upstream,
+    at_once,
+    criterion,
+)
 from unblocked.grading.upstream import in_pieces
 
 if TYPE_CHECKING:
@@ -35,7 +44,6 @@ MOST_BODY = 2 << 20
 MOST_LINES = 1000
 """Bytes and lines of a feed that are read: right ones are a fifth of that, and a few lines."""
 PROBES = 200
-LOOP_TURNS = 20
 
 
 class Feed:
@@ -98,13 +106,19 @@ class Feed:
     def __str__(self) -> str:
         if self.status != 200:
             return f"status {self.status}" if self.status else "no answer"
-        ended = "" if not self.over else ", ended" if self.complete else ", broken off"
-        ended = ", much too long" if self.too_long else ended
         told = [
             {**line, "text": f"{str(line['text'])[:20]}…"} if "text" in line else line
             for line in self.lines
         ]
-        return f"{len(told)} lines{ended}: {json.dumps(told, ensure_ascii=False)[:400]}"
+        return f"{len(told)} lines{self._end}: {json.dumps(told, ensure_ascii=False)[:400]}"
+
+    @property
+    def _end(self) -> str:
+        if self.too_long:
+            return ", much too long"
+        if not self.over:
+            return ""
+        return ", ended" if self.complete else ", broken off"
 
 
 def parse(piece: bytes) -> Line:
