@@ -163,6 +163,11 @@ def test_interrupting_the_kernel_leaves_nothing(
     page.evaluate("() => window.jupyterapp.commands.execute('notebook:interrupt-kernel')")
     notebook.await_idle()
     assert panels(page).count() == 0
+    [error] = notebook.errors()
+    assert (error["ename"], error["evalue"]) == ("CancelledError", "interrupted")
+    shown = "\n".join(error["traceback"])
+    assert "compare" in shown, "where it stood in the cell"
+    assert shown.count("File") == 1, "and nothing more of ours"
     page.evaluate("() => window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
     nothing_is_left(notebook, 2)
 

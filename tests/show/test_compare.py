@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from traceback import extract_tb
 from typing import TYPE_CHECKING, Any
 from urllib.request import urlopen
 
@@ -142,11 +144,17 @@ def test_cancelling_leaves_nothing() -> None:
         app = App()
         running = asyncio.ensure_future(compare({"one": app}, users=1, seconds=3600.0))
         assert await asyncio.to_thread(app.called.wait, 30)
-        running.cancel()
-        with pytest.raises(asyncio.CancelledError):
+        running.cancel("by me")
+        with pytest.raises(asyncio.CancelledError, match="by me") as caught:
             await running
+        assert "_compare" not in files(caught.value)
 
     asyncio.run(cancelled())
+
+
+def files(error: BaseException) -> list[str]:
+    """The files that the error came through."""
+    return [Path(frame.filename).stem for frame in extract_tb(error.__traceback__)]
 
 
 def test_users_are_capped_to_the_sockets_that_are_left(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,11 +106,6 @@ def expect_200(app: App, reply: Reply, called: str) -> None:
         )
 
 
-async def serve_five(app: App, upstream: Upstream, callers: int = 1) -> list[Reply]:
-    calls = app.call_many(callers)
-    return await app.answers(calls, called=f"{callers} callers at once, GET /")
-
-
 @criterion("five calls at once", points=3, fresh=False)
 async def five_at_once(exam: Exam) -> str:
     async with exam.serving() as (app, upstream):
@@ -170,9 +165,9 @@ async def lines(exam: Exam) -> str:
             await call.finish()
 
         upstream.script = pieces
-        expect_lines(app, (await serve_five(app, upstream))[0], upstream)
+        expect_lines(app, await app.get(), upstream)
         upstream.text_size = 31
-        reply = (await serve_five(app, upstream))[0]
+        reply = await app.get()
         expect_lines(app, reply, upstream, "GET /, again, short responses", since=CALLS)
         if len(upstream.calls) != 2 * CALLS:
             raise Failed(
@@ -298,7 +293,8 @@ async def upstream_fails(exam: Exam) -> str:
         upstream.script = lambda call: call.reply("no", status=404)
         await expect_502(app, "GET /, the upstream answers 404")
         upstream.script = lambda call: call.reply(call.text)
-        expect_lines(app, (await serve_five(app, upstream))[0], upstream, "GET /, after a failure")
+        reply = await app.get(expected="an answer: the requests that failed hold nothing back")
+        expect_lines(app, reply, upstream, "GET /, after a failure")
         async with upstream.away(app.process.blank_socket()):
             await expect_502(app, "GET /, the upstream cannot be reached")
     return "Bad gateway: it says that the fault is behind you."
@@ -379,10 +375,10 @@ async def ten_callers(exam: Exam) -> str:
 async def expect_reuse(app: App, upstream: Upstream) -> None:
     """Whoever shares a client finds connections of the request before."""
     upstream.script, upstream.text_size = at_once, 40  # read whole: they can be used again
-    await serve_five(app, upstream)
-    await serve_five(app, upstream)
+    await app.get()
+    await app.get()
     opened = upstream.opened
-    await serve_five(app, upstream)
+    await app.get()
     new = upstream.opened - opened
     if new >= CALLS:
         raise Failed(
@@ -440,7 +436,7 @@ async def timeouts(exam: Exam) -> str:
 async def stops_cleanly(exam: Exam) -> str:
     async with exam.serving() as (app, upstream):
         upstream.text_size = 40  # read whole: its connection stays, idle, to be closed
-        expect_lines(app, (await serve_five(app, upstream))[0], upstream)
+        expect_lines(app, await app.get(), upstream)
         await app.stop()
         await app.until(
             lambda: upstream.open == 0,

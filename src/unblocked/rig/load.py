@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from unblocked._interrupt import interruptible
 from unblocked.rig._child import Child
 
 if TYPE_CHECKING:
@@ -114,6 +115,7 @@ def _milliseconds(seconds: float) -> str:
     return "none" if math.isnan(seconds) else f"{seconds * 1000:,.0f} ms"
 
 
+@interruptible
 async def load(
     url: str | _HasUrl,
     *,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unblocked import course
+from unblocked._interrupt import interruptible
 from unblocked.show._checkview import CheckView, check_view, notice
 from unblocked.show._frontend import Slot, in_kernel
 
@@ -32,6 +33,7 @@ class Result(dict[str, Any]):
         return f"{self['points']} of {self['max_points']} points ({self['outcome']})"
 
 
+@interruptible
 async def check(slug: str) -> Result:
     """Mark the last executed cell that begins `# exercise: SLUG`; `result.points` are its points.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from unblocked._interrupt import interruptible
 from unblocked.show._frontend import Slot, has_front_end
 from unblocked.show._measure import Bench, Plan
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from unblocked.show.livechart import Row
 
 
+@interruptible
 async def compare(
     variants: Mapping[str, Any],
     *,
