@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
+from unblocked.grading.deadlines import DEADLINES, Hurried, near_a_deadline
 from unblocked.grading.exam import App, Call, Exam, Failed, Reply, Upstream, at_once, criterion
 from unblocked.grading.upstream import in_pieces
 
@@ -17,8 +19,6 @@ if TYPE_CHECKING:
 
 PLENTY = 600.0
 """A deadline (s) that no check lives to see."""
-SOON = (1.0, 2.5, 2.5)
-"""Deadlines (s) to be cut at. A machine too busy for the first gives an answer another chance."""
 DRIPS_A_SECOND = 5
 TIMES_TOO_LATE = 5
 HUNG_CALLERS = 8
@@ -43,7 +43,7 @@ class Scene:
 
 @contextlib.asynccontextmanager
 async def scene(
-    exam: Exam, scripts: Mapping[str, Script], *, deadline: float = PLENTY, away: str = ""
+    exam: Exam, scripts: Mapping[str, Script], deadline: float = PLENTY, *, away: str = ""
 ) -> AsyncIterator[Scene]:
     """The app with a source for each script; `away` names one more, that cannot be reached."""
     async with exam.run() as app:
@@ -54,25 +54,6 @@ async def scene(
         app.bind(SOURCES=urls, DEADLINE=deadline)
         await app.start()
         yield Scene(app, sources, deadline)
-
-
-class Hurried(Failed):
-    """A source that answers at once came too late: the app's fault, or the machine's."""
-
-
-async def near_the_deadline(
-    exam: Exam, scripts: Mapping[str, Script], judge: Callable[[Scene], Awaitable[str]]
-) -> str:
-    """Judge with a deadline that strikes; again with a later one when it struck the quick, too."""
-    failure: Hurried | None = None
-    for deadline in SOON:
-        async with scene(exam, scripts, deadline=deadline) as made:
-            try:
-                return await judge(made)
-            except Hurried as error:
-                failure = error
-    assert failure
-    raise failure
 
 
 async def fails(call: Call) -> None:
@@ -255,9 +236,8 @@ async def deadline(exam: Exam) -> str:
         expect(reply, made.texts("quick"), late, called)
         return "What had come was kept, what had not was named. The caller knows what is missing."
 
-    return await near_the_deadline(
-        exam, {"silent": silent, "quick": at_once, "stuck": begins}, judge
-    )
+    scripts = {"silent": silent, "quick": at_once, "stuck": begins}
+    return await near_a_deadline(partial(scene, exam, scripts), judge)
 
 
 @criterion("the deadline bounds the whole call", points=1)
@@ -271,11 +251,12 @@ async def whole_call(exam: Exam) -> str:
         look = "HTTPX's timeouts bound each piece: asyncio.timeout bounds the call"
         expect(reply, made.texts("quick"), {"dripping": "timeout"}, called, look)
         dripped_too_slowly = made.widest_gap > made.deadline / 2  # a timeout of a piece struck
-        if dripped_too_slowly and made.deadline < max(SOON):
+        if dripped_too_slowly and made.deadline < max(DEADLINES):
             raise Hurried(called=called, saw="pieces that came too late", expected="no gap")
         return "A timeout bounds the wait for the next piece, a deadline bounds them all together."
 
-    return await near_the_deadline(exam, {"dripping": at_once, "quick": at_once}, judge)
+    scripts = {"dripping": at_once, "quick": at_once}
+    return await near_a_deadline(partial(scene, exam, scripts), judge)
 
 
 @criterion("a source that hangs is let go", points=2)
@@ -293,9 +274,8 @@ async def let_go(exam: Exam) -> str:
         )
         return "You hung up first. A call that nobody awaits any more still costs both sides."
 
-    return await near_the_deadline(
-        exam, {"silent": silent, "quick": at_once, "stuck": begins}, judge
-    )
+    scripts = {"silent": silent, "quick": at_once, "stuck": begins}
+    return await near_a_deadline(partial(scene, exam, scripts), judge)
 
 
 @criterion("a source that hangs delays no other caller", points=1)
@@ -342,7 +322,7 @@ async def none_ok(exam: Exam) -> str:
         called = "GET /summary, after all sources have failed"
         reply = await ask(made, called)
         expect(reply, made.texts("broken", "missing"), {"away": "error"}, called)
-    async with scene(exam, {"one": silent, "two": silent}, deadline=SOON[0]) as made:
+    async with scene(exam, {"one": silent, "two": silent}, deadline=DEADLINES[0]) as made:
         await expect_502(made, "GET /summary, all sources hang")
     return "A summary of nothing is no summary. Say so with the status: machines read that first."
 

@@ -222,9 +222,9 @@ class _Allowance:
 class _Patience:
     """Counts quiet ticks, and lends the run's slot to others while it only waits."""
 
-    def __init__(self, exam: Exam, slot: Slot) -> None:
+    def __init__(self, exam: Exam, slot: Slot, lull: float) -> None:
         self.slot, self.allowance = slot, exam.allowance
-        self.most_quiet = exam.patience
+        self.most_quiet = exam.patience + lull / TICK
         self.begun = time.monotonic()
         self.quiet = self.ticks = 0
 
@@ -268,6 +268,8 @@ class App:
         self._moved = asyncio.Event()
         self.process.pulse = self._moved.set
         self.stack.push_async_callback(self._end_callers)
+        self.lull = 0.0
+        """Seconds of quiet that the exercise itself asks for: patience comes on top of them."""
         self.receive_buffer: int | None = None
         """Bytes that the system may keep for a caller that does not read."""
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
@@ -383,7 +385,7 @@ class App:
         Raises:
             Failed: one of `calls` ended too early, or all is quiet and it still does not hold.
         """
-        patience = _Patience(self.exam, self.slot)
+        patience = _Patience(self.exam, self.slot, self.lull)
         try:
             while not condition() and not patience.over and not self.process.gone.is_set():
                 for call in calls:
@@ -517,19 +519,28 @@ class App:
         """Several callers at once."""
         return [self.call(path) for _ in range(times)]
 
+    @contextlib.asynccontextmanager
+    async def together(self, times: int) -> AsyncIterator[None]:
+        """So many callers that the block lets begin have sent before the app sees the first one.
+
+        Raises:
+            Failed: they cannot send.
+        """
+        wanted = self._sent + times
+        with self.process.suspended():
+            yield
+            await self.until(
+                lambda: self._sent >= wanted, called=f"{times} callers", expected="all connected"
+            )
+
     async def call_together(self, times: int, path: str = "/") -> list[asyncio.Task[Reply]]:
         """Several callers, all of whose requests are there before the app sees the first one.
 
         Raises:
             Failed: they cannot be sent.
         """
-        wanted = self._sent + times
-        with self.process.suspended():
-            calls = self.call_many(times, path)
-            await self.until(
-                lambda: self._sent >= wanted, called=f"{times} callers", expected="all connected"
-            )
-        return calls
+        async with self.together(times):
+            return self.call_many(times, path)
 
     async def _fetch(self, path: str, **kwargs: Any) -> Reply:
         async with self.open(path, **kwargs) as response:

@@ -1,0 +1,85 @@
+"""A deadline that strikes gives way to a later one on a machine that is too busy for it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from unblocked.grading import deadlines
+from unblocked.grading.deadlines import DEADLINES, LATEST, Hurried, near_a_deadline
+from unblocked.grading.exam import Failed
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+WRONG = {"called": "", "saw": "", "expected": ""}
+
+
+@dataclass
+class Machine:
+    """Its clock runs on while an app's loop turns, and only then."""
+
+    turns_take: float
+    now: float = 0.0
+    asked: list[float] = field(default_factory=list)
+    lulls: list[float] = field(default_factory=list)
+
+    def monotonic(self) -> float:
+        return self.now
+
+    async def turn(self) -> None:
+        self.now += self.turns_take
+
+    @asynccontextmanager
+    async def scene(self, deadline: float) -> AsyncIterator[Any]:
+        self.asked.append(deadline)
+        app = SimpleNamespace(turn=self.turn, lull=0.0)
+        yield SimpleNamespace(app=app)
+        self.lulls.append(app.lull)
+
+
+@pytest.fixture
+def machine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    made = Machine(request.param)
+    monkeypatch.setattr(deadlines, "time", made)
+    return made
+
+
+async def hurried(_: object) -> str:
+    raise Hurried(**WRONG)
+
+
+@pytest.mark.parametrize(
+    ("machine", "expected"),
+    [(0.01, list(DEADLINES)), (2.0, [1.0, 10.0, 10.0]), (60.0, [1.0, LATEST, LATEST])],
+    indirect=["machine"],
+)
+def test_the_next_deadline_is_late_enough_for_the_machine(
+    machine: Machine, expected: list[float]
+) -> None:
+    with pytest.raises(Hurried):
+        asyncio.run(near_a_deadline(machine.scene, hurried))
+    assert machine.asked == machine.lulls == expected
+
+
+@pytest.mark.parametrize("machine", [0.01], indirect=True)
+def test_what_is_wrong_at_one_deadline_is_wrong(machine: Machine) -> None:
+    async def wrong(_: object) -> str:
+        raise Failed(**WRONG)
+
+    with pytest.raises(Failed):
+        asyncio.run(near_a_deadline(machine.scene, wrong))
+    assert machine.asked == [DEADLINES[0]]
+
+
+@pytest.mark.parametrize("machine", [2.0], indirect=True)
+def test_it_passes_once_the_deadline_is_late_enough(machine: Machine) -> None:
+    async def passes_late(_: object) -> str:
+        return "in time" if machine.asked[-1] > 9 else await hurried(_)
+
+    assert asyncio.run(near_a_deadline(machine.scene, passes_late)) == "in time"
