@@ -7,9 +7,11 @@ import asyncio
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +20,7 @@ from conftest import RIGHT, processes_named, until
 from unblocked.grading import classroom
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from unblocked.course import Room
@@ -43,7 +46,7 @@ def lines(ledger: Path) -> int:
     return ledger.read_bytes().count(b"\n") if ledger.exists() else 0
 
 
-def results(out: Path) -> list[dict[str, object]]:
+def results(out: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
 
 
@@ -259,3 +262,117 @@ def test_a_cluster_one_of_whose_workers_dies(tmp_path: Path, relay: Room) -> Non
         for process in (*workers, scheduler):
             process.kill()
             process.wait()
+
+
+ROSTER = "Student,ID\nLovelace Ada,7\nNoether Emmy,8\n"
+
+
+def marks_in(path: Path) -> dict[str, str]:
+    with path.open(newline="") as file:
+        return {row["student_id"]: row["score"] for row in csv.DictReader(file)}
+
+
+def test_who_is_not_in_the_roster_is_named(tmp_path: Path, relay: Room) -> None:
+    folder, out, roster = tmp_path / "class", tmp_path / "marks", tmp_path / "roster.csv"
+    hand_in(folder, "Ada Lovelace", RIGHT)
+    hand_in(folder, "Emy Noether", WRONG)
+    roster.write_text(ROSTER)
+    done = grade(folder, out, relay, "--roster", str(roster))
+    assert "Not in the roster, so in grades.csv alone: Emy Noether (1 in all)" in done.stderr
+    assert marks_in(out / "grades.csv") == {"7": "6", "8": "", "Emy Noether": "1"}
+    assert "Emy Noether (1 in all)" in (out / "summary.html").read_text()
+
+
+def test_two_folders_of_one_learner_are_attempts_whenever_they_are_marked(
+    tmp_path: Path, relay: Room
+) -> None:
+    folder, out, roster = tmp_path / "class", tmp_path / "marks", tmp_path / "roster.csv"
+    hand_in(folder, "7", WRONG)
+    hand_in(folder, "Ada Lovelace", RIGHT)
+    os.utime(folder / "7" / "relay" / "relay.py", (0, 0))
+    roster.write_text(ROSTER)
+    for _ in range(2):
+        assert grade(folder, out, relay, "--roster", str(roster)).returncode == 0
+        assert marks_in(out / "grades.csv")["7"] == "6"
+    assert "a newer attempt counts" in (out / "not-marked.csv").read_text()
+
+
+def test_earlier_marks_that_the_tables_leave_out_are_told(tmp_path: Path, relay: Room) -> None:
+    out = tmp_path / "marks"
+    for week, learner in (("week1", "ada"), ("week2", "bob")):
+        hand_in(tmp_path / week, learner, RIGHT)
+        done = grade(tmp_path / week, out, relay)
+    assert "1 earlier marks" in done.stderr
+    assert set(marks_in(out / "grades.csv")) == {"bob"}
+
+
+def test_a_class_that_looks_like_one_learner_is_told(tmp_path: Path, relay: Room) -> None:
+    for learner in ("ada", "bob", "cy"):
+        hand_in(tmp_path / "class" / "submissions", learner, WRONG)
+    done = grade(tmp_path / "class", tmp_path / "marks", relay)
+    assert "All 3 files count as attempts of 'submissions'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        (lambda path: path.mkdir(), "There is nothing in"),
+        (lambda path: path.with_suffix(".py").write_text(RIGHT), "unblocked check"),
+    ],
+)
+def test_nothing_to_mark_leaves_the_tables_alone(
+    tmp_path: Path, relay: Room, made: Callable[[Path], object], words: str
+) -> None:
+    out = tmp_path / "marks"
+    hand_in(tmp_path / "class", "ada", RIGHT)
+    assert grade(tmp_path / "class", out, relay).returncode == 0
+    made(tmp_path / "other")
+    [other] = tmp_path.glob("other*")
+    done = grade(other, out, relay)
+    assert (done.returncode, words in done.stderr) == (2, True)
+    assert set(marks_in(out / "grades.csv")) == {"ada"}
+
+
+@pytest.mark.parametrize(
+    ("number", "words"), [(signal.SIGINT, "run it again to go on"), (signal.SIGTERM, "")]
+)
+def test_stopped_in_the_middle_it_leaves_no_traceback(
+    tmp_path: Path, relay: Room, number: signal.Signals, words: str
+) -> None:
+    folder, out = tmp_path / "class", tmp_path / "marks"
+    for learner in range(8):
+        hand_in(folder, f"learner-{learner}", RIGHT + f"# {learner}\n")
+    command = grade_command(folder, out, relay)
+    run = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    until(lambda: run.poll() is not None or lines(out / "results.jsonl") > 0)
+    run.send_signal(number)
+    said = run.communicate()[1]  # of its workers, too: it comes to its end when they have ended
+    assert words in said
+    assert "Traceback" not in said
+
+
+@pytest.fixture
+def variant(relay: Room, tmp_path: Path) -> Room:
+    """An exercise of an instructor's own, to be broken."""
+    folder = tmp_path / "variant" / "exercises" / relay.slug
+    shutil.copytree(relay.folder, folder)
+    return replace(relay, folder=folder)
+
+
+@pytest.mark.parametrize("fault", ["def (:\n", "import nowhere_at_all\n"])
+def test_checks_that_cannot_be_loaded_are_named(tmp_path: Path, variant: Room, fault: str) -> None:
+    variant.checks.write_text(fault)
+    hand_in(tmp_path / "class", "ada", RIGHT)
+    done = grade(tmp_path / "class", tmp_path / "marks", variant)
+    assert done.returncode == 2
+    assert f"{variant.checks} cannot be loaded" in done.stderr
+
+
+def test_a_check_that_fails_itself_does_not_blame_the_answer(tmp_path: Path, variant: Room) -> None:
+    source = variant.checks.read_text()
+    variant.checks.write_text(source.replace("    async with", "    {}['oops']\n    async with", 1))
+    hand_in(tmp_path / "class", "ada", RIGHT)
+    assert grade(tmp_path / "class", tmp_path / "marks", variant).returncode == 0
+    [result] = results(tmp_path / "marks")
+    [message] = [check["message"] for check in result["checks"] if not check["passed"]]
+    assert message.startswith("This check failed itself (checks.py, line ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -77,6 +78,57 @@ def test_a_file_without_names(tmp_path: Path) -> None:
         class_of(tmp_path, "colour,size\nred,1\n")
 
 
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "is empty"),
+        (b"PK\x03\x04", "save it as CSV"),
+        (b"colour,size\n", "Name one of: student, full name"),
+    ],
+)
+def test_no_roster_says_what_to_do(tmp_path: Path, data: bytes, words: str) -> None:
+    (tmp_path / "roster.csv").write_bytes(data)
+    with pytest.raises(roster.NoRoster, match=words):
+        roster.read(tmp_path / "roster.csv")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_roster_from_any_spreadsheet(tmp_path: Path, encoding: str, separator: str) -> None:
+    text = f"Full name{separator}ID\nZoë Ångström{separator}7\n\n"
+    (tmp_path / "roster.csv").write_bytes(text.encode(encoding))
+    found = roster.read(tmp_path / "roster.csv")
+    assert [(x.id, x.name) for x in found.learners] == [("7", "Zoë Ångström")]
+
+
+def test_moodles_identifiers_in_another_language(tmp_path: Path) -> None:
+    found = class_of(tmp_path, "ID,Vollständiger Name\nTeilnehmer/in1001,Ada Lovelace\n")
+    assert found.find("1001") is found.learners[0]
+
+
+def test_canvas_names_in_two_columns(tmp_path: Path) -> None:
+    people = class_of(tmp_path, "LastName,FirstName,ID,Section\nLovelace,Ada,1001,A\n")
+    reports.canvas(tmp_path / "canvas.csv", [], people, {})
+    assert read(tmp_path / "canvas.csv") == [
+        {"LastName": "Lovelace", "FirstName": "Ada", "ID": "1001", "Section": "A"}
+    ]
+    assert people.learners[0].name == "Ada Lovelace"
+
+
+def test_moodle_gets_a_worksheet_for_each_exercise(tmp_path: Path) -> None:
+    people = class_of(
+        tmp_path,
+        "Identifier,Full name,Grade,Maximum Grade\nParticipant 7,Ada,,\nParticipant 8,Emmy,,\n",
+    )
+    slugs = {"relay": 6, "gather": 4}
+    table = reports.rows([result("Participant 7")], people, list(slugs))
+    reports.moodle(tmp_path, table, people, slugs)
+    ada, emmy = read(tmp_path / "moodle-relay.csv")
+    assert (ada["Identifier"], ada["Grade"], ada["Maximum Grade"]) == ("Participant 7", "2", "6")
+    assert (emmy["Grade"], emmy["Feedback comments"]) == ("", "")
+    assert [row["Grade"] for row in read(tmp_path / "moodle-gather.csv")] == ["", ""]
+
+
 def test_absent_is_not_zero(tmp_path: Path) -> None:
     people = class_of(tmp_path, CANVAS)
     table = reports.rows([result("1001", 0)], people, ["relay"])
@@ -135,6 +187,14 @@ def test_a_torn_line_is_cut_off(tmp_path: Path) -> None:
         assert [key.learner for key in ledger.results] == ["ada"]
         ledger.add(result("bob"))
     assert len((tmp_path / "results.jsonl").read_text().splitlines()) == 2
+
+
+def test_a_line_that_lacks_something_is_marked_again(tmp_path: Path) -> None:
+    whole = result("ada")
+    less = {key: value for key, value in whole.items() if key != "points"}
+    (tmp_path / "results.jsonl").write_text(json.dumps(less) + "\n[]\n")
+    with Ledger(tmp_path) as ledger:
+        assert not ledger.results
 
 
 def test_one_run_at_a_time(tmp_path: Path) -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import zipfile
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from unblocked.grading.submissions import find
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 SLUGS = ("fan-out", "one-client", "fix-the-article")
 
@@ -86,3 +90,93 @@ def test_nothing_is_skipped_in_silence(tmp_path: Path) -> None:
         "ada/unknown.py",
         "broken.zip",
     }
+
+
+def unplaced(folder: Path) -> dict[str, str]:
+    return dict(find(folder, SLUGS).unplaced)
+
+
+def pack(path: Path, *members: str) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        for member in members:
+            archive.writestr(member, f"app = {member!r}")
+
+
+def test_two_learners_of_one_name_are_two(tmp_path: Path) -> None:
+    put(tmp_path / "Ada Byron_77_assignsubmission_file_" / "fan-out.py")
+    put(tmp_path / "Ada Byron_78_assignsubmission_file_" / "fan-out.py")
+    put(tmp_path / "byronada_1001_5001_one-client.py")
+    put(tmp_path / "byronada_1002_5002_one-client.py")
+    assert set(placed(tmp_path)) == {
+        ("Ada Byron_77", "fan-out"),
+        ("Ada Byron_78", "fan-out"),
+        ("byronada_1001", "one-client"),
+        ("byronada_1002", "one-client"),
+    }
+    assert not unplaced(tmp_path)
+
+
+def test_moodles_files_without_folders(tmp_path: Path) -> None:
+    put(tmp_path / "Ada Lovelace_77_assignsubmission_file_fan-out.py")
+    pack(tmp_path / "Emmy Noether_78_assignsubmission_file_work.zip", "exercises/fan-out.py")
+    found = find(tmp_path, SLUGS)
+    assert {(s.learner, s.learner_id) for s in found.submissions} == {
+        ("Ada Lovelace", "77"),
+        ("Emmy Noether", "78"),
+    }
+
+
+def test_zips_beside_one_another_are_learners(tmp_path: Path) -> None:
+    pack(tmp_path / "ada.zip", "exercises/fan-out.py")
+    pack(tmp_path / "Bob.ZIP", "fan-out.py", "ada_77_assignsubmission_file_/fan-out.py")
+    assert set(placed(tmp_path)) == {("ada", "fan-out"), ("Bob", "fan-out")}
+    assert all(shown.startswith(("ada.zip/", "Bob.ZIP/")) for shown in placed(tmp_path).values())
+
+
+def test_the_name_that_the_roster_gives_decides_what_is_an_attempt(tmp_path: Path) -> None:
+    put(tmp_path / "ada" / "fan-out.py", "app = 1")
+    put(tmp_path / "lovelace" / "fan-out.py", "app = 2")
+    os.utime(tmp_path / "ada" / "fan-out.py", (0, 0))
+    found = find(tmp_path, SLUGS, named=lambda one: replace(one, learner="1001"))
+    assert [(s.learner, s.file.shown) for s in found.submissions] == [
+        ("1001", "lovelace/fan-out.py")
+    ]
+    assert found.unplaced == [("ada/fan-out.py", "a newer attempt counts: lovelace/fan-out.py")]
+
+
+def test_copies_name_nobody_and_their_exercise(tmp_path: Path) -> None:
+    put(tmp_path / "fan-out (1).py")
+    put(tmp_path / "ada" / "one-client-Copy1.py")
+    put(tmp_path / "bob" / "FAN-OUT.PY", "# exercise: fan-out\napp = 1")
+    assert set(placed(tmp_path)) == {("ada", "one-client"), ("bob", "fan-out")}
+    assert unplaced(tmp_path) == {"fan-out (1).py": "no learner is named"}
+
+
+def test_what_is_empty_hidden_or_refused_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ada").mkdir()
+    put(tmp_path / ".bob" / "fan-out.py")
+    put(tmp_path / "eve" / "fan-out.py")
+    scandir = os.scandir
+
+    def refusing(folder: Path) -> Any:
+        if folder.name == "eve":
+            raise PermissionError(13, "Permission denied")
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    assert unplaced(tmp_path) == {
+        "ada": "an empty folder: nothing was handed in",
+        ".bob": "hidden: give it a name without the dot",
+        "eve": "it cannot be read: Permission denied",
+    }
+
+
+def test_what_nobody_handed_in_is_no_news(tmp_path: Path) -> None:
+    put(tmp_path / "ada" / "fan-out" / "fan-out.py")
+    for name in ("timestamp.txt", ".DS_Store", ".ipynb_checkpoints/fan-out-checkpoint.ipynb"):
+        put(tmp_path / "ada" / "fan-out" / name)
+    put(tmp_path / "marks" / "grades.csv")
+    found = find(tmp_path, SLUGS, leave_out=tmp_path / "marks")
+    assert ([s.learner for s in found.submissions], found.unplaced) == (["ada"], [])

@@ -64,9 +64,9 @@ def from_bytes(data: bytes, name: str, slug: str, needed: str = "app") -> Answer
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise Unusable(f"{name} is not text: save the notebook again in Jupyter.") from None
-    if name.endswith(".ipynb"):
+    if name.lower().endswith(".ipynb"):
         return _from_cells(code_cells(text, name), slug, needed)
-    if name.endswith(".py"):
+    if name.lower().endswith(".py"):
         return _checked(text, slug)
     raise Unusable(f"{name} is neither a notebook (.ipynb) nor Python (.py).")
 

@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from unblocked import course
@@ -18,14 +19,18 @@ from unblocked.grading.mark import Exercise, exercise
 from unblocked.grading.roster import NoRoster, Roster
 from unblocked.grading.roster import read as read_roster
 from unblocked.grading.sandbox import Refused
-from unblocked.grading.submissions import Found, Submission, Unreadable, find
+from unblocked.grading.submissions import SUFFIXES, Found, Submission, Unreadable, find
 from unblocked.grading.worker import Job, job
 from unblocked.grading.workforce import on_cluster, on_this_machine
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
+
+
+SHOWN = 5
+"""Names in a remark."""
 
 
 class Jobs(Sequence[Job]):
@@ -49,22 +54,37 @@ class Jobs(Sequence[Job]):
 def grade(args: argparse.Namespace) -> int:
     """Mark a class: 0 when all is marked, 2 when it could not be done as asked."""
     try:
-        if not args.folder.exists():
-            raise course.CourseError(f"There is no folder {args.folder}.")
+        _look_at(args.folder)
         return asyncio.run(_grade(args))
     except (course.CourseError, NoRoster, Refused, Busy) as error:
         print(error, file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print(f"Stopped. {args.out} keeps what is marked: run it again to go on.", file=sys.stderr)
+        raise
+
+
+def _look_at(folder: Path) -> None:
+    """Whether there is anything to mark; raises `CourseError` and OSError."""
+    if not folder.exists():
+        raise course.CourseError(f"There is no folder {folder}.")
+    if folder.is_dir() and not any(folder.iterdir()):
+        raise course.CourseError(f"There is nothing in {folder}.")
+    if folder.is_file() and folder.suffix.lower() in SUFFIXES:
+        raise course.CourseError(
+            f"{folder} is one answer: give the folder that it lies in, or use `unblocked check`."
+        )
 
 
 async def _grade(args: argparse.Namespace) -> int:
     exercises = {room.slug: exercise(room) for room in course.rooms(args.course)}
     if not exercises:
-        raise course.CourseError(f"There are no exercises below {args.course}.")
+        raise course.CourseError(
+            f"There are no exercises below {args.course}: they are to lie in exercises/SLUG/ there."
+        )
     roster = read_roster(args.roster) if args.roster else None
-    found = find(args.folder, exercises)
-    if roster:
-        found.submissions = [_named(submission, roster) for submission in found.submissions]
+    named = partial(_named, roster=roster)
+    found = find(args.folder, exercises, named=named, leave_out=args.out.resolve())
     with Ledger(args.out, again=args.again) as ledger:
         keys, todo = _unmarked(found, exercises, ledger)
         new: dict[tuple[str, str], dict[str, Any]] = {}
@@ -73,15 +93,45 @@ async def _grade(args: argparse.Namespace) -> int:
             new[result["learner"], result["exercise"]] = result  # as read: it may have changed
         found_now = (new.get(key[:2]) or ledger.results.get(key) for key in keys)
         results = [result for result in found_now if result]
-    _report(args.out, results, found, exercises, roster)
+        remarks = list(_remarks(args, found, roster, ledger))
+    _report(args.out, results, found, exercises, roster, remarks)
     print(f"{len(results)} answers marked, {len(found.unplaced)} files not: see {args.out}")
+    for remark in remarks:
+        print(remark, file=sys.stderr)
     return 0
 
 
-def _named(submission: Submission, roster: Roster) -> Submission:
+def _named(submission: Submission, roster: Roster | None) -> Submission:
     """The submission under the roster's own id for its learner."""
-    learner = roster.find(submission.learner_id, submission.learner)
-    return replace(submission, learner=learner.id) if learner else submission
+    learner = roster and roster.find(submission.learner_id, submission.learner)
+    return replace(submission, learner=learner.id, learner_id="") if learner else submission
+
+
+def _remarks(
+    args: argparse.Namespace, found: Found, roster: Roster | None, ledger: Ledger
+) -> Iterator[str]:
+    """What an instructor should look at, a sentence each."""
+    learners = {one.learner for one in found.submissions}
+    strangers = sorted(learners - {one.id for one in roster.learners}) if roster else []
+    if strangers:
+        names = ", ".join(strangers[:SHOWN]) + (", …" if len(strangers) > SHOWN else "")
+        yield (
+            f"Not in the roster, so in grades.csv alone: {names} ({len(strangers)} in all). "
+            "Mend the names of their files, or the roster, and run it again."
+        )
+    of_one = sum(why.startswith("a newer attempt") for _, why in found.unplaced)
+    if len(learners) == 1 and of_one > 1:
+        yield (
+            f"All {of_one + len(found.submissions)} files count as attempts of "
+            f"{learners.pop()!r}. If they are a class, give the folder that holds the learners'."
+        )
+    now = {(one.learner, one.exercise) for one in found.submissions}
+    earlier = len({key[:2] for key in ledger.results} - now)
+    if earlier:
+        yield (
+            f"{earlier} earlier marks in {args.out / 'results.jsonl'} are of answers that are not "
+            f"in {args.folder}: the tables leave them out. Use an --out for each folder."
+        )
 
 
 def _unmarked(
@@ -129,6 +179,7 @@ def _report(
     found: Found,
     exercises: dict[str, Exercise],
     roster: Roster | None,
+    remarks: list[str],
 ) -> None:
     slugs = [slug for slug in exercises if any(r["exercise"] == slug for r in results)]
     most = {slug: exercises[slug].max_points for slug in slugs}
@@ -136,11 +187,11 @@ def _report(
     reports.grades(out / "grades.csv", table, most)
     if roster:
         reports.canvas(out / "canvas.csv", table, roster, most)
-        reports.moodle(out / "moodle.csv", table, roster, most)
+        reports.moodle(out, table, roster, most)
     for learner, who, _, result in table:
         if result:
             reports.feedback(out / "feedback", result, learner.name if learner else who)
-    reports.summary(out / "summary.html", table, found.unplaced)
+    reports.summary(out / "summary.html", table, found.unplaced, remarks)
     _list_unplaced(out / "not-marked.csv", found.unplaced)
 
 

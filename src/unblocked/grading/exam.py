@@ -54,6 +54,8 @@ ALLOWANCE = 300.0
 one needs on a busy machine."""
 MOST_BODY = 16 << 20
 """Bytes of a reply after which it is not read any further."""
+MUCH_CPU = 0.8
+"""Of the CPU seconds that an answer may use: one last seen beyond it was stopped by their limit."""
 LOOP_TURNS = 20
 CALM_TURNS = 5
 """Turns in a row after which the answer is seen asleep until it counts as settled."""
@@ -196,7 +198,7 @@ def _why_not_executed(process: AnswerRun, error: Exception) -> tuple[str, str]:
     if process.killed_for_memory:
         return "out-of-memory", "Your code took more than 1 GiB of memory and was stopped."
     used = max(process.cpu_seconds, processes.cpu_seconds(process.pid))
-    if used >= isolation.STANDARD["cpu"] - 1:
+    if used >= MUCH_CPU * isolation.STANDARD["cpu"]:
         return "timeout", "Your code computed without end when it was executed, and was stopped."
     return "crashed", "Your code ended its own process when it was executed."
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
+import os
+import traceback
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -237,5 +240,15 @@ async def _judge(criterion: Criterion, exam: Exam) -> Verdict:
         return Verdict.on(criterion, False, f"Your app did not start: {str(error).rstrip(': ')}")
     except Gone as gone:
         return Verdict.on(criterion, False, f"Your app's process ended. {gone}".strip())
-    except Exception as error:  # a reply that is no HTTP, a connection reset: the answer's doing
-        return Verdict.on(criterion, False, f"Your app could not be called: {error!r}"[:400])
+    except Exception as error:
+        return Verdict.on(criterion, False, _what_failed(criterion, error)[:400])
+
+
+def _what_failed(criterion: Criterion, error: Exception) -> str:
+    """Whose fault an error is: a reply that is no HTTP is the answer's, one in a check its own."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    checks = inspect.getfile(criterion.judge)
+    if last.filename != checks or isinstance(error, OSError):
+        return f"Your app could not be called: {error!r}"
+    where = f"{os.path.basename(checks)}, line {last.lineno}"
+    return f"This check failed itself ({where}: {error!r}). Tell whoever gave you the exercise."

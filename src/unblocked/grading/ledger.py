@@ -26,6 +26,10 @@ class Key(NamedTuple):
     course_version: str
 
 
+_NEEDED = {"points", "max_points", "outcome", "checks", "isolation", "file", "marked_at"}
+"""Of a result, beside its key, for the tables and pages."""
+
+
 class Ledger:
     """`results.jsonl` in a folder of marks, locked for one run at a time. Use with `with`.
 
@@ -69,8 +73,9 @@ class Ledger:
         for line in whole.splitlines():
             try:
                 result = json.loads(line)
-                self.results[key_of(result)] = result
-            except (ValueError, KeyError, TypeError, RecursionError):
+                if result.keys() >= _NEEDED:
+                    self.results[key_of(result)] = result
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
                 continue
 
     def add(self, result: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from unblocked.course import CourseError
 from unblocked.grading.exam import Criterion, Exam
 from unblocked.grading.judging import Judging, Verdict
 
@@ -41,12 +42,19 @@ def exercise(room: Room) -> Exercise:
     """Load a room's checks.
 
     `checks.py` may set `NEEDED`, the name an answer must define (`app` when unset).
+
+    Raises:
+        CourseError: they cannot be loaded.
     """
     spec = importlib.util.spec_from_file_location(f"checks_{room.slug}", room.checks)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        why = f"{type(error).__name__}: {error}"
+        raise CourseError(f"{room.checks} cannot be loaded: {why}.") from error
     criteria = tuple(v for v in vars(module).values() if isinstance(v, Criterion))
     given, inside = (_text(room, name) for name in ("given.py", "inside.py"))
     seal = hashlib.sha256("\0".join([room.checks.read_text("utf-8"), given, inside]).encode())

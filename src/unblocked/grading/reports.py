@@ -76,25 +76,40 @@ def canvas(path: Path, rows: Sequence[Row], roster: Roster, max_points: Mapping[
     _write(path, [*keep, *slugs], lines)
 
 
-_CANVAS_COLUMNS = ("student", "id", "sis user id", "sis login id", "section", "root account")
+_CANVAS_COLUMNS = (
+    "student", "lastname", "firstname", "id", "sis user id", "sis login id", "section",
+    "root account",
+)  # fmt: skip
+"""With these names, and these first, its gradebook_importer takes a file for a gradebook."""
 
 
-def moodle(path: Path, rows: Iterable[Row], roster: Roster, max_points: Mapping[str, int]) -> None:
-    """Moodle's grading worksheet: the roster's columns, with the grade and a comment."""
-    keep = [c for c in roster.columns if c.lower() not in ("grade", "feedback comments")]
+def moodle(
+    folder: Path, rows: Sequence[Row], roster: Roster, max_points: Mapping[str, int]
+) -> None:
+    """Moodle's grading worksheets: the roster's columns, with the grade and a comment.
+
+    One for each exercise, as Moodle takes a worksheet for one assignment: `moodle-SLUG.csv`, or
+    `moodle.csv` where there is one exercise alone.
+    """
+    for slug in max_points:
+        name = f"moodle-{slug}.csv" if len(max_points) > 1 else "moodle.csv"
+        _moodle(folder / name, [row for row in rows if row[2] == slug], roster, max_points[slug])
+
+
+def _moodle(path: Path, rows: Sequence[Row], roster: Roster, most: int) -> None:
+    own = ("grade", "maximum grade", "feedback comments")
+    keep = [c for c in roster.columns if c.lower() not in own]
     lines = (
         [
             *(learner.row[c] for c in keep),
-            slug,
             result["points"] if result else "",
-            max_points[slug],
-            _one_line(result) if result else "no submission",
+            most,
+            _one_line(result) if result else "",
         ]
-        for learner, _, slug, result in rows
+        for learner, _, _, result in rows
         if learner
     )
-    heading = [*keep, "Exercise", "Grade", "Maximum Grade", "Feedback comments"]
-    _write(path, heading, lines)
+    _write(path, [*keep, "Grade", "Maximum Grade", "Feedback comments"], lines)
 
 
 def _one_line(result: Result) -> str:
@@ -107,8 +122,9 @@ _STYLE = """
 body { max-width: 50rem; margin: 2rem auto; padding: 0 1rem }
 table { border-collapse: collapse; width: 100% } td, th { text-align: left; padding: .3rem .6rem;
 border-bottom: 1px solid #8884; vertical-align: top } td.n { text-align: right }
-.ok { color: #009e73 } .no { color: #d55e00 } pre { white-space: pre-wrap; margin: .2rem 0 }
-meter { width: 12rem }
+.ok { color: light-dark(#00704f, #1fbf8f) } .no { color: light-dark(#b04a00, #ff8f3f) }
+pre { white-space: pre-wrap; margin: .2rem 0 } body { overflow-wrap: anywhere }
+meter { width: 12rem; max-width: 25vw }
 """
 
 
@@ -162,9 +178,15 @@ def safe_name(name: str) -> str:
     return f"{plain or 'learner'}-{hashlib.sha256(raw).hexdigest()[:8]}"
 
 
-def summary(path: Path, rows: Sequence[Row], unplaced: Sequence[tuple[str, str]]) -> None:
+def summary(
+    path: Path,
+    rows: Sequence[Row],
+    unplaced: Sequence[tuple[str, str]],
+    remarks: Sequence[str] = (),
+) -> None:
     """The class at a glance: marks per exercise, which criterion fails most, what is unplaced."""
     parts = ["<h1>The class at a glance</h1>"]
+    parts += [f"<p><strong>{html.escape(remark)}</strong></p>" for remark in remarks]
     slugs = dict.fromkeys(row[2] for row in rows)
     parts += [_exercise_summary(slug, [row for row in rows if row[2] == slug]) for slug in slugs]
     if unplaced:

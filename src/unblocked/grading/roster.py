@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
+import io
 import re
 import unicodedata
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,7 +19,12 @@ _IDS = (
     "email", "student_id", "user id", "login", "root", "integration id",
 )  # fmt: skip
 _NAMES = ("student", "full name", "name")
-_FIRST, _LAST = ("first name", "first_name"), ("surname", "last name", "last_name")
+_FIRST = ("first name", "first_name", "firstname")
+_LAST = ("surname", "last name", "last_name", "lastname")
+
+
+_NUMBERED = re.compile(r"\D{3,}(\d+)")
+"""Moodle's identifiers: "participant" in the site's language, and a number."""
 
 
 class NoRoster(Exception):
@@ -62,22 +70,50 @@ class Roster:
 
 
 def read(path: Path) -> Roster:
-    """Read a roster: CSV with a heading, as Canvas, Moodle and nbgrader export it.
+    """Read a roster: CSV with a heading, as Canvas, Moodle, nbgrader and spreadsheets export it.
 
     Raises:
-        NoRoster: it has no column that tells learners apart.
+        NoRoster: it cannot be read, or has no column that tells learners apart.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            rows = [{k: (v or "").strip() for k, v in row.items() if k} for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise NoRoster(f"{path} cannot be read as CSV: {error}.") from None
-    columns = tuple(reader.fieldnames or ())
+    heading, *lines = _lines(path)
+    columns = tuple(heading)
     if not any(c.lower() in (*_IDS, *_NAMES, *_LAST) for c in columns):
-        raise NoRoster(f"{path.name} has no column of names or ids; its columns: {columns}.")
-    learners = [_learner(row) for row in rows]
+        raise NoRoster(
+            f"{path.name} has no column of names or ids, only {', '.join(columns) or 'nothing'}. "
+            f"Name one of: {', '.join((*_NAMES, *_LAST, *_IDS[:5]))}."
+        )
+    rows = [dict(zip_longest(columns, line[: len(columns)], fillvalue="")) for line in lines]
+    learners = [_learner({k: v.strip() for k, v in row.items()}) for row in rows]
     return Roster(columns, tuple(x for x in learners if x.keys))
+
+
+def _lines(path: Path) -> list[list[str]]:
+    """The cells of the file, the heading first; whatever its encoding and its separator are."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise NoRoster(f"{path} cannot be read: {error.strerror}. Check the path.") from None
+    if data.startswith(b"PK"):
+        raise NoRoster(f"{path.name} is a spreadsheet's own file: save it as CSV (UTF-8).")
+    text = _decoded(data)
+    first = text.partition("\n")[0]
+    separator = max(",;\t", key=first.count)
+    try:
+        found = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
+    except csv.Error as error:
+        raise NoRoster(f"{path.name} cannot be read as CSV: {error}. Export it again.") from None
+    if not found:
+        raise NoRoster(f"{path.name} is empty: export the list of learners again.")
+    return found
+
+
+def _decoded(data: bytes) -> str:
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", errors="replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", errors="replace")  # spreadsheets on Windows
 
 
 def _learner(row: dict[str, str]) -> Learner:
@@ -90,7 +126,8 @@ def _learner(row: dict[str, str]) -> Learner:
     if whole.lower().startswith("points possible"):  # the second line of Canvas's export
         return Learner(row)
     ids = [low[k] for k in _IDS if low.get(k)]
-    ids += [i.removeprefix("Participant ") for i in ids]
+    numbered = (_NUMBERED.fullmatch(low.get(k, "")) for k in ("id", "identifier"))
+    ids += [found[1] for found in numbered if found]
     names = [f"{first} {last}", f"{last} {first}", whole, *ids]
     return Learner(row, first, last, frozenset(_plain(n) for n in names if _plain(n)))
 

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 import zipfile
-from dataclasses import dataclass, field
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unblocked.grading import answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
 
 SUFFIXES = (".ipynb", ".py")
 _CANVAS = re.compile(
     r"(?P<who>[^_]+)_(?:LATE_)?(?P<id>\d{1,18})_(?P<attempt>\d{1,18})_(?P<file>.+)"
 )
-_MOODLE = re.compile(r"(?P<who>.+)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)_?")
+_MOODLE = re.compile(
+    r"(?P<who>.+)_(?P<id>\d{1,18})_assignsubmission_(?:file|onlinetext)(?:_(?P<file>.*))?"
+)
+_COPY = re.compile(r"( \(\d+\)|-Copy\d+)$")
+"""What browsers and JupyterLab add to the name of a file that is there already."""
+_NOT_HANDED_IN = ("__MACOSX", ".DS_Store", ".git", ".ipynb_checkpoints", "timestamp.txt")
+"""What systems, editors and nbgrader leave beside files."""
 
 MOST_MEMBERS = 50_000
 """Files in one zip: a class hands in fewer, and a zip made to keep the marker busy holds more."""
@@ -71,48 +80,110 @@ class Found:
     """(file, why it is not marked)."""
 
 
-def find(folder: Path, slugs: Iterable[str]) -> Found:
-    """All submissions below a folder (or in a zip): the newest attempt of each learner counts."""
-    known = tuple(slugs)
-    found = Found([], [])
+def find(
+    folder: Path,
+    slugs: Iterable[str],
+    *,
+    named: Callable[[Submission], Submission] = lambda submission: submission,
+    leave_out: Path | None = None,
+) -> Found:
+    """All submissions below a folder (or in a zip): the newest attempt of each learner counts.
+
+    `named` gives a submission its learner's name in the tables. What lies in `leave_out` is none.
+    """
+    known, folder = tuple(slugs), folder.resolve()
+    found, placed = Found([], []), []
+    for file in _files(folder, leave_out):
+        place = _place(file, known)
+        if isinstance(place, str):
+            found.unplaced.append((file.shown, place))
+        else:
+            placed.append(named(place))
+    _keep_the_newest(_told_apart(placed), found)
+    return found
+
+
+def _told_apart(placed: list[Submission]) -> list[Submission]:
+    """Two learners with one name carry the platform's number for them, too."""
+    ids = defaultdict(set)
+    for one in placed:
+        ids[one.learner].add(one.learner_id)
+    return [
+        replace(one, learner=f"{one.learner}_{one.learner_id}")
+        if one.learner_id and len(ids[one.learner] - {""}) > 1
+        else one
+        for one in placed
+    ]
+
+
+def _keep_the_newest(placed: list[Submission], found: Found) -> None:
     newest: dict[tuple[str, str], Submission] = {}
-    for file in _files(folder):
-        placed = _place(file, known)
-        if isinstance(placed, str):
-            found.unplaced.append((file.shown, placed))
-            continue
-        key = (placed.learner, placed.exercise)
-        older, newer = sorted([newest.get(key, placed), placed], key=lambda s: s.newness)
+    for one in placed:
+        key = (one.learner, one.exercise)
+        older, newer = sorted([newest.get(key, one), one], key=lambda s: s.newness)
         newest[key] = newer
         if older is not newer:
             found.unplaced.append((older.file.shown, f"a newer attempt counts: {newer.file.shown}"))
     found.submissions = sorted(newest.values(), key=lambda s: (s.exercise, s.learner))
-    return found
 
 
-def _files(folder: Path) -> Iterator[File]:
+def _files(folder: Path, leave_out: Path | None) -> Iterator[File]:
     if folder.is_file():
         yield from _in_zip(folder, ())
         return
-    for path in sorted(folder.rglob("*")):
+    of_class = _only_zip(folder, leave_out)
+    for path, why in _entries(folder, leave_out):
         parts = path.relative_to(folder).parts
-        if any(part.startswith((".", "__MACOSX")) for part in parts):
+        if why:
+            yield _unusable(parts, why)
+        elif path.suffix.lower() == ".zip":
+            yield from _in_zip(path, _standing_for(parts, of_class))
+        else:
+            yield _file(path, parts)
+
+
+def _entries(folder: Path, leave_out: Path | None) -> Iterator[tuple[Path, str]]:
+    """All files, and what is none, in order; with why it is not looked at, if it is not."""
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        yield folder, f"it cannot be read: {error.strerror}"
+        return
+    if not entries:
+        yield folder, "an empty folder: nothing was handed in"
+    for entry in entries:
+        path = Path(entry.path)
+        if entry.name.startswith(("._", *_NOT_HANDED_IN)) or path == leave_out:
             continue
-        if path.is_symlink():  # it could show another learner's answer as one's own
-            yield _unusable(parts, "a link, which is not followed: put the file itself there")
-        elif path.is_file():
-            yield from _of_file(path, parts)
+        if entry.name.startswith("."):
+            yield path, "hidden: give it a name without the dot"
+        elif entry.is_symlink():  # it could show another learner's answer as one's own
+            yield path, "a link, which is not followed: put the file itself there"
+        elif entry.is_dir():
+            yield from _entries(path, leave_out)
+        elif entry.is_file():
+            yield path, ""
+
+
+def _only_zip(folder: Path, leave_out: Path | None) -> Path | None:
+    """The zip that is all there is: the class's, as platforms hand it out."""
+    found = [path for path, _ in islice(_entries(folder, leave_out), 2)]
+    return found[0] if len(found) == 1 and found[0].parent == folder else None
+
+
+def _standing_for(parts: tuple[str, ...], of_class: Path | None) -> tuple[str, ...]:
+    """The folders that a zip stands for: the class's for none, a learner's for the learner."""
+    if len(parts) > 1:
+        return parts[:-1]
+    named = _CANVAS.fullmatch(parts[0]) or _MOODLE.fullmatch(parts[0])
+    return () if of_class and not named else parts
 
 
 def _unusable(parts: tuple[str, ...], why: str) -> File:
     return File(parts, datetime.fromtimestamp(0, UTC), bytes, why)
 
 
-def _of_file(path: Path, parts: tuple[str, ...]) -> Iterator[File]:
-    if path.suffix == ".zip":
-        yield from _in_zip(path, parts if _CANVAS.fullmatch(path.name) else parts[:-1])
-        return
-
+def _file(path: Path, parts: tuple[str, ...]) -> File:
     def read() -> bytes:
         try:
             with path.open("rb") as file:
@@ -120,7 +191,7 @@ def _of_file(path: Path, parts: tuple[str, ...]) -> Iterator[File]:
         except OSError as error:
             raise Unreadable(f"it cannot be read: {error.strerror}") from None
 
-    yield File(parts, datetime.fromtimestamp(path.stat().st_mtime, UTC), read)
+    return File(parts, datetime.fromtimestamp(path.stat().st_mtime, UTC), read)
 
 
 def _in_zip(path: Path, above: tuple[str, ...]) -> Iterator[File]:
@@ -139,7 +210,7 @@ def _in_zip(path: Path, above: tuple[str, ...]) -> Iterator[File]:
         parts = tuple(
             p for p in info.filename.replace("\\", "/").split("/") if p not in ("", ".", "..")
         )
-        if parts and not any(part.startswith((".", "__MACOSX")) for part in parts):
+        if parts and not any(part.startswith((".", *_NOT_HANDED_IN)) for part in parts):
             yield File((*above, *parts), _zip_time(info), _reader(path, info))
 
 
@@ -166,7 +237,7 @@ def _place(file: File, slugs: tuple[str, ...]) -> Submission | str:
     name = file.parts[-1]
     if file.unusable:
         return file.unusable
-    if not name.endswith(SUFFIXES):
+    if not name.lower().endswith(SUFFIXES):
         return "neither a notebook nor Python"
     exercise = _exercise_of(file, slugs)
     if exercise is None:
@@ -178,19 +249,19 @@ def _learner_of(file: File, exercise: str) -> Submission | str:
     first = unicodedata.normalize("NFC", file.parts[0])  # further down, learners choose names
     if canvas := _CANVAS.fullmatch(first):  # the file, or a zip that a learner handed in
         return Submission(canvas["who"], exercise, file, canvas["id"], int(canvas["attempt"]))
+    if moodle := _MOODLE.fullmatch(first):
+        return Submission(moodle["who"], exercise, file, moodle["id"])
     if len(file.parts) > 1:
-        if moodle := _MOODLE.fullmatch(first):
-            return Submission(moodle["who"], exercise, file, moodle["id"])
-        return Submission(first, exercise, file)
-    stem = first.rpartition(".")[0]
-    learner = re.sub(rf"[-_. ]*{re.escape(exercise)}[-_. ]*", "", stem, count=1) or stem
-    return Submission(learner, exercise, file) if learner != exercise else "no learner is named"
+        return Submission(re.sub(r"\.zip$", "", first, flags=re.I), exercise, file)
+    stem = _COPY.sub("", first.rpartition(".")[0])
+    learner = re.sub(rf"[-_. ]*{re.escape(exercise)}[-_. ]*", "", stem, count=1)
+    return Submission(learner, exercise, file) if learner else "no learner is named"
 
 
 def _exercise_of(file: File, slugs: tuple[str, ...]) -> str | None:
     """By a folder or file name, else by the cells' own ids and marker lines."""
     for part in reversed(file.parts):
-        stem = re.sub(r"(-\d+)?\.(ipynb|py)$", "", part)
+        stem = _COPY.sub("", re.sub(r"(-\d+)?\.(ipynb|py|zip)$", "", part, flags=re.I))
         named = [slug for slug in slugs if re.search(rf"(?<![\w-]){slug}(?![\w-])|_{slug}$", stem)]
         if part == file.parts[-1] and not named:
             named = [s for s in slugs if stem.endswith((f"-{s}", f"_{s}")) or stem.startswith(s)]
@@ -203,7 +274,7 @@ def _exercise_of(file: File, slugs: tuple[str, ...]) -> str | None:
 def _named_inside(file: File) -> set[str]:
     try:
         text = file.read().decode("utf-8-sig")
-        if file.parts[-1].endswith(".py"):
+        if file.parts[-1].lower().endswith(".py"):
             return {answer.marked(text)}
         cells = answer.code_cells(text, file.parts[-1])
     except (UnicodeDecodeError, answer.Unusable, Unreadable):

@@ -101,7 +101,7 @@ async def serve(folder: Path | None, require: str | None) -> None:
     """Mark what comes on stdin until it closes, a few answers at a time."""
     room = asyncio.Semaphore(ANSWERS_AT_A_TIME)
     async with Nursery(require, slots=SLOTS) as nursery, asyncio.TaskGroup() as group:
-        print(json.dumps({"ready": nursery.rung}), flush=True)
+        _say({"ready": nursery.rung})
         marker = Marker(folder, nursery)
         while line := await asyncio.to_thread(sys.stdin.buffer.readline):
             group.create_task(_one(marker, json.loads(line), room))
@@ -110,7 +110,14 @@ async def serve(folder: Path | None, require: str | None) -> None:
 async def _one(marker: Marker, message: dict[str, Any], room: asyncio.Semaphore) -> None:
     async with room:
         result = await marker.result(message["job"])
-    print(json.dumps({"id": message["id"], "result": result}), flush=True)
+    _say({"id": message["id"], "result": result})
+
+
+def _say(message: dict[str, Any]) -> None:
+    try:
+        print(json.dumps(message), flush=True)
+    except OSError:  # whoever asked has gone, and nobody else wants to know
+        os._exit(1)
 
 
 def main() -> None:
@@ -119,8 +126,8 @@ def main() -> None:
     try:
         asyncio.run(serve(Path(folder) if folder else None, require or None))
     except (Refused, course.CourseError) as error:
-        print(json.dumps({"refused": str(error)}), flush=True)
-    except (KeyboardInterrupt, BrokenPipeError):
+        _say({"refused": str(error)})
+    except KeyboardInterrupt:
         pass
     os._exit(0)
 
