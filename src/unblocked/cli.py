@@ -179,14 +179,17 @@ def _grade(commands: Commands) -> None:
         return grade(args)
 
     parser = _add(commands, "grade", grade, "mark a class")
-    parser.add_argument("folder", metavar="FOLDER", type=Path, help="the submissions")
+    parser.add_argument("folder", metavar="FOLDER", type=Path, help="the submissions, or their zip")
     parser.add_argument("--out", metavar="FOLDER", type=Path, required=True, help="the marks")
     parser.add_argument("--workers", metavar="N", type=_at_least_one, help="default: the cores")
     parser.add_argument("--dask", metavar="ADDRESS", help="a Dask scheduler that spreads the work")
     parser.add_argument("--again", action="store_true", help="mark afresh what is marked already")
-    parser.add_argument("--require", metavar="RUNG", choices=RUNGS, help="the least isolation")
-    parser.add_argument("--roster", metavar="FILE", type=Path, help="your platform's list of names")
-    parser.add_argument("--course", metavar="FOLDER", type=Path, help="your variants of exercises")
+    text = f"the least isolation to mark with: {', '.join(RUNGS)}"
+    parser.add_argument("--require", metavar="RUNG", choices=RUNGS, help=text)
+    text = "your class as CSV: Canvas's gradebook, Moodle's grading worksheet, or a list of names"
+    parser.add_argument("--roster", metavar="FILE", type=Path, help=text)
+    text = "mark with your own exercises instead, in FOLDER/exercises/SLUG/"
+    parser.add_argument("--course", metavar="FOLDER", type=Path, help=text)
 
 
 def _build(commands: Commands) -> None:

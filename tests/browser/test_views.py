@@ -7,16 +7,18 @@ import re
 import zipfile
 from typing import TYPE_CHECKING
 
+import pytest
 from browser_lab import Notebook, document, running_lab
 from fastapi import FastAPI
 from playwright.sync_api import expect
 
+from unblocked.grading import reports
 from unblocked.rig import serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-    import pytest
     from browser_lab import Lab
     from playwright.sync_api import Page
 
@@ -142,3 +144,23 @@ def test_on_binder_the_work_is_one_download(
             assert json.loads(archive.read("marks.json")) == {"serve-it": {"points": 7}}
             assert "exercises/fix-the-article.ipynb" in archive.namelist()
         notebook.close()
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_graders_pages_fit_the_screen_whatever_they_tell(
+    page: Page, tmp_path: Path, width: int
+) -> None:
+    long = "x" * 300
+    check = {"name": "two callers at once", "passed": False, "points": 0, "max_points": 3}
+    result = {
+        **{"learner": "ada", "exercise": "relay", "points": 0, "max_points": 3},
+        **{"outcome": "graded", "file": f"ada/{long}.py", "checks": [{**check, "message": long}]},
+        **{"isolation": "limits", "marked_at": "2026-01-01T00:00:00+00:00"},
+    }
+    made = reports.feedback(tmp_path, result, "Ada")
+    summary = tmp_path / "summary.html"
+    reports.summary(summary, reports.rows([result], None, ["relay"]), [(long, "why")], [long])
+    page.set_viewport_size({"width": width, "height": 800})
+    for path in (made, summary):
+        page.set_content(path.read_text("utf-8"))
+        assert page.evaluate("document.documentElement.scrollWidth") == width

@@ -208,3 +208,8 @@ def test_again_keeps_what_was(tmp_path: Path) -> None:
     with Ledger(tmp_path, again=True) as ledger:
         assert not ledger.results
     assert len(list(tmp_path.glob("results-before-*.jsonl"))) == 1
+
+
+def test_the_summary_counts_in_a_class_of_one(tmp_path: Path) -> None:
+    reports.summary(tmp_path / "summary.html", reports.rows([result("ada")], None, ["relay"]), [])
+    assert "<td class=n>1<td>" in (tmp_path / "summary.html").read_text()

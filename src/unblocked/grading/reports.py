@@ -121,9 +121,10 @@ _STYLE = """
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
 body { max-width: 50rem; margin: 2rem auto; padding: 0 1rem }
 table { border-collapse: collapse; width: 100% } td, th { text-align: left; padding: .3rem .6rem;
-border-bottom: 1px solid #8884; vertical-align: top } td.n { text-align: right }
+border-bottom: 1px solid #8884; vertical-align: top } .n { text-align: right; white-space: nowrap }
 .ok { color: light-dark(#00704f, #1fbf8f) } .no { color: light-dark(#b04a00, #ff8f3f) }
-pre { white-space: pre-wrap; margin: .2rem 0 } body { overflow-wrap: anywhere }
+p, pre, .file { overflow-wrap: anywhere } pre { white-space: pre-wrap; margin: .2rem 0 }
+.file { width: 50% }
 meter { width: 12rem; max-width: 25vw }
 """
 
@@ -148,7 +149,8 @@ def feedback(folder: Path, result: Result, who: str) -> Path:
     body = f"""<h1>{html.escape(title)}</h1><p>{origin}</p>
 <meter value={result["points"]} max={result["max_points"]}></meter>
 <p>{_OUTCOMES.get(result["outcome"], "")} {note}</p>
-<table><tr><th>Criterion<th>Points<th>What was seen</tr>{"".join(map(_check, result["checks"]))}
+<table><tr><th>Criterion<th class=n>Points<th>What was seen</tr>
+{"".join(map(_check, result["checks"]))}
 </table><p>Marked {result["marked_at"]}, isolation: {html.escape(result["isolation"])}.</p>"""
     _write_page(path, title, body)
     return path
@@ -190,7 +192,10 @@ def summary(
     slugs = dict.fromkeys(row[2] for row in rows)
     parts += [_exercise_summary(slug, [row for row in rows if row[2] == slug]) for slug in slugs]
     if unplaced:
-        items = (f"<tr><td>{html.escape(f)}<td>{html.escape(why)}</tr>" for f, why in unplaced)
+        items = (
+            f"<tr><td class=file>{html.escape(name)}<td>{html.escape(why)}</tr>"
+            for name, why in unplaced
+        )
         parts.append("<h2>Not marked</h2><table>" + "".join(items) + "</table>")
     _write_page(path, "The class at a glance", "\n".join(parts))
 
@@ -199,7 +204,7 @@ def _exercise_summary(slug: str, rows: Sequence[Row]) -> str:
     results = [result for *_, result in rows if result]
     failed: Counter[str] = Counter()
     for result in results:
-        failed.update({c["name"]: not c["passed"] for c in result["checks"]})
+        failed.update({c["name"]: int(not c["passed"]) for c in result["checks"]})
     lines = "".join(
         f"<tr><td>{html.escape(name)}<td class=n>{count}<td><meter value={count} "
         f"max={len(results)}></meter></tr>"
@@ -209,5 +214,5 @@ def _exercise_summary(slug: str, rows: Sequence[Row]) -> str:
     absent = len(rows) - len(results)
     return (
         f"<h2>{html.escape(slug)}</h2><p>{len(results)} marked, {full} with full marks, "
-        f"{absent} absent.</p><table><tr><th>Criterion<th>Failed<th></tr>{lines}</table>"
+        f"{absent} absent.</p><table><tr><th>Criterion<th class=n>Failed<th></tr>{lines}</table>"
     )

@@ -240,9 +240,14 @@ async def on_cluster(
     """The results of all jobs, marked by the workers of a Dask cluster.
 
     A worker that dies loses nothing: the scheduler gives its jobs to another.
+
+    Raises:
+        Refused: the address asks for TLS, and Dask's configuration has no certificates.
+        OSError: nobody answers there.
     """
     from distributed import Client, as_completed
 
+    _look_for_certificates(address)
     arguments = (str(course or ""), require or "")
     async with Client(address, asynchronous=True) as client:  # type: ignore[no-untyped-call]
         futures = [
@@ -252,3 +257,13 @@ async def on_cluster(
         ready = as_completed(futures, with_results=True)  # type: ignore[no-untyped-call]
         async for _, result in ready:
             yield result
+
+
+def _look_for_certificates(address: str) -> None:
+    from distributed.security import Security
+
+    if address.startswith("tls://") and not Security().get_connection_args("client")["ssl_context"]:  # type: ignore[no-untyped-call]
+        raise Refused(
+            f"{address} needs certificates: set distributed.comm.tls.ca-file, client.cert and "
+            "client.key in Dask's configuration (INSTRUCTORS.md, Many machines)."
+        )
