@@ -73,7 +73,13 @@ def test_nobody_hands_in_for_another(tmp_path: Path) -> None:
     put(tmp_path / "bob" / "fan-out.py")
     put(tmp_path / "eve" / "bob_13_999999999999_x" / "fan-out.py")
     put(tmp_path / "eve" / "bob_77_assignsubmission_file_" / "one-client.py")
-    assert set(placed(tmp_path)) == {("bob", "fan-out"), ("eve", "fan-out"), ("eve", "one-client")}
+    put(tmp_path / "eve_66_assignsubmission_file_bob_77_assignsubmission_file_fix-the-article.py")
+    assert set(placed(tmp_path)) == {
+        ("bob", "fan-out"),
+        ("eve", "fan-out"),
+        ("eve", "one-client"),
+        ("eve", "fix-the-article"),
+    }
 
 
 def test_a_name_is_the_same_however_its_accents_are_stored(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ _CANVAS = re.compile(
     r"(?P<who>[^_]+)_(?:LATE_)?(?P<id>\d{1,18})_(?P<attempt>\d{1,18})_(?P<file>.+)"
 )
 _MOODLE = re.compile(
-    r"(?P<who>.+)_(?P<id>\d{1,18})_assignsubmission_(?:file|onlinetext)(?:_(?P<file>.*))?"
+    r"(?P<who>.+?)_(?P<id>\d{1,18})_assignsubmission_(?:file|onlinetext)(?:_(?P<file>.*))?"
 )
 _COPY = re.compile(r"( \(\d+\)|-Copy\d+)$")
 """What browsers and JupyterLab add to the name of a file that is there already."""
