@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import zipfile
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
 
 from unblocked.grading.submissions import find
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    import pytest
+    from collections.abc import Iterator
 
 SLUGS = ("fan-out", "one-client", "fix-the-article")
 
@@ -164,17 +167,19 @@ def test_what_is_empty_hidden_or_refused_is_told(
     (tmp_path / "ada").mkdir()
     put(tmp_path / ".bob" / "fan-out.py")
     put(tmp_path / "eve" / "fan-out.py")
-    scandir = os.scandir
+    pack(tmp_path / "joe.zip", ".work/fan-out.py", ".work/one-client.py")
+    listed = Path.iterdir
 
-    def refusing(folder: Path) -> Any:
+    def refusing(folder: Path) -> Iterator[Path]:
         if folder.name == "eve":
             raise PermissionError(13, "Permission denied")
-        return scandir(folder)
+        return listed(folder)
 
-    monkeypatch.setattr(os, "scandir", refusing)
+    monkeypatch.setattr(Path, "iterdir", refusing)
     assert unplaced(tmp_path) == {
         "ada": "an empty folder: nothing was handed in",
         ".bob": "hidden: give it a name without the dot",
+        "joe.zip/.work": "hidden: give it a name without the dot",
         "eve": "it cannot be read: Permission denied",
     }
 
@@ -186,3 +191,19 @@ def test_what_nobody_handed_in_is_no_news(tmp_path: Path) -> None:
     put(tmp_path / "marks" / "grades.csv")
     found = find(tmp_path, SLUGS, leave_out=tmp_path / "marks")
     assert ([s.learner for s in found.submissions], found.unplaced) == (["ada"], [])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no folders so deep there")
+def test_folders_deeper_than_pythons_stack(tmp_path: Path) -> None:
+    at = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("d", dir_fd=at)
+        deeper = os.open("d", os.O_RDONLY, dir_fd=at)
+        os.close(at)
+        at = deeper
+    os.close(at)
+    put(tmp_path / "ada" / "fan-out.py")
+    found = find(tmp_path, SLUGS)
+    assert [s.learner for s in found.submissions] == ["ada"]
+    assert len(found.unplaced) == 1
+    subprocess.run(["rm", "-rf", tmp_path / "d"], check=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import unicodedata
 import zipfile
@@ -10,13 +9,13 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unblocked.grading import answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
 SUFFIXES = (".ipynb", ".py")
 _CANVAS = re.compile(
@@ -27,8 +26,8 @@ _MOODLE = re.compile(
 )
 _COPY = re.compile(r"( \(\d+\)|-Copy\d+)$")
 """What browsers and JupyterLab add to the name of a file that is there already."""
-_NOT_HANDED_IN = ("__MACOSX", ".DS_Store", ".git", ".ipynb_checkpoints", "timestamp.txt")
-"""What systems, editors and nbgrader leave beside files."""
+_LITTER = ("._", "__MACOSX", ".DS_Store", ".git", ".ipynb_checkpoints", "timestamp.txt")
+"""What systems, editors and nbgrader leave beside files: how the names of it begin."""
 
 MOST_MEMBERS = 50_000
 """Files in one zip: a class hands in fewer, and a zip made to keep the marker busy holds more."""
@@ -143,26 +142,40 @@ def _files(folder: Path, leave_out: Path | None) -> Iterator[File]:
 
 
 def _entries(folder: Path, leave_out: Path | None) -> Iterator[tuple[Path, str]]:
-    """All files, and what is none, in order; with why it is not looked at, if it is not."""
-    try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError as error:
-        yield folder, f"it cannot be read: {error.strerror}"
-        return
-    if not entries:
-        yield folder, "an empty folder: nothing was handed in"
-    for entry in entries:
-        path = Path(entry.path)
-        if entry.name.startswith(("._", *_NOT_HANDED_IN)) or path == leave_out:
+    """All files, and what is none; with why it is not looked at, if it is not."""
+    folders = [folder]
+    while folders:  # os.walk calls itself, before Python 3.12
+        here = folders.pop()
+        try:
+            found = sorted(here.iterdir())
+        except OSError as error:
+            yield here, f"it cannot be read: {error.strerror}"
             continue
-        if entry.name.startswith("."):
-            yield path, "hidden: give it a name without the dot"
-        elif entry.is_symlink():  # it could show another learner's answer as one's own
-            yield path, "a link, which is not followed: put the file itself there"
-        elif entry.is_dir():
-            yield from _entries(path, leave_out)
-        elif entry.is_file():
-            yield path, ""
+        if not found:
+            yield here, "an empty folder: nothing was handed in"
+        below = []
+        for path in found:
+            if _is_litter(path.name) or path == leave_out:
+                continue
+            if why := _why_not(path):
+                yield path, why
+            elif path.is_dir():
+                below.append(path)
+            elif path.is_file():
+                yield path, ""
+        folders += reversed(below)
+
+
+def _is_litter(name: str) -> bool:
+    return name.startswith(_LITTER)
+
+
+def _why_not(path: Path) -> str:
+    if path.name.startswith("."):
+        return "hidden: give it a name without the dot"
+    if path.is_symlink():  # it could show another learner's answer as one's own
+        return "a link, which is not followed: put the file itself there"
+    return ""
 
 
 def _only_zip(folder: Path, leave_out: Path | None) -> Path | None:
@@ -206,12 +219,24 @@ def _in_zip(path: Path, above: tuple[str, ...]) -> Iterator[File]:
     if len(members) > MOST_MEMBERS:
         yield _unusable(shown, f"{len(members)} members: no class hands in so many")
         return
+    hidden: set[tuple[str, ...]] = set()
     for info in members:
         parts = tuple(
             p for p in info.filename.replace("\\", "/").split("/") if p not in ("", ".", "..")
         )
-        if parts and not any(part.startswith((".", *_NOT_HANDED_IN)) for part in parts):
+        if not parts or any(map(_is_litter, parts)):
+            continue
+        if any(part.startswith(".") for part in parts):
+            hidden.add((*above, *_until_hidden(parts)))
+        else:
             yield File((*above, *parts), _zip_time(info), _reader(path, info))
+    for parts in sorted(hidden):
+        yield _unusable(parts, "hidden: give it a name without the dot")
+
+
+def _until_hidden(parts: tuple[str, ...]) -> tuple[str, ...]:
+    first = next(n for n, part in enumerate(parts) if part.startswith("."))
+    return parts[: first + 1]
 
 
 def _zip_time(info: zipfile.ZipInfo) -> datetime:
