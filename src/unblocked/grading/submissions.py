@@ -130,13 +130,13 @@ def _files(folder: Path, leave_out: Path | None) -> Iterator[File]:
     if folder.is_file():
         yield from _in_zip(folder, ())
         return
-    of_class = _only_zip(folder, leave_out)
+    of_class = _holds_one_file(folder, leave_out)
     for path, why in _entries(folder, leave_out):
         parts = path.relative_to(folder).parts
         if why:
             yield _unusable(parts, why)
         elif path.suffix.lower() == ".zip":
-            yield from _in_zip(path, _standing_for(parts, of_class))
+            yield from _in_zip(path, _standing_for(parts, of_class=of_class))
         else:
             yield _file(path, parts)
 
@@ -178,13 +178,13 @@ def _why_not(path: Path) -> str:
     return ""
 
 
-def _only_zip(folder: Path, leave_out: Path | None) -> Path | None:
-    """The zip that is all there is: the class's, as platforms hand it out."""
+def _holds_one_file(folder: Path, leave_out: Path | None) -> bool:
+    """Whether there is nothing else: a zip then is the class's, as platforms hand it out."""
     found = [path for path, _ in islice(_entries(folder, leave_out), 2)]
-    return found[0] if len(found) == 1 and found[0].parent == folder else None
+    return len(found) == 1 and found[0].parent == folder
 
 
-def _standing_for(parts: tuple[str, ...], of_class: Path | None) -> tuple[str, ...]:
+def _standing_for(parts: tuple[str, ...], *, of_class: bool) -> tuple[str, ...]:
     """The folders that a zip stands for: the class's for none, a learner's for the learner."""
     if len(parts) > 1:
         return parts[:-1]
