@@ -127,6 +127,8 @@ def test_moodle_gets_a_worksheet_for_each_exercise(tmp_path: Path) -> None:
     assert (ada["Identifier"], ada["Grade"], ada["Maximum Grade"]) == ("Participant 7", "2", "6")
     assert (emmy["Grade"], emmy["Feedback comments"]) == ("", "")
     assert [row["Grade"] for row in read(tmp_path / "moodle-gather.csv")] == ["", ""]
+    reports.canvas(tmp_path / "canvas.csv", table, people, slugs)
+    assert not (tmp_path / "canvas.csv").exists()
 
 
 def test_absent_is_not_zero(tmp_path: Path) -> None:

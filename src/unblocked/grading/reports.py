@@ -65,8 +65,13 @@ def _grade_line(row: Row, max_points: Mapping[str, int]) -> list[object]:
 
 
 def canvas(path: Path, rows: Sequence[Row], roster: Roster, max_points: Mapping[str, int]) -> None:
-    """A gradebook that Canvas imports: the roster's columns and one per exercise."""
+    """A gradebook that Canvas imports: the roster's columns and one per exercise.
+
+    None is written for a roster without any of Canvas's columns.
+    """
     keep = [c for c in roster.columns if c.lower() in _CANVAS_COLUMNS]
+    if not keep:
+        return
     slugs = [slug for slug in max_points if any(row[2] == slug for row in rows)]
     points = {(who, slug): r["points"] for _, who, slug, r in rows if r}
     lines = (
