@@ -28,6 +28,37 @@ from unblocked.grading import channel, inside
 
 FILE = "answer.py"
 """The name under which the answer's code stands in tracebacks."""
+KEEP_ALIVE = 3600
+"""Seconds that a caller's idle connection stays."""
+
+
+class Server(uvicorn.Server):
+    """uvicorn without its ticks and timeouts: with nothing to do, it must not wake up by itself."""
+
+    def __init__(self, app: Any) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                loop="none",
+                http="h11",
+                ws="none",
+                lifespan="on",
+                log_level="error",
+                timeout_keep_alive=KEEP_ALIVE,
+            )
+        )
+        self.begun, self._leave = asyncio.Event(), asyncio.Event()
+
+    async def main_loop(self) -> None:
+        """Serve until told to leave."""
+        await self.on_tick(0)
+        self.begun.set()
+        await self._leave.wait()
+
+    def leave(self) -> None:
+        """Shut down."""
+        self.should_exit = True
+        self._leave.set()
 
 
 class Answer:
@@ -37,7 +68,7 @@ class Answer:
         self.talk = talk
         self.module = types.ModuleType("answer")
         self.looker = types.ModuleType("looker")
-        self.server: uvicorn.Server | None = None
+        self.server: Server | None = None
         self.over = asyncio.Event()
         self.tasks: set[asyncio.Task[None]] = set()
 
@@ -99,15 +130,12 @@ class Answer:
         app = getattr(self.module, "app", None)
         if app is None:
             raise NameError("name 'app' is not defined")
-        config = uvicorn.Config(
-            app, loop="none", http="h11", ws="none", lifespan="on", log_level="error"
-        )
-        self.server = uvicorn.Server(config)
+        self.server = Server(app)
         sock = _listening()
-        serving = asyncio.create_task(_survive(self.server.serve(sockets=[sock])))
-        self.serving = serving
-        while not self.server.started and not serving.done():  # noqa: ASYNC110
-            await asyncio.sleep(0.005)  # uvicorn offers no event
+        self.serving = asyncio.create_task(_survive(self.server.serve(sockets=[sock])))
+        begun = asyncio.create_task(self.server.begun.wait())
+        await asyncio.wait([self.serving, begun], return_when=asyncio.FIRST_COMPLETED)
+        begun.cancel()
         if not self.server.started:
             raise RuntimeError("the app's start-up failed")
         port: int = sock.getsockname()[1]
@@ -115,7 +143,7 @@ class Answer:
 
     async def _do_stop(self) -> bool:
         assert self.server is not None
-        self.server.should_exit = True
+        self.server.leave()
         await self.serving
         return not self.server.lifespan.should_exit
 

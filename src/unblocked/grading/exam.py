@@ -2,7 +2,8 @@
 
 A criterion is an async function that returns a sentence (what a right answer may learn next) or
 raises `Failed`. It never looks at a clock: it waits for what must happen, and gives up only when
-the answer's process has been asleep for a while and nothing moves any more.
+nothing moves any more: when the answer is quiescent, or has been asleep for a while where that
+cannot be seen.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 TICK = 0.05
 QUIET_TICKS = 60
 """Ticks without an event, and with the answer asleep, after which a wait is given up."""
+QUIESCENT_TICKS = 5
+"""The same where the answer cannot wake up by itself in the time that patience has left."""
 IDLE_TICKS = 4
 """Quiet ticks after which a waiting run lets another one work, and is in doubt."""
 STARVED = 1.0
@@ -57,9 +60,15 @@ MOST_BODY = 16 << 20
 MUCH_CPU = 0.8
 """Of the CPU seconds that an answer may use: one last seen beyond it was stopped by their limit."""
 LOOP_TURNS = 20
+QUIESCENT_TURNS = 2
+"""Turns in a row after which the answer is quiescent until it has nothing left to do."""
 CALM_TURNS = 5
-"""Turns in a row after which the answer is seen asleep until it counts as settled."""
+"""The same where it may only be seen asleep."""
 MOST_TURNS = 200
+SHORTLY = 0.001
+"""Seconds between two looks at an answer that has just done something."""
+LOOKS = 3
+"""The first sees that it ran, the second it going to sleep, the third that it sleeps."""
 
 DOUBT: ContextVar[Callable[[], None]] = ContextVar("doubt")
 """What is called when a wait of the current task becomes doubtful."""
@@ -147,6 +156,8 @@ class Exam:
         """Quiet ticks after which a wait is given up."""
         self.allowance = _Allowance()
         self.first_load = FirstLoad()
+        self.seen: set[str] = set()
+        """What a criterion has seen that another asks for: it need not be seen twice."""
 
     @contextlib.asynccontextmanager
     async def run(self) -> AsyncIterator[App]:
@@ -224,23 +235,41 @@ class _Allowance:
 class _Patience:
     """Counts quiet ticks, and lends the run's slot to others while it only waits."""
 
-    def __init__(self, exam: Exam, slot: Slot, lull: float) -> None:
-        self.slot, self.allowance = slot, exam.allowance
-        self.most_quiet = exam.patience + lull / TICK
+    def __init__(self, app: App) -> None:
+        self.process, self.slot, self.allowance = app.process, app.slot, app.exam.allowance
+        self.most_quiet = app.exam.patience + app.lull / TICK
+        self.most_quiescent = QUIESCENT_TICKS + app.lull / TICK
         self.begun = time.monotonic()
-        self.quiet = self.ticks = 0
+        self.quiet = self.quiescent = self.ticks = 0
+        self.in_doubt = False
 
-    def tick(self, *, moved: bool, asleep: bool) -> None:
+    def tick(self, *, moved: bool) -> None:
         """Count a tick; one at which the answer wants the CPU is no quiet one, and no event."""
         self.ticks += 1
-        self.quiet = 0 if moved else self.quiet + asleep
-        if self.quiet == IDLE_TICKS and not self.over:
+        if moved:
+            self.quiet = self.quiescent = 0
+            return
+        self.quiet += self.process.asleep()
+        left = (self.most_quiet - self.quiet) * TICK
+        self.quiescent = self.quiescent + 1 if self.process.quiescent_for() >= left else 0
+        if self.quiet >= IDLE_TICKS and not self.over:
+            self._wait_idly()
+
+    def _wait_idly(self) -> None:
+        self.slot.lend()
+        if not self.quiescent and not self.in_doubt:
+            self.in_doubt = True
             DOUBT.get(lambda: None)()
-            self.slot.lend()
 
     @property
     def over(self) -> bool:
-        return self.quiet >= self.most_quiet or self.ticks >= MOST_TICKS or self.spent
+        quiet = self.quiet >= self.most_quiet or self.in_vain
+        return quiet or self.ticks >= MOST_TICKS or self.spent
+
+    @property
+    def in_vain(self) -> bool:
+        """Whether nothing can happen any more, however long one waits."""
+        return self.quiescent >= self.most_quiescent
 
     @property
     def spent(self) -> bool:
@@ -248,7 +277,7 @@ class _Patience:
         return self.allowance.gone(self.begun)
 
     async def end(self) -> None:
-        if self.quiet < self.most_quiet:
+        if self.quiet < self.most_quiet and not self.in_vain:
             self.allowance.left -= time.monotonic() - self.begun
         await self.slot.take_back()
 
@@ -264,6 +293,8 @@ class App:
     starved: bool = False
     stopped: bool = False
     """Whether it was told to stop serving."""
+    served_before: bool = False
+    """Whether another criterion was judged by it, so that its threads, say, may be of then."""
     tasks: list[asyncio.Task[Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -276,6 +307,7 @@ class App:
         """Bytes that the system may keep for a caller that does not read."""
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
         self._sent = 0
+        self._unsent: set[int] = set()
         self.port = 0
         self._upstream_ports: set[int] = set()
 
@@ -387,13 +419,13 @@ class App:
         Raises:
             Failed: one of `calls` ended too early, or all is quiet and it still does not hold.
         """
-        patience = _Patience(self.exam, self.slot, self.lull)
+        patience = _Patience(self)
         try:
             while not condition() and not patience.over and not self.process.gone.is_set():
                 for call in calls:
                     if call.done():
                         await self._too_early(call, called, expected, look)
-                patience.tick(moved=await self._tick(), asleep=self.process.asleep())
+                patience.tick(moved=await self._tick())
         finally:
             await patience.end()
         if condition():
@@ -404,14 +436,19 @@ class App:
         if patience.spent:
             seen += f"; all the time that an answer may take, {ALLOWANCE:.0f} s, is used up"
         raise Failed(
-            called=called, saw=self._with_log(seen), expected=expected, look=look, waited=True
+            called=called,
+            saw=self._with_log(seen),
+            expected=expected,
+            look=look,
+            waited=not patience.in_vain,
         )
 
     async def _tick(self) -> bool:
         self._moved.clear()
         begun = time.monotonic()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._moved.wait(), TICK)
+            async with asyncio.timeout(TICK):
+                await self._moved.wait()
         self.starved |= time.monotonic() - begun > TICK + STARVED
         return self._moved.is_set()
 
@@ -442,13 +479,32 @@ class App:
     async def turn(self, times: int = LOOP_TURNS) -> None:
         """Let the app's event loop turn: unknown paths asked for, one after the other, answered.
 
+        No more than it takes until nothing is left to do in it but to wait.
+
         Raises:
             Failed: the loop is blocked.
         """
+        calm = 0
         for _ in range(times):
-            await self.get(
-                f"/{secrets.token_hex(6)}", keep_alive=True, expected="an answer: the loop is free"
-            )
+            await self._probe()
+            calm = calm + 1 if await self._quiescent() else 0
+            if calm == QUIESCENT_TURNS:
+                return
+
+    async def _probe(self) -> None:
+        await self.get(
+            f"/{secrets.token_hex(6)}", keep_alive=True, expected="an answer: the loop is free"
+        )
+
+    async def _quiescent(self) -> bool:
+        """Whether nothing moves, nor will without a caller or an upstream."""
+        if self._unsent:
+            return False
+        for _ in range(LOOKS):
+            if self.process.quiescent_for() >= self.exam.patience * TICK + self.lull:
+                return True
+            await asyncio.sleep(SHORTLY)
+        return False
 
     async def let_go(self, condition: Callable[[], bool], **told: Any) -> None:
         """Wait, as `until` does, until connections are let go, by an app that goes on serving.
@@ -467,11 +523,17 @@ class App:
         """
         calm = 0
         for _ in range(MOST_TURNS):
-            await self.turn(1)
-            await asyncio.sleep(TICK / 5)
-            calm = calm + 1 if self.process.asleep() else 0
+            await self._probe()
+            calm = calm + 1 if await self._calm() else 0
             if calm == CALM_TURNS:
                 return
+
+    async def _calm(self) -> bool:
+        """Whether nothing is left to do, as far as this system tells."""
+        if await self._quiescent():
+            return True
+        await asyncio.sleep(TICK / 5)
+        return self.process.asleep()
 
     # --- callers -------------------------------------------------------------------------------
 
@@ -489,7 +551,9 @@ class App:
                 limit=0, force_close=not keep_alive, socket_factory=self._blank
             )
             trace = aiohttp.TraceConfig()
+            trace.on_request_start.append(self._note_begun)
             trace.on_request_headers_sent.append(self._note_sent)
+            trace.on_request_exception.append(self._note_over)
             self._sessions[keep_alive] = aiohttp.ClientSession(
                 connector=connector,
                 trace_configs=[trace],
@@ -499,9 +563,16 @@ class App:
             )
         return self._sessions[keep_alive]
 
-    async def _note_sent(self, *_: object) -> None:
+    async def _note_begun(self, _: object, caller: Any, __: object) -> None:
+        self._unsent.add(id(caller))
+
+    async def _note_sent(self, _: object, caller: Any, __: object) -> None:
         self._sent += 1
+        self._unsent.discard(id(caller))
         self._moved.set()
+
+    async def _note_over(self, _: object, caller: Any, __: object) -> None:
+        self._unsent.discard(id(caller))
 
     def open(self, path: str = "/", **kwargs: Any) -> Any:
         """A caller who reads as it likes: aiohttp's request context, for `async with`."""

@@ -17,6 +17,7 @@ import tempfile
 from typing import TYPE_CHECKING, Any
 
 from unblocked.grading import channel, processes
+from unblocked.grading.quiescence import Quiescence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Set
@@ -89,6 +90,7 @@ class AnswerRun:
         self.output = b""
         self.pulse: Callable[[], None] = lambda: None
         self.gone = asyncio.Event()
+        self._quiescence = Quiescence()
         self._waiting: dict[str, asyncio.Future[dict[str, Any]]] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self.to_clear = contextlib.AsyncExitStack()
@@ -219,6 +221,14 @@ class AnswerRun:
     def asleep(self) -> bool:
         """Whether no thread of the process wants the CPU: it waits for something."""
         return processes.asleep(self.pid)
+
+    def quiescent_for(self) -> float:
+        """For how long (s) the answer will not move by itself; counts from what was last seen."""
+        return self._quiescence.seconds(self.family())
+
+    def family(self) -> list[int]:
+        """All processes of the answer."""
+        return processes.family(self.pid)
 
     def last_words(self) -> str:
         """The last error that the answer's process printed, with the answer's line, or ''."""

@@ -1,0 +1,135 @@
+"""Whether processes can still move by themselves, as the system tells it; no clock is asked."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from conftest import RIGHT
+
+from unblocked.grading import exam as exams
+from unblocked.grading.exam import App, Exam, Failed
+from unblocked.grading.quiescence import Quiescence
+from unblocked.grading.sandbox import Nursery
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+LOOKS = 200
+BUSY = "say()\nwhile True: pass"
+SLEEPS = "import time\nsay()\ntime.sleep(3600)"
+READS = "import os\nsay()\nos.read(0, 1)"
+POLLS = "import select\nsay()\nselect.epoll().poll(3600)"
+POLLS_FOR_EVER = "import select\nsay()\nselect.epoll().poll()"
+LOCKED = "import threading\nsay()\nlock = threading.Lock()\nlock.acquire()\nlock.acquire()"
+TWO_THREADS = (
+    f"import os, threading\nthreading.Thread(target=exec, args=({SLEEPS!r}, globals())).start()\n"
+    "os.read(0, 1)"
+)
+TICKS = "import asyncio\n\nasync def tick():\n    while True: await asyncio.sleep(0.01)\n\n" + (
+    RIGHT.replace("        yield", "        task = asyncio.create_task(tick())\n        yield")
+)
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux tells it, others do not")
+
+
+@contextlib.contextmanager
+def child(code: str) -> Iterator[int]:
+    """The number of a process that has come to where `code` says so."""
+    say = "def say(): print('here', flush=True)\n"
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", say + code], stdin=pipe, stdout=pipe) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        try:
+            yield process.pid
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize(
+    ("code", "least", "most"),
+    [
+        (READS, math.inf, math.inf),
+        (POLLS_FOR_EVER, math.inf, math.inf),
+        (LOCKED, math.inf, math.inf),
+        (POLLS, 3000, 3600),
+    ],
+)
+def test_who_waits_for_others_is_quiescent(code: str, least: float, most: float) -> None:
+    with child(code) as pid:
+        looks = Quiescence()
+        while not (seconds := looks.seconds([pid])):
+            pass  # it may not have begun its call
+        assert least <= seconds <= most
+
+
+@pytest.mark.parametrize("code", [BUSY, SLEEPS, TWO_THREADS])
+def test_who_may_go_on_alone_is_not(code: str) -> None:
+    with child(code) as pid:
+        looks = Quiescence()
+        assert not any(looks.seconds([pid]) for _ in range(LOOKS))
+
+
+def test_all_processes_must_be() -> None:
+    with child(READS) as waits, child(SLEEPS) as moves:
+        looks = Quiescence()
+        assert not any(looks.seconds([waits, moves]) for _ in range(LOOKS))
+        while looks.seconds([waits]) != math.inf:
+            pass
+
+
+def test_one_look_and_a_process_that_has_gone_say_nothing() -> None:
+    with child(READS) as pid:
+        assert Quiescence().seconds([pid]) == 0.0
+    assert [looks.seconds([pid]) for looks in [Quiescence()] * 2] == [0.0, 0.0]
+
+
+def _watched(answer: str, watch: Callable[[App, exams.Upstream], Awaitable[None]]) -> None:
+    async def main() -> None:
+        async with Nursery() as nursery, Exam(nursery, answer).serving() as (app, upstream):
+            await watch(app, upstream)
+
+    asyncio.run(main())
+
+
+def test_a_wait_for_what_cannot_come_any_more_ends_without_patience(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(exams, "MOST_TICKS", math.inf)
+
+    async def watch(app: App, upstream: exams.Upstream) -> None:
+        upstream.script = upstream.hold
+        app.exam.patience = 60  # ticks: less than HTTPX's own timeouts, as in an exam
+        app.call()
+        with pytest.raises(Failed) as failed:
+            await app.until(lambda: False, called="GET /", expected="what cannot come")
+        assert not failed.value.waited
+
+    _watched(RIGHT, watch)
+
+
+@pytest.mark.parametrize(("answer", "most"), [(RIGHT, 10), (TICKS, exams.LOOP_TURNS)])
+def test_the_loop_turns_no_longer_than_it_has_something_to_do(
+    monkeypatch: pytest.MonkeyPatch, answer: str, most: int
+) -> None:
+    probes: list[None] = []
+    probe = App._probe
+
+    async def counting(app: App) -> None:
+        probes.append(None)
+        await probe(app)
+
+    monkeypatch.setattr(App, "_probe", counting)
+
+    async def watch(app: App, upstream: exams.Upstream) -> None:
+        await app.turn()
+
+    _watched(answer, watch)
+    assert exams.QUIESCENT_TURNS <= len(probes) <= most
+    assert answer == RIGHT or len(probes) == exams.LOOP_TURNS
