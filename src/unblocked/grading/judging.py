@@ -151,7 +151,7 @@ class Judging:
             if verdict.passed:
                 self._give(criterion, verdict)
                 continue
-            self._begin(Rank.FAILING, [criterion], criteria[number:])
+            self._begin(Rank.FAILING, [criterion, *criteria[number:]])
             return
 
     def _give(self, criterion: Criterion, verdict: Verdict) -> None:

@@ -24,7 +24,7 @@ class SharedExam(Exam):
 
     def __init__(self, exam: Exam) -> None:
         super().__init__(exam.nursery, exam.source, exam.given, exam.inside)
-        self.allowance, self.first_load = exam.allowance, exam.first_load
+        self.allowance, self.first_load, self.seen = exam.allowance, exam.first_load, exam.seen
         self._kept = contextlib.AsyncExitStack()
         self._served: tuple[App, Upstream] | None = None
         self._bindings: dict[str, Any] = {}
@@ -60,6 +60,7 @@ class SharedExam(Exam):
         """The app that others were served by, as if it had just been started, or a new one."""
         served = self._offer(bindings)
         if served:
+            served[0].served_before = True
             await served[0].slot.pass_on()
             await _tidy(*served)
             served[1].begin(script)
