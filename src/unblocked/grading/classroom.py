@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from unblocked import course
 from unblocked.grading import reports
 from unblocked.grading.ledger import Busy, Key, Ledger
-from unblocked.grading.mark import Exercise, exercise
 from unblocked.grading.roster import NoRoster, Roster
 from unblocked.grading.roster import read as read_roster
 from unblocked.grading.sandbox import Refused
@@ -26,8 +25,11 @@ from unblocked.grading.workforce import on_cluster, on_this_machine
 if TYPE_CHECKING:
     import argparse
     from collections.abc import AsyncIterator, Iterator
+    from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
+    from unblocked.grading.mark import Exercise
+    from unblocked.grading.workforce import Workforce
 
 SHOWN = 5
 """Names in a remark."""
@@ -77,7 +79,21 @@ def _look_at(folder: Path) -> None:
 
 
 async def _grade(args: argparse.Namespace) -> int:
-    exercises = {room.slug: exercise(room) for room in course.rooms(args.course)}
+    async with _workforce(args) as workforce:
+        exercises = await asyncio.to_thread(_exercises, args.course)
+        return await _mark(args, exercises, workforce)
+
+
+def _exercises(folder: Path | None) -> dict[str, Exercise]:
+    """The exercises to mark, by slug; raises `CourseError`."""
+    from unblocked.grading.mark import exercise
+
+    return {room.slug: exercise(room) for room in course.rooms(folder)}
+
+
+async def _mark(
+    args: argparse.Namespace, exercises: dict[str, Exercise], workforce: Workforce
+) -> int:
     if not exercises:
         raise course.CourseError(
             f"There are no exercises below {args.course}: they are to lie in exercises/SLUG/ there."
@@ -88,7 +104,7 @@ async def _grade(args: argparse.Namespace) -> int:
     with Ledger(args.out, again=args.again) as ledger:
         keys, todo = _unmarked(found, exercises, ledger)
         new: dict[tuple[str, str], dict[str, Any]] = {}
-        async for result in _shown(_workforce(args, todo), len(todo)):
+        async for result in _shown(workforce(todo), len(todo)):
             ledger.add(result)
             new[result["learner"], result["exercise"]] = result  # as read: it may have changed
         found_now = (new.get(key[:2]) or ledger.results.get(key) for key in keys)
@@ -152,10 +168,10 @@ def _unmarked(
     return keys, Jobs(todo)
 
 
-def _workforce(args: argparse.Namespace, jobs: Sequence[Job]) -> AsyncIterator[dict[str, Any]]:
+def _workforce(args: argparse.Namespace) -> AbstractAsyncContextManager[Workforce]:
     if args.dask:
-        return on_cluster(jobs, args.dask, args.course, args.require)
-    return on_this_machine(jobs, args.workers or os.cpu_count() or 1, args.course, args.require)
+        return on_cluster(args.dask, args.course, args.require)
+    return on_this_machine(args.workers or os.cpu_count() or 1, args.course, args.require)
 
 
 async def _shown(

@@ -45,6 +45,7 @@ def main() -> None:
         try:
             order, fds = channel.receive(marker)
         except (channel.ChannelClosed, OSError):
+            _reap()
             return
         if os.fork() == 0:
             marker.close()

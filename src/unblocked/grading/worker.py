@@ -13,19 +13,22 @@ import json
 import os
 import sys
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from unblocked import course
 from unblocked.grading import answer
-from unblocked.grading.mark import Exercise, Result, exercise, gave_up, mark, no_answer
 from unblocked.grading.sandbox import Nursery, Refused
 
+if TYPE_CHECKING:
+    from unblocked.grading.mark import Exercise, Result
+
 ANSWERS_AT_A_TIME = 10
-"""Answers in hand at once in a worker: wrong ones mostly wait, and waiting costs nothing."""
+"""Answers in hand at once for each core: wrong ones mostly wait, and waiting costs nothing."""
 
 SLOTS = 3
-"""Runs at work at once in a worker, which has about one core."""
+"""Runs at work at once for each core."""
 
 
 class Job(TypedDict):
@@ -56,6 +59,8 @@ def line(job: Job, made: Result, content: bytes) -> Result:
 
 def deadly(job: Job, folder: Path | None, rung: str) -> Result:
     """The line for a submission that ended, alone, every process that marked it."""
+    from unblocked.grading.mark import exercise, gave_up
+
     reason = "Your code ended the processes that marked it."
     made = gave_up(exercise(course.room(job["exercise"], folder)), reason) | {"isolation": rung}
     return line(job, made, base64.b64decode(job["content"]))
@@ -70,6 +75,8 @@ class Marker:
 
     def exercise(self, slug: str) -> Exercise:
         """The exercise, its checks loaded once."""
+        from unblocked.grading.mark import exercise
+
         if slug not in self.exercises:
             self.exercises[slug] = exercise(course.room(slug, self.folder))
         return self.exercises[slug]
@@ -79,6 +86,8 @@ class Marker:
 
         Whatever marking it may raise, there is a line, and the other submissions go on.
         """
+        from unblocked.grading.mark import gave_up
+
         content = base64.b64decode(job["content"])
         task = self.exercise(job["exercise"])
         try:
@@ -90,6 +99,8 @@ class Marker:
         return line(job, made | {"isolation": self.nursery.rung}, content)
 
     async def _mark(self, task: Exercise, job: Job, content: bytes) -> Result:
+        from unblocked.grading.mark import mark, no_answer
+
         try:
             found = answer.from_bytes(content, job["file"], task.slug, task.needed)
         except (answer.NoAnswer, answer.Unusable) as error:
@@ -97,14 +108,22 @@ class Marker:
         return await mark(task, found.source, self.nursery, note=found.note, second_look=True)
 
 
-async def serve(folder: Path | None, require: str | None) -> None:
-    """Mark what comes on stdin until it closes, a few answers at a time."""
-    room = asyncio.Semaphore(ANSWERS_AT_A_TIME)
-    async with Nursery(require, slots=SLOTS) as nursery, asyncio.TaskGroup() as group:
+async def serve(folder: Path | None, require: str | None, lanes: int) -> None:
+    """Mark what comes on stdin until it closes, a few answers at a time for each lane."""
+    room = asyncio.Semaphore(lanes * ANSWERS_AT_A_TIME)
+    async with _started(require, lanes) as nursery, asyncio.TaskGroup() as group:
         _say({"ready": nursery.rung})
         marker = Marker(folder, nursery)
         while line := await asyncio.to_thread(sys.stdin.buffer.readline):
             group.create_task(_one(marker, json.loads(line), room))
+
+
+def _started(require: str | None, lanes: int) -> Nursery:
+    """A nursery whose process imports all that answers need while this one does its own."""
+    nursery = Nursery(require, slots=lanes * SLOTS)
+    nursery.start()
+    import_module("unblocked.grading.mark")
+    return nursery
 
 
 async def _one(marker: Marker, message: dict[str, Any], room: asyncio.Semaphore) -> None:
@@ -121,10 +140,10 @@ def _say(message: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """`python -m unblocked.grading.worker [COURSE] [RUNG]`, both may be ''."""
-    folder, require = [*sys.argv[1:], "", ""][:2]
+    """`python -m unblocked.grading.worker [COURSE] [RUNG] [LANES]`, each may be ''."""
+    folder, require, lanes = [*sys.argv[1:], "", "", ""][:3]
     try:
-        asyncio.run(serve(Path(folder) if folder else None, require or None))
+        asyncio.run(serve(Path(folder) if folder else None, require or None, int(lanes or 1)))
     except (Refused, course.CourseError) as error:
         _say({"refused": str(error)})
     except KeyboardInterrupt:

@@ -14,15 +14,23 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from unblocked.grading import answer
 from unblocked.grading.sandbox import Refused
-from unblocked.grading.worker import deadly
+from unblocked.grading.worker import ANSWERS_AT_A_TIME, deadly
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    from distributed import Client
 
     from unblocked.grading.worker import Job
 
-IN_HAND = 10
-"""Jobs that a worker is given before it has answered the first."""
+    Workforce = Callable[[Sequence[Job]], AsyncIterator[dict[str, Any]]]
+    """Takes jobs and gives their results, in the order in which they are ready.
+
+    Raises `Refused` when the system's isolation is less than what was required.
+    """
+
+LANES = 2
+"""Cores that a worker keeps busy: most of the work is done by the answers' own processes."""
 _END_PATIENCE = 10.0
 DEATHS_FORGIVEN = 3
 """How often a job, marked alone, may take its worker with it before it counts as crashed."""
@@ -47,39 +55,51 @@ def _rung(first: dict[str, Any]) -> str:
 
 
 class Worker:
-    """A marking process of our own. Use with `async with`."""
+    """A marking process of our own, for so many lanes. Use with `async with`."""
 
-    def __init__(self, course: Path | None, require: str | None) -> None:
-        self.arguments = (str(course or ""), require or "")
+    def __init__(self, course: Path | None, require: str | None, lanes: int) -> None:
+        self.arguments = (str(course or ""), require or "", str(lanes))
         self.waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self.process: asyncio.subprocess.Process | None = None
 
-    async def __aenter__(self) -> Worker:
-        self.process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", "unblocked.grading.worker", *self.arguments),
+    async def start(self) -> asyncio.subprocess.Process:
+        """Start its process now: it takes a while to be ready."""
+        self.process = self.process or await asyncio.create_subprocess_exec(
+            *_command(*self.arguments),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             limit=answer.LARGEST,
         )
+        return self.process
+
+    async def stop(self) -> None:
+        """End its process, whatever it does."""
+        if self.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.kill()
+            await self.process.wait()
+
+    async def __aenter__(self) -> Worker:
+        await self.start()
         try:
             self.rung = _rung(await self._line())
-        except Refused:
-            await self.__aexit__()
+        except BaseException:
+            await self.stop()
             raise
         self.hearing = asyncio.create_task(self._hear())
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        assert self.process is not None
         if not self.waiting and self.process.stdin is not None:
             self.process.stdin.close()  # with nothing in hand it ends by itself
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.process.wait(), _END_PATIENCE)
-        with contextlib.suppress(ProcessLookupError):
-            self.process.kill()
-        await self.process.wait()
-        if hasattr(self, "hearing"):
-            await self.hearing
+        await self.stop()
+        await self.hearing
 
     async def _line(self) -> dict[str, Any]:
+        assert self.process is not None
         assert self.process.stdout is not None
         return _message(await self.process.stdout.readline())
 
@@ -92,6 +112,7 @@ class Worker:
 
     async def mark(self, number: int, job: Job) -> dict[str, Any]:
         """The result for one job; raises `WorkerDied`."""
+        assert self.process is not None
         assert self.process.stdin is not None
         if self.hearing.done():
             raise WorkerDied
@@ -103,6 +124,10 @@ class Worker:
         return await future
 
 
+def _command(*arguments: str) -> list[str]:
+    return [sys.executable, "-P", "-m", "unblocked.grading.worker", *arguments]
+
+
 @dataclass(frozen=True)
 class _Class:
     """What the crews share: the jobs, the numbers of those to do, the results."""
@@ -110,26 +135,37 @@ class _Class:
     jobs: Sequence[Job]
     course: Path | None
     require: str | None
+    started: list[Worker]
+    """Workers whose processes have been started already."""
     todo: asyncio.Queue[int] = field(default_factory=asyncio.Queue)
     done: asyncio.Queue[dict[str, Any] | BaseException] = field(default_factory=asyncio.Queue)
 
-    def worker(self) -> Worker:
-        return Worker(self.course, self.require)
+    def worker(self, lanes: int) -> Worker:
+        return self.started.pop() if self.started else Worker(self.course, self.require, lanes)
 
 
+@contextlib.asynccontextmanager
 async def on_this_machine(
-    jobs: Sequence[Job], workers: int, course: Path | None, require: str | None
-) -> AsyncIterator[dict[str, Any]]:
-    """The results of all jobs, in the order in which they are ready.
+    workers: int, course: Path | None, require: str | None
+) -> AsyncIterator[Workforce]:
+    """Processes of this machine that keep so many cores busy.
 
-    Raises:
-        Refused: the system's isolation is less than `require`.
+    The first one starts at once, while the caller finds out what is to be marked.
     """
-    work = _Class(jobs, course, require)
+    first = Worker(course, require, min(LANES, workers))
+    await first.start()
+    try:
+        yield lambda jobs: _results(_Class(jobs, course, require, [first]), workers)
+    finally:
+        await first.stop()
+
+
+async def _results(work: _Class, workers: int) -> AsyncIterator[dict[str, Any]]:
+    jobs = work.jobs
     for number in range(len(jobs)):
         work.todo.put_nowait(number)
-    size = max(1, min(workers, len(jobs)))
-    crews = [asyncio.create_task(_crew(work)) for _ in range(size)]
+    cores = range(0, min(workers, len(jobs)), LANES)
+    crews = [asyncio.create_task(_crew(work, min(LANES, workers - core))) for core in cores]
     try:
         for _ in range(len(jobs)):
             result = await work.done.get()
@@ -146,13 +182,16 @@ async def _cancelled(tasks: list[asyncio.Task[None]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _crew(work: _Class) -> None:
+async def _crew(work: _Class, lanes: int) -> None:
     """Keep one worker busy; when it dies, mark what it had in hand alone, then start another."""
     try:
         while True:
             suspects: list[int] = []
-            async with work.worker() as worker:
-                hands = [asyncio.create_task(_hand(worker, work, suspects)) for _ in range(IN_HAND)]
+            async with work.worker(lanes) as worker:
+                hands = [
+                    asyncio.create_task(_hand(worker, work, suspects))
+                    for _ in range(lanes * ANSWERS_AT_A_TIME)
+                ]
                 try:
                     await asyncio.wait([worker.hearing])
                     await asyncio.sleep(0)  # the hands hear of it
@@ -181,7 +220,7 @@ async def _alone(work: _Class, number: int) -> dict[str, Any]:
     """Mark a job with nothing beside it, so that a worker's death is its own doing."""
     job, rung = work.jobs[number], "none"
     for _ in range(DEATHS_FORGIVEN):
-        async with work.worker() as worker:
+        async with work.worker(1) as worker:
             rung = worker.rung
             with contextlib.suppress(WorkerDied):
                 return await worker.mark(number, job)
@@ -195,9 +234,8 @@ class _ClusterWorker:
     turn = threading.Lock()  # a Dask worker may have several threads
 
     def __init__(self, course: str, require: str) -> None:
-        command = [sys.executable, "-P", "-m", "unblocked.grading.worker", course, require]
         pipe = subprocess.PIPE
-        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe)
+        self.process = subprocess.Popen(_command(course, require), stdin=pipe, stdout=pipe)
         self.rung = _rung(self._line())
 
     @classmethod
@@ -234,10 +272,11 @@ def mark_on_cluster(job: Job, course: str, require: str) -> dict[str, Any]:
     return deadly(job, Path(course) if course else None, rung)
 
 
+@contextlib.asynccontextmanager
 async def on_cluster(
-    jobs: Sequence[Job], address: str, course: Path | None, require: str | None
-) -> AsyncIterator[dict[str, Any]]:
-    """The results of all jobs, marked by the workers of a Dask cluster.
+    address: str, course: Path | None, require: str | None
+) -> AsyncIterator[Workforce]:
+    """The workers of a Dask cluster.
 
     A worker that dies loses nothing: the scheduler gives its jobs to another.
 
@@ -245,18 +284,26 @@ async def on_cluster(
         Refused: the address asks for TLS, and Dask's configuration has no certificates.
         OSError: nobody answers there.
     """
-    from distributed import Client, as_completed
+    from distributed import Client
 
     _look_for_certificates(address)
     arguments = (str(course or ""), require or "")
     async with Client(address, asynchronous=True) as client:  # type: ignore[no-untyped-call]
-        futures = [
-            client.submit(mark_on_cluster, job, *arguments, pure=False, retries=DEATHS_FORGIVEN)
-            for job in jobs
-        ]
-        ready = as_completed(futures, with_results=True)  # type: ignore[no-untyped-call]
-        async for _, result in ready:
-            yield result
+        yield lambda jobs: _of_cluster(client, jobs, *arguments)
+
+
+async def _of_cluster(
+    client: Client, jobs: Sequence[Job], *arguments: str
+) -> AsyncIterator[dict[str, Any]]:
+    from distributed import as_completed
+
+    futures = [
+        client.submit(mark_on_cluster, job, *arguments, pure=False, retries=DEATHS_FORGIVEN)
+        for job in jobs
+    ]
+    ready = as_completed(futures, with_results=True)  # type: ignore[no-untyped-call]
+    async for _, result in ready:
+        yield result
 
 
 def _look_for_certificates(address: str) -> None:
