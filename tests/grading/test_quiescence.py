@@ -109,7 +109,7 @@ def test_a_wait_for_what_cannot_come_any_more_ends_without_patience(
         app.call()
         with pytest.raises(Failed) as failed:
             await app.until(lambda: False, called="GET /", expected="what cannot come")
-        assert not failed.value.waited
+        assert failed.value.certain
 
     _watched(RIGHT, watch)
 

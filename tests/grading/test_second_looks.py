@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     Look = Callable[[], Coroutine[object, object, Verdict]]
 
 PASSED = Verdict("it", True, 1, 1, "well done")
-WAITED = Verdict("it", False, 0, 1, "nothing moves any more", waited=True)
+WAITED = Verdict("it", False, 0, 1, "nothing moves any more", stuck=True, certain=False)
 WRONG = Verdict("it", False, 0, 1, "something wrong was seen")
 
 

@@ -42,10 +42,12 @@ if TYPE_CHECKING:
 TICK = 0.05
 QUIET_TICKS = 60
 """Ticks without an event, and with the answer asleep, after which a wait is given up."""
-QUIESCENT_TICKS = 5
+QUIESCENT_TICKS = 3
 """The same where the answer cannot wake up by itself in the time that patience has left."""
+LATE = 0.02
+"""Seconds late for a tick: we had too much to do for it to count as a quiescent one."""
 IDLE_TICKS = 4
-"""Quiet ticks after which a waiting run lets another one work, and is in doubt."""
+"""Quiet ticks after which a waiting run lets another one work, if not before, and is in doubt."""
 STARVED = 1.0
 """Seconds late for a tick: the machine was too busy for anything seen since to be trusted."""
 KEPT_WAITING = 2.0
@@ -82,11 +84,20 @@ class Failed(Exception):
     """A criterion that is not met: what was called, seen and expected, and where to look next."""
 
     def __init__(
-        self, *, called: str, saw: str, expected: str, look: str = "", waited: bool = False
+        self,
+        *,
+        called: str,
+        saw: str,
+        expected: str,
+        look: str = "",
+        stuck: bool = False,
+        certain: bool = True,
     ) -> None:
         self.called, self.saw, self.expected, self.look = called, saw, expected, look
-        self.waited = waited
-        """Whether patience ran out, rather than a wrong thing being seen."""
+        self.stuck = stuck
+        """Whether nothing moved any more, rather than a wrong thing being seen."""
+        self.certain = certain
+        """Whether another look cannot show anything else: not so when patience ran out."""
         lines = [f"Called: {called}", f"Saw: {saw}", f"Expected: {expected}"]
         super().__init__("\n".join([*lines, f"Look at: {look}"] if look else lines))
 
@@ -170,8 +181,7 @@ class Exam:
                 yield app
             finally:
                 self.out_of_memory |= run.killed_for_memory
-                waited = processes.waited_for_cpu(run.pid)
-                self.starved |= app.starved or waited > KEPT_WAITING
+                self.starved |= app.was_starved
 
     @contextlib.asynccontextmanager
     async def serving(
@@ -232,6 +242,16 @@ class _Allowance:
         return self.left - (time.monotonic() - since) <= 0
 
 
+@dataclass(frozen=True)
+class _Tick:
+    """How a tick went."""
+
+    moved: bool
+    """Whether something happened in it."""
+    late: float
+    """Seconds that it came late."""
+
+
 class _Patience:
     """Counts quiet ticks, and lends the run's slot to others while it only waits."""
 
@@ -243,21 +263,19 @@ class _Patience:
         self.quiet = self.quiescent = self.ticks = 0
         self.in_doubt = False
 
-    def tick(self, *, moved: bool) -> None:
+    def count(self, tick: _Tick) -> None:
         """Count a tick; one at which the answer wants the CPU is no quiet one, and no event."""
         self.ticks += 1
-        if moved:
+        if tick.moved:
             self.quiet = self.quiescent = 0
             return
         self.quiet += self.process.asleep()
         left = (self.most_quiet - self.quiet) * TICK
-        self.quiescent = self.quiescent + 1 if self.process.quiescent_for() >= left else 0
-        if self.quiet >= IDLE_TICKS and not self.over:
-            self._wait_idly()
-
-    def _wait_idly(self) -> None:
-        self.slot.lend()
-        if not self.quiescent and not self.in_doubt:
+        vain = self.process.quiescent_for() >= left and tick.late < LATE
+        self.quiescent = self.quiescent + 1 if vain else 0
+        if self.quiescent or self.quiet >= IDLE_TICKS:
+            self.slot.lend()
+        if self.quiet >= IDLE_TICKS and not (self.quiescent or self.in_doubt or self.over):
             self.in_doubt = True
             DOUBT.get(lambda: None)()
 
@@ -310,6 +328,11 @@ class App:
         self._unsent: set[int] = set()
         self.port = 0
         self._upstream_ports: set[int] = set()
+
+    @property
+    def was_starved(self) -> bool:
+        """Whether the answer, or we, had to wait too long for a core."""
+        return self.starved or processes.waited_for_cpu(self.process.pid) > KEPT_WAITING
 
     async def send_away(self) -> None:
         """Let all callers leave that are still there."""
@@ -382,6 +405,7 @@ class App:
             Failed: the shutdown does not end, or raises.
         """
         self.stopped = True
+        self.slot.lend()  # uvicorn sleeps for a tenth of a second first
         message = await self._ordered(self.process.order("stop"), "the app to shut down")
         if not message["value"]:
             raise Failed(
@@ -425,7 +449,7 @@ class App:
                 for call in calls:
                     if call.done():
                         await self._too_early(call, called, expected, look)
-                patience.tick(moved=await self._tick())
+                patience.count(await self._tick())
         finally:
             await patience.end()
         if condition():
@@ -440,17 +464,19 @@ class App:
             saw=self._with_log(seen),
             expected=expected,
             look=look,
-            waited=not patience.in_vain,
+            stuck=True,
+            certain=patience.in_vain,
         )
 
-    async def _tick(self) -> bool:
+    async def _tick(self) -> _Tick:
         self._moved.clear()
         begun = time.monotonic()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(TICK):
                 await self._moved.wait()
-        self.starved |= time.monotonic() - begun > TICK + STARVED
-        return self._moved.is_set()
+        tick = _Tick(self._moved.is_set(), time.monotonic() - begun - TICK)
+        self.starved |= tick.late > STARVED
+        return tick
 
     async def _too_early(
         self, call: asyncio.Task[Reply], called: str, expected: str, look: str
@@ -468,7 +494,7 @@ class App:
     async def _log_settles(self) -> None:
         """Give the log of an error the time to arrive: it follows the answer, for messages only."""
         for _ in range(LOOP_TURNS):
-            if self.last_words() or self.process.gone.is_set():
+            if self.last_words() or self.process.gone.is_set() or await self._quiescent():
                 return
             await self._tick()
 

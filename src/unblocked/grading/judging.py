@@ -32,8 +32,10 @@ class Verdict:
     points: int
     max_points: int
     message: str
-    waited: bool = False
+    stuck: bool = False
     """It failed because nothing happened any more, not because something wrong was seen."""
+    certain: bool = True
+    """Another look can show nothing else: not so when it failed because patience ran out."""
 
     @classmethod
     def on(cls, criterion: Criterion, passed: bool, message: str) -> Verdict:
@@ -43,7 +45,7 @@ class Verdict:
 
     def as_dict(self) -> dict[str, Any]:
         """As it stands in a result."""
-        return {name: value for name, value in asdict(self).items() if name != "waited"}
+        return {n: value for n, value in asdict(self).items() if n not in ("stuck", "certain")}
 
 
 def plain(text: str) -> str:
@@ -88,7 +90,7 @@ class Judging:
     async def _in_sequence(
         self, criteria: Sequence[Criterion], rank: Rank, others: Sequence[Sequence[Criterion]] = ()
     ) -> None:
-        """Judge criteria in one process, until one does not pass: the rest get another.
+        """Judge criteria in one process as long as each leaves it in order: the rest get another.
 
         Other sequences begin when the first criterion has been judged, or is in doubt.
         """
@@ -97,15 +99,12 @@ class Judging:
             return
         head, *rest = criteria
         if not rest:
-            await self._first(head, partial(_judge, head, self.exam), [], others)
+            await self._first(head, partial(_judge, head, self.exam), rest, others)
             return
         async with SharedExam(self.exam) as shared:
-            passed = await self._first(head, partial(_first_look, head, shared), rest, others)
-            if passed:
+            look = partial(_first_look, head, shared, self.exam)
+            if await self._first(head, look, rest, others):
                 await self._followers(rest, shared)
-        if not passed:
-            self.exam.starved |= shared.starved
-            self.exam.out_of_memory |= shared.out_of_memory
 
     def _begin(self, rank: Rank, *sequences: Sequence[Criterion]) -> None:
         for sequence in filter(None, sequences):
@@ -123,14 +122,12 @@ class Judging:
         judged = self.group.create_task(self._judged(head, look, doubtful))
         doubted = self.group.create_task(doubtful.wait())
         await asyncio.wait([judged, doubted], return_when=asyncio.FIRST_COMPLETED)
-        follow = not doubtful.is_set() and (await judged).passed
+        waits = doubtful.is_set()
+        passed = not waits and (await judged).passed
         doubted.cancel()
-        if follow:
-            self._begin(Rank.LAST, *others)
-        else:
-            self._begin(Rank.FAILING, rest, *others)
+        self._begin(Rank.LAST if passed else Rank.FAILING, rest if waits else [], *others)
         await judged
-        return follow
+        return not waits
 
     async def _judged(
         self,
@@ -145,14 +142,19 @@ class Judging:
         return verdict
 
     async def _followers(self, criteria: Sequence[Criterion], shared: SharedExam) -> None:
-        for number, criterion in enumerate(criteria, start=1):
+        for number, criterion in enumerate(criteria):
+            if not shared.in_order:
+                self._begin(Rank.FAILING, criteria[number:])
+                return
             shared.follow()
             verdict = await _judge(criterion, shared)
             if verdict.passed:
                 self._give(criterion, verdict)
-                continue
-            self._begin(Rank.FAILING, [criterion, *criteria[number:]])
-            return
+            elif shared.in_order and not verdict.stuck:
+                self._begin(Rank.FAILING, [criterion])
+            else:
+                self._begin(Rank.FAILING, [criterion, *criteria[number + 1 :]])
+                return
 
     def _give(self, criterion: Criterion, verdict: Verdict) -> None:
         if not self.exam.first_load.reason:
@@ -199,7 +201,7 @@ class Doubts:
         second = asyncio.create_task(self._second(doubtful, first, again))
         try:
             verdict = await first
-            if not verdict.waited:
+            if verdict.certain:
                 return verdict
             doubtful.set()
             return await second
@@ -224,10 +226,13 @@ class Doubts:
             return again
 
 
-async def _first_look(criterion: Criterion, shared: SharedExam) -> Verdict:
+async def _first_look(criterion: Criterion, shared: SharedExam, exam: Exam) -> Verdict:
     verdict = await _judge(criterion, shared)
     if not verdict.passed:
-        await shared.end()  # its slot is needed for the second look
+        if verdict.stuck or not shared.in_order:
+            await shared.end()  # its slot is needed for a second look
+        exam.starved |= shared.was_starved
+        exam.out_of_memory |= shared.out_of_memory
     return verdict
 
 
@@ -235,7 +240,8 @@ async def _judge(criterion: Criterion, exam: Exam) -> Verdict:
     try:
         return Verdict.on(criterion, True, await criterion.judge(exam))
     except Failed as failure:
-        return replace(Verdict.on(criterion, False, str(failure)), waited=failure.waited)
+        verdict = Verdict.on(criterion, False, str(failure))
+        return replace(verdict, stuck=failure.stuck, certain=failure.certain)
     except AnswerError as error:
         return Verdict.on(criterion, False, f"Your app did not start: {str(error).rstrip(': ')}")
     except Gone as gone:

@@ -29,6 +29,7 @@ class SharedExam(Exam):
         self._served: tuple[App, Upstream] | None = None
         self._bindings: dict[str, Any] = {}
         self._offered = False
+        self._tidy = True
 
     async def __aenter__(self) -> Self:
         return self
@@ -62,13 +63,35 @@ class SharedExam(Exam):
         if served:
             served[0].served_before = True
             await served[0].slot.pass_on()
-            await _tidy(*served)
+            await self._tidy_up(*served)
             served[1].begin(script)
         else:
             await self.end()
             served = await self._kept.enter_async_context(super().serving(script, **bindings))
             self._served, self._bindings = served, bindings
         yield served
+
+    @property
+    def in_order(self) -> bool:
+        """Whether there is a process that may serve another criterion."""
+        return self._served is not None and self._tidy and not self._served[0].process.gone.is_set()
+
+    @property
+    def was_starved(self) -> bool:
+        """Whether a process of it, ended or not, had to wait too long for a core."""
+        return self.starved or (self._served is not None and self._served[0].was_starved)
+
+    async def _tidy_up(self, app: App, upstream: Upstream) -> None:
+        """Wait until nothing of the last criterion is left; raises `Failed` when something is."""
+        self._tidy = False
+        upstream.released.set()
+        await app.send_away()
+        await app.until(
+            lambda: upstream.in_flight == 0,
+            called="what was called before",
+            expected="no call in flight",
+        )
+        self._tidy = True
 
     def _offer(self, bindings: dict[str, Any]) -> tuple[App, Upstream] | None:
         """The app that is there, once for each criterion, if it can serve."""
@@ -82,13 +105,3 @@ class SharedExam(Exam):
         if self._served:
             self._served = None
             await self._kept.aclose()
-
-
-async def _tidy(app: App, upstream: Upstream) -> None:
-    """Wait until nothing of the last criterion is left; raises `Failed` when something is."""
-    await app.send_away()
-    await app.until(
-        lambda: upstream.in_flight == 0,
-        called="what was called before",
-        expected="no call in flight",
-    )
