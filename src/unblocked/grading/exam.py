@@ -72,8 +72,10 @@ SHORTLY = 0.001
 LOOKS = 3
 """The first sees that it ran, the second it going to sleep, the third that it sleeps."""
 
+IDLE: ContextVar[Callable[[], None]] = ContextVar("idle")
+"""What is called when a wait of the current task will probably fail: none need wait for it."""
 DOUBT: ContextVar[Callable[[], None]] = ContextVar("doubt")
-"""What is called when a wait of the current task becomes doubtful."""
+"""What is called when it will do so by patience alone, so that another look may see more."""
 
 
 class TooLong(Exception):
@@ -242,6 +244,10 @@ class _Allowance:
         return self.left - (time.monotonic() - since) <= 0
 
 
+def _nothing() -> None:
+    """Nobody wants to know."""
+
+
 @dataclass(frozen=True)
 class _Tick:
     """How a tick went."""
@@ -261,7 +267,6 @@ class _Patience:
         self.most_quiescent = QUIESCENT_TICKS + app.lull / TICK
         self.begun = time.monotonic()
         self.quiet = self.quiescent = self.ticks = 0
-        self.in_doubt = False
 
     def count(self, tick: _Tick) -> None:
         """Count a tick; one at which the answer wants the CPU is no quiet one, and no event."""
@@ -275,9 +280,9 @@ class _Patience:
         self.quiescent = self.quiescent + 1 if vain else 0
         if self.quiescent or self.quiet >= IDLE_TICKS:
             self.slot.lend()
-        if self.quiet >= IDLE_TICKS and not (self.quiescent or self.in_doubt or self.over):
-            self.in_doubt = True
-            DOUBT.get(lambda: None)()
+            IDLE.get(_nothing)()
+            if not self.quiescent and not self.over:
+                DOUBT.get(_nothing)()
 
     @property
     def over(self) -> bool:

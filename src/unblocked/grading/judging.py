@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from unblocked.grading.exam import DOUBT, AnswerError, Criterion, Exam, Failed, Gone
+from unblocked.grading.exam import DOUBT, IDLE, AnswerError, Criterion, Exam, Failed, Gone
 from unblocked.grading.shared import SharedExam
 from unblocked.grading.slots import RANK, Rank
 
@@ -92,7 +92,7 @@ class Judging:
     ) -> None:
         """Judge criteria in one process as long as each leaves it in order: the rest get another.
 
-        Other sequences begin when the first criterion has been judged, or is in doubt.
+        They and other sequences begin when the first criterion has been judged, or will wait.
         """
         RANK.set(rank)
         if self.exam.first_load.reason:
@@ -118,23 +118,20 @@ class Judging:
         others: Sequence[Sequence[Criterion]],
     ) -> bool:
         """Judge the first one; whether the rest may follow it, and has not begun elsewhere."""
-        doubtful = asyncio.Event()
-        judged = self.group.create_task(self._judged(head, look, doubtful))
-        doubted = self.group.create_task(doubtful.wait())
-        await asyncio.wait([judged, doubted], return_when=asyncio.FIRST_COMPLETED)
-        waits = doubtful.is_set()
+        idle = asyncio.Event()
+        judged = self.group.create_task(self._judged(head, look, idle))
+        idles = self.group.create_task(idle.wait())
+        await asyncio.wait([judged, idles], return_when=asyncio.FIRST_COMPLETED)
+        waits = idle.is_set()
         passed = not waits and (await judged).passed
-        doubted.cancel()
+        idles.cancel()
         self._begin(Rank.LAST if passed else Rank.FAILING, rest if waits else [], *others)
         await judged
         return not waits
 
-    async def _judged(
-        self,
-        criterion: Criterion,
-        look: Look,
-        doubtful: asyncio.Event,
-    ) -> Verdict:
+    async def _judged(self, criterion: Criterion, look: Look, idle: asyncio.Event) -> Verdict:
+        doubtful = asyncio.Event()
+        IDLE.set(idle.set)
         DOUBT.set(doubtful.set)
         again = partial(_judge, criterion, self.exam)
         verdict = await (self.doubts.judged(look, again, doubtful) if self.doubts else look())
