@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 LOOKS = 200
 BUSY = "say()\nwhile True: pass"
+BUSY_WITH_PARENT = "import os\nparent = os.getppid()\nwhile os.getppid() == parent: pass"
 SLEEPS = "import time\nsay()\ntime.sleep(3600)"
 READS = "import os\nsay()\nos.read(0, 1)"
 POLLS = "import select\nsay()\nselect.epoll().poll(3600)"
@@ -64,7 +65,7 @@ def child(code: str) -> Iterator[int]:
 def test_who_waits_for_others_is_quiescent(code: str, least: float, most: float) -> None:
     with child(code) as pid:
         looks = Quiescence()
-        while not (seconds := looks.seconds([pid])):
+        while not (seconds := looks.seconds(pid)):
             pass  # it may not have begun its call
         assert least <= seconds <= most
 
@@ -73,21 +74,23 @@ def test_who_waits_for_others_is_quiescent(code: str, least: float, most: float)
 def test_who_may_go_on_alone_is_not(code: str) -> None:
     with child(code) as pid:
         looks = Quiescence()
-        assert not any(looks.seconds([pid]) for _ in range(LOOKS))
+        assert not any(looks.seconds(pid) for _ in range(LOOKS))
 
 
-def test_all_processes_must_be() -> None:
-    with child(READS) as waits, child(SLEEPS) as moves:
+def test_all_that_descend_from_it_must_be_but_one() -> None:
+    starts = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {BUSY_WITH_PARENT!r}])"
+    with child(f"say()\n{starts}") as pid:
         looks = Quiescence()
-        assert not any(looks.seconds([waits, moves]) for _ in range(LOOKS))
-        while looks.seconds([waits]) != math.inf:
-            pass
+        assert not any(looks.seconds(pid) for _ in range(LOOKS))
+    with child(READS) as pid:
+        looks = Quiescence()
+        assert not any(looks.seconds(pid, but=pid) for _ in range(LOOKS))
 
 
 def test_one_look_and_a_process_that_has_gone_say_nothing() -> None:
     with child(READS) as pid:
-        assert Quiescence().seconds([pid]) == 0.0
-    assert [looks.seconds([pid]) for looks in [Quiescence()] * 2] == [0.0, 0.0]
+        assert Quiescence().seconds(pid) == 0.0
+    assert [looks.seconds(pid) for looks in [Quiescence()] * 2] == [0.0, 0.0]
 
 
 def _watched(answer: str, watch: Callable[[App, exams.Upstream], Awaitable[None]]) -> None:

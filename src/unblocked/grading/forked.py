@@ -148,12 +148,12 @@ class ForkedRun(AnswerRun):
             self.killed_for_memory = True
             self._kill()
 
-    def family(self) -> list[int]:
-        """All processes of the answer: its orphans are the warden's children, too."""
-        return processes.family(self.warden)[1:]
+    def quiescent_for(self) -> float:
+        """For how long (s) the answer, with its orphans, will not move by itself."""
+        return self.quiescence.seconds(self.warden, but=self.warden)
 
     def _kill(self) -> None:
-        for pid in {self.pid, *self.family()}:
+        for pid in {self.pid, *processes.family(self.warden)} - {self.warden}:
             self._signal(pid, signal.SIGKILL)  # an orphan would keep the line open
 
     def _signal(self, pid: int, number: int) -> None:

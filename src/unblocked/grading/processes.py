@@ -58,10 +58,17 @@ def family(pid: int) -> list[int]:
         with contextlib.suppress(psutil.Error):
             return [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
         return [pid]
-    family = [pid]
-    for member in family:  # grows while it is read
-        family += _children(member)
-    return family
+    return list(threads_of_family(pid))
+
+
+def threads_of_family(pid: int) -> dict[int, list[str]]:
+    """The threads of the process and of all that descend from it, by process. (Linux)"""
+    found: dict[int, list[str]] = {}
+    todo = [pid]
+    for member in todo:  # grows while it is read
+        found[member] = tasks(member)
+        todo += _children(member, found[member])
+    return found
 
 
 def asleep(pid: int) -> bool:
@@ -202,8 +209,8 @@ def tasks(pid: int) -> list[str]:
         return []
 
 
-def _children(pid: int) -> list[int]:
-    found = (text(f"/proc/{pid}/task/{tid}/children") for tid in tasks(pid))
+def _children(pid: int, threads: list[str]) -> list[int]:
+    found = (text(f"/proc/{pid}/task/{tid}/children") for tid in threads)
     return [int(child) for text in found for child in text.split()]
 
 

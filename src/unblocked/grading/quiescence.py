@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from unblocked.grading import processes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
 
 # Numbers of each machine's <asm/unistd.h>, and at which argument the timeout stands.
 _UNTIMED = {  # read, write, connect, accept(4), sendto, recvfrom, sendmsg, recvmsg, wait4, waitid
@@ -56,16 +56,17 @@ class Quiescence:
         self._threads: dict[str, _Seen] = {}
         self._looked = time.monotonic()
 
-    def seconds(self, pids: Iterable[int]) -> float:
-        """For how long none of these processes will move by itself; 0.0 when one may at any time.
+    def seconds(self, pid: int, *, but: int = 0) -> float:
+        """For how long (s) the process and all that descend from it will not move by themselves.
 
-        Counts from what the last look saw: a thread that has run since, or is new, may move.
+        0.0 when one may at any time. Process `but` does not count. Tells from what the last look
+        saw: a thread that has run since, or is new, may move.
         """
         if _MACHINE not in _UNTIMED:
             return 0.0
         now, threads = time.monotonic(), dict[str, _Seen]()
         least = math.inf
-        for folder in (f"/proc/{pid}/task/{tid}" for pid in pids for tid in processes.tasks(pid)):
+        for folder in _folders(pid, but):
             ran, seen = processes.text(f"{folder}/schedstat"), self._threads.get(folder)
             if seen is not None and seen.ran == ran:
                 threads[folder] = seen
@@ -75,6 +76,12 @@ class Quiescence:
                 least = 0.0
         self._threads, self._looked = threads, now
         return max(0.0, least) if threads else 0.0
+
+
+def _folders(pid: int, but: int) -> Iterator[str]:
+    for member, threads in processes.threads_of_family(pid).items():
+        if member != but:
+            yield from (f"/proc/{member}/task/{thread}" for thread in threads)
 
 
 def _timeout(call: str) -> float:

@@ -90,7 +90,7 @@ class AnswerRun:
         self.output = b""
         self.pulse: Callable[[], None] = lambda: None
         self.gone = asyncio.Event()
-        self._quiescence = Quiescence()
+        self.quiescence = Quiescence()
         self._waiting: dict[str, asyncio.Future[dict[str, Any]]] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self.to_clear = contextlib.AsyncExitStack()
@@ -224,11 +224,7 @@ class AnswerRun:
 
     def quiescent_for(self) -> float:
         """For how long (s) the answer will not move by itself; counts from what was last seen."""
-        return self._quiescence.seconds(self.family())
-
-    def family(self) -> list[int]:
-        """All processes of the answer."""
-        return processes.family(self.pid)
+        return self.quiescence.seconds(self.pid)
 
     def last_words(self) -> str:
         """The last error that the answer's process printed, with the answer's line, or ''."""
