@@ -58,17 +58,16 @@ def family(pid: int) -> list[int]:
         with contextlib.suppress(psutil.Error):
             return [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
         return [pid]
-    return list(threads_of_family(pid))
+    return [member for member, _ in threads_of_family(pid)]
 
 
-def threads_of_family(pid: int) -> dict[int, list[str]]:
-    """The threads of the process and of all that descend from it, by process. (Linux)"""
-    found: dict[int, list[str]] = {}
-    todo = [pid]
-    for member in todo:  # grows while it is read
-        found[member] = tasks(member)
-        todo += _children(member, found[member])
-    return found
+def threads_of_family(pid: int) -> Iterator[tuple[int, list[str]]]:
+    """The process and all that descend from it, each with its threads. (Linux)"""
+    family = [pid]
+    for member in family:  # grows while it is read
+        threads = tasks(member)
+        yield member, threads
+        family += _children(member, threads)
 
 
 def asleep(pid: int) -> bool:

@@ -39,7 +39,7 @@ _MACHINE = platform.machine() if os.path.exists("/proc/self/schedstat") else ""
 _NEVER = 0xFFFFFFFF  # -1, as an int
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Seen:
     """A thread as it was last looked at."""
 
@@ -47,6 +47,8 @@ class _Seen:
     """What the system says of the time that it has had: another text when it has run since."""
     since: float
     """When it had certainly not begun its system call yet, by the monotonic clock."""
+    looked: float
+    """When it was looked at."""
 
 
 class Quiescence:
@@ -54,7 +56,7 @@ class Quiescence:
 
     def __init__(self) -> None:
         self._threads: dict[str, _Seen] = {}
-        self._looked = time.monotonic()
+        self._begun = time.monotonic()
 
     def seconds(self, pid: int, *, but: int = 0) -> float:
         """For how long (s) the process and all that descend from it will not move by themselves.
@@ -64,22 +66,26 @@ class Quiescence:
         """
         if _MACHINE not in _UNTIMED:
             return 0.0
-        now, threads = time.monotonic(), dict[str, _Seen]()
-        least = math.inf
+        least = None
         for folder in _folders(pid, but):
-            ran, seen = processes.text(f"{folder}/schedstat"), self._threads.get(folder)
-            if seen is not None and seen.ran == ran:
-                threads[folder] = seen
-                least = min(least, seen.since + _timeout(processes.text(f"{folder}/syscall")) - now)
-            else:
-                threads[folder] = _Seen(ran, self._looked)
-                least = 0.0
-        self._threads, self._looked = threads, now
-        return max(0.0, least) if threads else 0.0
+            still = self._seconds_of(folder, time.monotonic())
+            least = still if least is None else min(least, still)
+            if least <= 0:
+                break  # there may be very many threads
+        return max(0.0, least or 0.0)
+
+    def _seconds_of(self, folder: str, now: float) -> float:
+        ran, seen = processes.text(f"{folder}/schedstat"), self._threads.get(folder)
+        if seen is None or seen.ran != ran:
+            since = self._begun if seen is None else seen.looked
+            self._threads[folder] = _Seen(ran, since, now)
+            return 0.0
+        seen.looked = now
+        return seen.since + _timeout(processes.text(f"{folder}/syscall")) - now
 
 
 def _folders(pid: int, but: int) -> Iterator[str]:
-    for member, threads in processes.threads_of_family(pid).items():
+    for member, threads in processes.threads_of_family(pid):
         if member != but:
             yield from (f"/proc/{member}/task/{thread}" for thread in threads)
 
