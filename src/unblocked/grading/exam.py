@@ -262,7 +262,8 @@ class _Patience:
     """Counts quiet ticks, and lends the run's slot to others while it only waits."""
 
     def __init__(self, app: App) -> None:
-        self.process, self.slot, self.allowance = app.process, app.slot, app.exam.allowance
+        self.app, self.process = app, app.process
+        self.slot, self.allowance = app.slot, app.exam.allowance
         self.most_quiet = app.exam.patience + app.lull / TICK
         self.most_quiescent = QUIESCENT_TICKS + app.lull / TICK
         self.begun = time.monotonic()
@@ -276,7 +277,7 @@ class _Patience:
             return
         self.quiet += self.process.asleep()
         left = (self.most_quiet - self.quiet) * TICK
-        vain = self.process.quiescent_for() >= left and tick.late < LATE
+        vain = self.app.quiescent_for() >= left and tick.late < LATE
         self.quiescent = self.quiescent + 1 if vain else 0
         if self.quiescent or self.quiet >= IDLE_TICKS:
             self.slot.lend()
@@ -527,12 +528,14 @@ class App:
             f"/{secrets.token_hex(6)}", keep_alive=True, expected="an answer: the loop is free"
         )
 
+    def quiescent_for(self) -> float:
+        """For how long (s) nothing will move but by an upstream or a new caller."""
+        return 0.0 if self._unsent else self.process.quiescent_for()
+
     async def _quiescent(self) -> bool:
         """Whether nothing moves, nor will without a caller or an upstream."""
-        if self._unsent:
-            return False
         for _ in range(LOOKS):
-            if self.process.quiescent_for() >= self.exam.patience * TICK + self.lull:
+            if self.quiescent_for() >= self.exam.patience * TICK + self.lull:
                 return True
             await asyncio.sleep(SHORTLY)
         return False
