@@ -102,7 +102,20 @@ def test_a_right_answer_needs_one_process_for_all_that_may_share_it() -> None:
 def test_what_wants_a_fresh_process_gets_one() -> None:
     criteria = (passing_on("a", fresh=True), passing_on("b", fresh=True), passing_on("c"))
     passed, runs, _ = judged(FAILS_AT_FIRST, *criteria)
-    assert passed == {"a": False, "b": False, "c": False}
+    assert passed == {"a": False, "b": False, "c": True}
+    assert runs == 2
+
+
+def test_what_fails_by_what_was_seen_leaves_its_process_to_the_next_one() -> None:
+    failing = FAILS_AT_FIRST.replace("len(SEEN) > 1", "len(SEEN) != 2")
+    passed, runs, _ = judged(failing, *map(passing_on, "abcd"))
+    assert passed == dict.fromkeys("abcd", True)
+    assert runs == 2  # b fails as the second of its process, and passes as the first
+
+
+def test_who_gets_stuck_leaves_its_process_to_nobody() -> None:
+    passed, runs, _ = judged(RIGHT, holding("a", 2), passing_on("b"), holding("c", 2))
+    assert passed == {"a": False, "b": True, "c": False}
     assert runs == 3
 
 
