@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import RIGHT
 
-from unblocked.grading.exam import AnswerError, Criterion, Exam, Failed, criterion
+from unblocked.grading.exam import QUIET_TICKS, AnswerError, Criterion, Exam, Failed, criterion
 from unblocked.grading.judging import Judging, Verdict
 from unblocked.grading.sandbox import Nursery
 
@@ -24,6 +24,15 @@ KEEPS_A_CALL = RIGHT.replace(
     "    return (",
     "    import asyncio; KEPT.append(asyncio.create_task(app.state.client.get(URL)))\n    return (",
 ).replace("app =", "KEPT = []\napp =", 1)
+
+
+ONE_THEN_TWO = RIGHT.replace(
+    "    return (await app.state.client.get(URL)).text",
+    """    import asyncio
+    await app.state.client.get(URL)
+    await asyncio.gather(app.state.client.get(URL), app.state.client.get(URL))
+    return 'three calls'""",
+)
 
 
 class CountingNursery(Nursery):
@@ -134,6 +143,34 @@ def test_an_app_that_was_stopped_is_not_called_again() -> None:
 def test_a_call_that_is_left_behind_does_not_count_against_the_next_criterion() -> None:
     passed, _, _ = judged(KEEPS_A_CALL, holding("a", 2), holding("b", 2))
     assert passed == {"a": True, "b": True}
+
+
+def test_calls_of_callers_who_have_left_do_not_count_for_the_next_criterion() -> None:
+    async def judge(exam: Exam) -> str:
+        async with exam.serving() as (app, upstream):
+            upstream.script = upstream.hold
+            app.call_many(3)
+            flying = lambda: upstream.in_flight == 3  # noqa: E731
+            await app.until(flying, called="three callers", expected="a call of each")
+            raise Failed(called="three callers", saw="something wrong", expected="something else")
+
+    assert "three calls" in ONE_THEN_TWO
+    leaving = criterion("leaving", 1, fresh=False)(judge)
+    passed, _, _ = judged(ONE_THEN_TWO, leaving, holding("three", 3))
+    assert passed == {"leaving": False, "three": False}
+
+
+def test_what_is_looked_at_by_the_way_costs_no_patience_and_no_process() -> None:
+    async def judge(exam: Exam) -> str:
+        async with exam.serving() as (app, _):
+            with app.by_the_way(), pytest.raises(Failed):
+                await app.until(lambda: False, called="nothing", expected="what cannot come")
+            assert exam.patience == QUIET_TICKS
+        return "It did not come."
+
+    by_the_way = criterion("by the way", 1, fresh=False)(judge)
+    passed, runs, _ = judged(RIGHT, by_the_way, passing_on("b"))
+    assert (passed, runs) == ({"by the way": True, "b": True}, 1)
 
 
 @pytest.mark.parametrize("second_look", [False, True])

@@ -130,34 +130,59 @@ async def five_at_once(exam: Exam) -> str:
 @criterion("no thread per call", points=1, fresh=False)
 async def no_threads(exam: Exam) -> str:
     async with exam.serving() as (app, upstream):
-        upstream.script = upstream.hold
+        bodies = asyncio.Event()
+        upstream.script = lambda call: in_stages(call, upstream.released, bodies)
         await app.turn(1)
         before = await app.threads()
         if app.served_before and before > 1:
             raise Failed(
                 called="nothing", saw=f"{before} threads, of earlier requests", expected="one"
             )
+        called = "one caller, GET /, five calls held"
         caller = app.call()
         await app.until(
             lambda: upstream.in_flight >= CALLS,
-            called="one caller, GET /, five calls held",
+            called=called,
             saw=lambda: held(upstream, CALLS),
             expected="five calls in flight",
             calls=[caller],
         )
-        more = await app.threads() - before
-        there = before + more
-        if more > 1 or there > CALLS:
-            raise Failed(
-                called="one caller, GET /, five calls held",
-                saw=f"{more} more threads than before, {there} in all",
-                expected="at most one",
-                look="ThreadPoolExecutor, asyncio.to_thread and plain `def` endpoints use threads, "
-                "helper processes too",
-            )
+        await expect_few_threads(app, before, called)
         upstream.released.set()
+        await app.turn()
+        await expect_few_threads(app, before, f"{called} in the middle of their bodies")
+        bodies.set()
         await app.answers([caller], called="GET /")
     return "Five calls in flight, no thread each. A synchronous iterator in a response costs one."
+
+
+async def in_stages(
+    call: Call, released: asyncio.Event, bodies: asyncio.Event, ends: asyncio.Event | None = None
+) -> None:
+    """Hold the call, then send fewer than 50 characters, then more, then the rest."""
+    await released.wait()
+    await call.head()
+    first, second = in_pieces(call.text)
+    await call.send(first)
+    await bodies.wait()
+    await call.send(second)
+    if ends:
+        await ends.wait()
+    await call.send(call.text[60:])
+    await call.finish()
+
+
+async def expect_few_threads(app: App, before: int, called: str) -> None:
+    there = await app.threads()
+    more = there - before
+    if more > 1 or there > CALLS:
+        raise Failed(
+            called=called,
+            saw=f"{more} more threads than before, {there} in all",
+            expected="at most one",
+            look="ThreadPoolExecutor, asyncio.to_thread and plain `def` endpoints use threads, "
+            "helper processes too",
+        )
 
 
 @criterion("the first 50 characters of each", points=2, fresh=False)
@@ -340,40 +365,27 @@ async def loop_free(exam: Exam) -> str:
 @criterion("ten callers share ten connections", points=3)
 async def ten_callers(exam: Exam) -> str:
     async with exam.serving() as (app, upstream):
-        bodies = asyncio.Event()
-
-        async def beginning(call: Call) -> None:
-            await upstream.released.wait()
-            await call.head()
-            for piece in in_pieces(call.text):
-                await call.send(piece)
-            await bodies.wait()
-            await call.send(call.text[60:])
-            await call.finish()
-
-        upstream.script = beginning
+        bodies, ends = asyncio.Event(), asyncio.Event()
+        upstream.script = lambda call: in_stages(call, upstream.released, bodies, ends)
         callers = app.call_many(10)
         called = "ten callers at once, GET /, while the upstream holds its answers"
-        await app.until(
-            lambda: upstream.in_flight >= POOL,
-            called=called,
-            saw=lambda: held(upstream, POOL),
-            expected="ten upstream calls in flight",
-            look="one caller after the other gives five: no lock may surround the calls",
-            calls=callers,
-        )
-        await app.turn()
-        if upstream.peak_open > POOL:
-            raise Failed(
+        try:
+            await app.until(
+                lambda: upstream.in_flight >= POOL,
                 called=called,
-                saw=f"{upstream.peak_open} upstream connections",
-                expected="ten, for all callers together",
-                look="httpx.Limits(max_connections=10, max_keepalive_connections=5) on one shared "
-                "client",
+                saw=lambda: held(upstream, POOL),
+                expected="ten upstream calls in flight",
+                look="one caller after the other gives five: no lock may surround the calls",
+                calls=callers,
             )
-        upstream.released.set()
-        await note_served_without_bodies(exam, app, upstream, callers)
-        bodies.set()
+            await expect_ten_connections(app, upstream, called)
+            upstream.released.set()
+            await expect_ten_connections(app, upstream, f"{called} after 20 bytes of each")
+            bodies.set()
+            await note_served_without_bodies(exam, app, upstream, callers)
+        finally:
+            bodies.set()
+            ends.set()
         replies = await app.answers(callers, called=called, expected="all ten answered")
         expect_lines_of_all(app, replies, upstream, called)
         await expect_reuse(app, upstream)
@@ -383,11 +395,24 @@ async def ten_callers(exam: Exam) -> str:
     )
 
 
+async def expect_ten_connections(app: App, upstream: Upstream, called: str) -> None:
+    """No more than ten, once the app has done all that it can do by itself."""
+    await app.turn()
+    if upstream.peak_open > POOL:
+        raise Failed(
+            called=called,
+            saw=f"{upstream.peak_open} upstream connections",
+            expected="ten, for all callers together",
+            look="httpx.Limits(max_connections=10, max_keepalive_connections=5) on one shared "
+            "client",
+        )
+
+
 async def note_served_without_bodies(
     exam: Exam, app: App, upstream: Upstream, callers: list[asyncio.Task[Reply]]
 ) -> None:
     """Whether all are answered while bodies are kept back is what another criterion is about."""
-    with contextlib.suppress(Failed):
+    with app.by_the_way(), contextlib.suppress(Failed):
         replies = await app.answers(callers, called="GET /")
         expect_lines_of_all(app, replies, upstream, "GET /")
         exam.seen.add(SERVED_WITHOUT_BODIES)

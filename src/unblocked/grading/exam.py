@@ -340,12 +340,14 @@ class App:
         """Whether the answer, or we, had to wait too long for a core."""
         return self.starved or processes.waited_for_cpu(self.process.pid) > KEPT_WAITING
 
-    async def send_away(self) -> None:
-        """Let all callers leave that are still there."""
+    async def send_away(self) -> bool:
+        """Let all callers leave that are still there; whether any left without an answer."""
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
+        unanswered = any(task.cancelled() for task in self.tasks)
         self.tasks.clear()
+        return unanswered
 
     async def _end_callers(self) -> None:
         await self.send_away()
@@ -474,6 +476,17 @@ class App:
             certain=patience.in_vain,
         )
 
+    @contextlib.contextmanager
+    def by_the_way(self) -> Iterator[None]:
+        """Give waits up early: nothing hangs on them but what need not be seen again."""
+        patience, self.exam.patience = self.exam.patience, min(IDLE_TICKS, self.exam.patience)
+        token = IDLE.set(_nothing)
+        try:
+            yield
+        finally:
+            IDLE.reset(token)
+            self.exam.patience = patience
+
     async def _tick(self) -> _Tick:
         self._moved.clear()
         begun = time.monotonic()
@@ -535,7 +548,7 @@ class App:
     async def _quiescent(self) -> bool:
         """Whether nothing moves, nor will without a caller or an upstream."""
         for _ in range(LOOKS):
-            if self.quiescent_for() >= self.exam.patience * TICK + self.lull:
+            if self.quiescent_for() >= QUIET_TICKS * TICK + self.lull:
                 return True
             await asyncio.sleep(SHORTLY)
         return False
@@ -591,6 +604,7 @@ class App:
             self._sessions[keep_alive] = aiohttp.ClientSession(
                 connector=connector,
                 trace_configs=[trace],
+                headers={"Accept-Encoding": "identity"},
                 auto_decompress=False,
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
                 cookie_jar=aiohttp.DummyCookieJar(),

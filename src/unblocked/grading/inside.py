@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import inspect
+import sys
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -31,7 +32,7 @@ def watch() -> None:
 
 def lifespan() -> str:
     """What was given last as a lifespan: "none", "enterable", or a type's name."""
-    given = _lifespans[-1] if _lifespans else None
+    given = _lifespans[-1] if _lifespans else _of_router()
     if given is None:
         return "none"
     if inspect.isasyncgenfunction(given) or inspect.isgeneratorfunction(given):
@@ -41,6 +42,13 @@ def lifespan() -> str:
     if inspect.iscoroutine(made):
         made.close()
     return "enterable" if fits else type(made).__name__
+
+
+def _of_router() -> Any:
+    """What was put into the app's router later, as Starlette allows, or None."""
+    app = getattr(sys.modules.get("answer"), "app", None)
+    found = getattr(getattr(app, "router", None), "lifespan_context", None)
+    return None if type(found).__name__ == "_DefaultLifespan" else found
 
 
 def clients() -> list[dict[str, Any]]:
