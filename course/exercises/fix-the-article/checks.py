@@ -8,6 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from unblocked.grading.exam import (
+    LOOP_TURNS,
     App,
     Call,
     Exam,
@@ -22,6 +23,8 @@ from unblocked.grading.upstream import in_pieces
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+FEW = 5
+"""Turns of the loop that follow others: calls that wait for a place have timeouts of their own."""
 CALLS = 5
 POOL = 10
 SERVED_WITHOUT_BODIES = "ten callers were answered while their bodies were kept back"
@@ -149,7 +152,7 @@ async def no_threads(exam: Exam) -> str:
         )
         await expect_few_threads(app, before, called)
         upstream.released.set()
-        await app.turn()
+        await app.turn(FEW)
         await expect_few_threads(app, before, f"{called} in the middle of their bodies")
         bodies.set()
         await app.answers([caller], called="GET /")
@@ -380,7 +383,7 @@ async def ten_callers(exam: Exam) -> str:
             )
             await expect_ten_connections(app, upstream, called)
             upstream.released.set()
-            await expect_ten_connections(app, upstream, f"{called} after 20 bytes of each")
+            await expect_ten_connections(app, upstream, f"{called} after 20 bytes of each", FEW)
             bodies.set()
             await note_served_without_bodies(exam, app, upstream, callers)
         finally:
@@ -395,9 +398,11 @@ async def ten_callers(exam: Exam) -> str:
     )
 
 
-async def expect_ten_connections(app: App, upstream: Upstream, called: str) -> None:
+async def expect_ten_connections(
+    app: App, upstream: Upstream, called: str, turns: int = LOOP_TURNS
+) -> None:
     """No more than ten, once the app has done all that it can do by itself."""
-    await app.turn()
+    await app.turn(turns)
     if upstream.peak_open > POOL:
         raise Failed(
             called=called,
