@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 import json
 import subprocess
-import sys
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from unblocked.grading import answer
+from unblocked.grading.run import python
 from unblocked.grading.sandbox import Refused
 from unblocked.grading.worker import ANSWERS_AT_A_TIME, deadly
 
@@ -125,7 +125,7 @@ class Worker:
 
 
 def _command(*arguments: str) -> list[str]:
-    return [sys.executable, "-P", "-m", "unblocked.grading.worker", *arguments]
+    return [*python("unblocked.grading.worker"), *arguments]
 
 
 @dataclass(frozen=True)
