@@ -38,13 +38,11 @@ LONG = b"x" * (1 << 20)  # more than the system's own buffers hold: a body nobod
 
 async def long_body(call: Call, upstream: Upstream) -> None:
     """Send the first characters, then the rest when released: an unread body stays in flight."""
-    await call.head()
     first, second = in_pieces(call.text)
-    await call.send(first)
+    await call.head(first=first)
     await call.send(second)
     await upstream.released.wait()
-    await call.send(LONG)
-    await call.finish()
+    await call.finish(LONG)
 
 
 def held(upstream: Upstream, calls: int) -> str:
@@ -164,15 +162,13 @@ async def in_stages(
 ) -> None:
     """Hold the call, then send fewer than 50 characters, then more, then the rest."""
     await released.wait()
-    await call.head()
     first, second = in_pieces(call.text)
-    await call.send(first)
+    await call.head(first=first)
     await bodies.wait()
     await call.send(second)
     if ends:
         await ends.wait()
-    await call.send(call.text[60:])
-    await call.finish()
+    await call.finish(call.text[60:])
 
 
 async def expect_few_threads(app: App, before: int, called: str) -> None:
@@ -193,11 +189,10 @@ async def lines(exam: Exam) -> str:
     async with exam.serving() as (app, upstream):
 
         async def pieces(call: Call) -> None:
-            await call.head()
-            for piece in in_pieces(call.text):
-                await call.send(piece)
-            await call.send(call.text[60:])
-            await call.finish()
+            first, second = in_pieces(call.text)
+            await call.head(first=first)
+            await call.send(second)
+            await call.finish(call.text[60:])
 
         upstream.script = pieces
         expect_lines(app, await app.get(), upstream)
@@ -244,12 +239,10 @@ async def lets_go_on_failure(exam: Exam) -> str:
             fails = call.number == 1
             if fails:
                 await upstream.arrived(CALLS)
-            await call.head(500 if fails else 200)
-            await call.send("a few")
+            await call.head(500 if fails else 200, first="a few")
             await upstream.released.wait()
             await call.send(call.text)
-            await call.send(LONG)
-            await call.finish()
+            await call.finish(LONG)
 
         upstream.script = one_fails
         called = "GET /, one call answers 500 while the others keep their bodies back"
@@ -286,15 +279,14 @@ async def caller_leaves(exam: Exam) -> str:
     async with exam.serving() as (app, upstream):
 
         async def all_but_first(call: Call) -> None:
-            await call.head()
             if call.number == 0:
-                await call.send(call.text)
+                await call.head(first=call.text)
             else:
+                await call.head()
                 await upstream.released.wait()
                 await call.send(call.text)
             await upstream.released.wait()
-            await call.send(LONG)
-            await call.finish()
+            await call.finish(LONG)
 
         upstream.script = all_but_first
         called = "one caller, GET /, who leaves while bodies are held back"

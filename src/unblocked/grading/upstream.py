@@ -53,6 +53,16 @@ def secret_text(size: int) -> str:
     return (secrets.token_hex(8) + filler)[:size]
 
 
+def _raw(data: str | bytes) -> bytes:
+    return data.encode() if isinstance(data, str) else data
+
+
+class _Response(web.StreamResponse):
+    """One whose headers wait for the first write, as those of aiohttp's own `Response` do."""
+
+    _send_headers_immediately = False
+
+
 class Call:
     """One request that reached the upstream, and the means to answer it piece by piece."""
 
@@ -69,11 +79,25 @@ class Call:
         self.completed = False
         self._response: web.StreamResponse | None = None
 
-    async def head(self, status: int = 200, *, length: int | None = None, **headers: str) -> None:
-        """Send status and headers; without `length` (bytes) the body goes in chunks."""
+    async def head(
+        self,
+        status: int = 200,
+        *,
+        length: int | None = None,
+        first: str | bytes = b"",
+        **headers: str,
+    ) -> None:
+        """Send status and headers, in one go with the `first` piece of the body.
+
+        Without `length` (bytes) the body goes in chunks.
+        """
+        await self._begin(status, length, headers)
+        await self.send(first)
+
+    async def _begin(self, status: int, length: int | None, headers: dict[str, str]) -> None:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         named.setdefault("content-type", "text/plain; charset=utf-8")
-        response = self._response = web.StreamResponse(status=status, headers=named)
+        response = self._response = _Response(status=status, headers=named)
         if length is not None:
             response.content_length = length
         await response.prepare(self.request)
@@ -81,20 +105,19 @@ class Call:
     async def send(self, data: str | bytes) -> None:
         """Send a piece of the body; waits while the other side does not read."""
         assert self._response is not None
-        await self._response.write(data.encode() if isinstance(data, str) else data)
+        await self._response.write(_raw(data))
 
-    async def finish(self) -> None:
-        """End the body."""
+    async def finish(self, data: str | bytes = b"") -> None:
+        """End the body, in one go with its last piece."""
         assert self._response is not None
-        await self._response.write_eof()
+        await self._response.write_eof(_raw(data))
         self.completed = True
 
     async def reply(self, data: str | bytes, status: int = 200, **headers: str) -> None:
         """Send a whole response at once."""
-        raw = data.encode() if isinstance(data, str) else data
-        await self.head(status, length=len(raw), **headers)
-        await self.send(raw)
-        await self.finish()
+        raw = _raw(data)
+        await self._begin(status, len(raw), headers)
+        await self.finish(raw)
 
     def break_off(self) -> None:
         """Drop the connection in the middle of whatever is being sent."""
