@@ -23,7 +23,7 @@ from yarl import URL as Url
 
 from unblocked.grading import isolation, processes
 from unblocked.grading.sandbox import AnswerError, AnswerRun, Gone
-from unblocked.grading.upstream import Call, Upstream, at_once
+from unblocked.grading.upstream import Call, Upstream, at_once, turns_of_an_accept
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -62,15 +62,14 @@ MOST_BODY = 16 << 20
 MUCH_CPU = 0.8
 """Of the CPU seconds that an answer may use: one last seen beyond it was stopped by their limit."""
 LOOP_TURNS = 20
-QUIESCENT_TURNS = 2
-"""Turns in a row after which the answer is quiescent until it has nothing left to do."""
 CALM_TURNS = 5
-"""The same where it may only be seen asleep."""
+"""Turns in a row after which it may only be seen asleep, until it has nothing left to do."""
 MOST_TURNS = 200
 SHORTLY = 0.001
 """Seconds between two looks at an answer that has just done something."""
-LOOKS = 3
-"""The first sees that it ran, the second it going to sleep, the third that it sleeps."""
+LOOKS = 5
+"""The first sees that it ran, the second it going to sleep, the third that it sleeps; the last that
+it still does when all that it has sent has been taken, and once more where something had come."""
 
 IDLE: ContextVar[Callable[[], None]] = ContextVar("idle")
 """What is called when a wait of the current task will probably fail: none need wait for it."""
@@ -529,11 +528,9 @@ class App:
         Raises:
             Failed: the loop is blocked.
         """
-        calm = 0
         for _ in range(times):
             await self._probe()
-            calm = calm + 1 if await self._quiescent() else 0
-            if calm == QUIESCENT_TURNS:
+            if await self._quiescent():
                 return
 
     async def _probe(self) -> None:
@@ -547,10 +544,12 @@ class App:
 
     async def _quiescent(self) -> bool:
         """Whether nothing moves, nor will without a caller or an upstream."""
+        still = False
         for _ in range(LOOKS):
-            if self.quiescent_for() >= QUIET_TICKS * TICK + self.lull:
+            was, still = still, self.quiescent_for() >= QUIET_TICKS * TICK + self.lull
+            if was and still:
                 return True
-            await asyncio.sleep(SHORTLY)
+            await (turns_of_an_accept() if still else asyncio.sleep(SHORTLY))
         return False
 
     async def let_go(self, condition: Callable[[], bool], **told: Any) -> None:
@@ -571,16 +570,12 @@ class App:
         calm = 0
         for _ in range(MOST_TURNS):
             await self._probe()
-            calm = calm + 1 if await self._calm() else 0
+            if await self._quiescent():
+                return
+            await asyncio.sleep(TICK / 5)
+            calm = calm + 1 if self.process.asleep() else 0
             if calm == CALM_TURNS:
                 return
-
-    async def _calm(self) -> bool:
-        """Whether nothing is left to do, as far as this system tells."""
-        if await self._quiescent():
-            return True
-        await asyncio.sleep(TICK / 5)
-        return self.process.asleep()
 
     # --- callers -------------------------------------------------------------------------------
 

@@ -41,7 +41,8 @@ _TURNS_OF_AN_ACCEPT = 5
 _FILLER = "".join(random.choices(_LETTERS, k=1000))
 
 
-async def _turns() -> None:
+async def turns_of_an_accept() -> None:
+    """Turn the loop until what is on its way to an upstream has arrived there."""
     for _turn in range(_TURNS_OF_AN_ACCEPT):
         await asyncio.sleep(0)
 
@@ -193,7 +194,7 @@ class Upstream:
         with contextlib.suppress(NotImplementedError):  # Windows' loop has no readers
             asyncio.get_running_loop().remove_reader(self.sock)
         try:
-            await _turns()
+            await turns_of_an_accept()
         finally:
             self.server.close()
 
@@ -220,7 +221,7 @@ class Upstream:
             self.origin.refuse()
         while self.live or self.origin.open:  # noqa: ASYNC110 - they end within a turn or two
             await asyncio.sleep(0)
-        await _turns()
+        await turns_of_an_accept()
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         body = await self._body(request)
