@@ -1,4 +1,4 @@
-"""A rehearsal: an app called before any answer is there, with no network between.
+"""A rehearsal: an app started, called and stopped before any answer is there, with no network.
 
 What is imported and built at first use is then there for every process that is forked.
 """
@@ -10,11 +10,13 @@ from typing import Any
 
 import fastapi
 import httpx
+import uvicorn
+from uvicorn.lifespan.on import LifespanOn
 
 
 def rehearse() -> None:
-    """Call a small app, in a loop of its own that is closed again."""
-    asyncio.run(_call(_app()))
+    """Serve with a small app, in a loop of its own that is closed again."""
+    asyncio.run(_serve(_app()))
 
 
 def _app() -> fastapi.FastAPI:
@@ -27,8 +29,11 @@ def _app() -> fastapi.FastAPI:
     return app
 
 
-async def _call(app: fastapi.FastAPI) -> None:
+async def _serve(app: fastapi.FastAPI) -> None:
+    lifespan = LifespanOn(uvicorn.Config(app, lifespan="on", log_config=None))
+    await lifespan.startup()
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://rehearsal") as client:
         await client.get("/missing")
         await client.post("/", json={})
+    await lifespan.shutdown()
