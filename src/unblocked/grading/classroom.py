@@ -19,6 +19,7 @@ from unblocked.grading.roster import NoRoster, Roster
 from unblocked.grading.roster import read as read_roster
 from unblocked.grading.sandbox import Refused
 from unblocked.grading.submissions import SUFFIXES, Found, Submission, Unreadable, find
+from unblocked.grading.versions import course_version
 from unblocked.grading.worker import Job, job
 from unblocked.grading.workforce import on_cluster, on_this_machine
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
-    from unblocked.grading.mark import Exercise
     from unblocked.grading.workforce import Workforce
 
 SHOWN = 5
@@ -80,29 +80,20 @@ def _look_at(folder: Path) -> None:
 
 async def _grade(args: argparse.Namespace) -> int:
     async with _workforce(args) as workforce:
-        exercises = await asyncio.to_thread(_exercises, args.course)
-        return await _mark(args, exercises, workforce)
+        return await _mark(args, workforce)
 
 
-def _exercises(folder: Path | None) -> dict[str, Exercise]:
-    """The exercises to mark, by slug; raises `CourseError`."""
-    from unblocked.grading.mark import exercise
-
-    return {room.slug: exercise(room) for room in course.rooms(folder)}
-
-
-async def _mark(
-    args: argparse.Namespace, exercises: dict[str, Exercise], workforce: Workforce
-) -> int:
-    if not exercises:
+async def _mark(args: argparse.Namespace, workforce: Workforce) -> int:
+    versions = {room.slug: course_version(room) for room in course.rooms(args.course)}
+    if not versions:
         raise course.CourseError(
             f"There are no exercises below {args.course}: they are to lie in exercises/SLUG/ there."
         )
     roster = read_roster(args.roster) if args.roster else None
     named = partial(_named, roster=roster)
-    found = find(args.folder, exercises, named=named, leave_out=args.out.resolve())
+    found = find(args.folder, versions, named=named, leave_out=args.out.resolve())
     with Ledger(args.out, again=args.again) as ledger:
-        keys, todo = _unmarked(found, exercises, ledger)
+        keys, todo = _unmarked(found, versions, ledger)
         new: dict[tuple[str, str], dict[str, Any]] = {}
         async for result in _shown(workforce(todo), len(todo)):
             ledger.add(result)
@@ -110,7 +101,7 @@ async def _mark(
         found_now = (new.get(key[:2]) or ledger.results.get(key) for key in keys)
         results = [result for result in found_now if result]
         remarks = list(_remarks(args, found, roster, ledger))
-    _report(args.out, results, found, exercises, roster, remarks)
+    _report(args.out, results, found, list(versions), roster, remarks)
     print(f"{len(results)} answers marked, {len(found.unplaced)} files not: see {args.out}")
     for remark in remarks:
         print(remark, file=sys.stderr)
@@ -150,9 +141,7 @@ def _remarks(
         )
 
 
-def _unmarked(
-    found: Found, exercises: dict[str, Exercise], ledger: Ledger
-) -> tuple[list[Key], Jobs]:
+def _unmarked(found: Found, versions: dict[str, str], ledger: Ledger) -> tuple[list[Key], Jobs]:
     """The keys of all submissions, and the jobs for those that the ledger does not hold yet."""
     keys, todo = [], []
     for submission in found.submissions:
@@ -161,7 +150,7 @@ def _unmarked(
         except Unreadable as why:
             found.unplaced.append((submission.file.shown, str(why)))
             continue
-        version = exercises[submission.exercise].version
+        version = versions[submission.exercise]
         keys.append(Key(submission.learner, submission.exercise, digest, version))
         if keys[-1] not in ledger.results:
             todo.append(submission)
@@ -193,13 +182,13 @@ def _report(
     out: Path,
     results: list[dict[str, Any]],
     found: Found,
-    exercises: dict[str, Exercise],
+    slugs: list[str],
     roster: Roster | None,
     remarks: list[str],
 ) -> None:
-    slugs = [slug for slug in exercises if any(r["exercise"] == slug for r in results)]
-    most = {slug: exercises[slug].max_points for slug in slugs}
-    table = reports.rows(results, roster, slugs)
+    known = {result["exercise"]: result["max_points"] for result in results}
+    most = {slug: known[slug] for slug in slugs if slug in known}
+    table = reports.rows(results, roster, list(most))
     reports.grades(out / "grades.csv", table, most)
     if roster:
         reports.canvas(out / "canvas.csv", table, roster, most)

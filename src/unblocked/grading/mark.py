@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import time
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from unblocked.course import CourseError
 from unblocked.grading.exam import Criterion, Exam
 from unblocked.grading.judging import Judging, Verdict
+from unblocked.grading.versions import course_version, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -56,21 +55,9 @@ def exercise(room: Room) -> Exercise:
         why = f"{type(error).__name__}: {error}"
         raise CourseError(f"{room.checks} cannot be loaded: {why}.") from error
     criteria = tuple(v for v in vars(module).values() if isinstance(v, Criterion))
-    given, inside = (_text(room, name) for name in ("given.py", "inside.py"))
-    seal = hashlib.sha256("\0".join([room.checks.read_text("utf-8"), given, inside]).encode())
-    return Exercise(
-        room.slug,
-        getattr(module, "NEEDED", "app"),
-        criteria,
-        given,
-        inside,
-        f"{version('unblocked')}+{seal.hexdigest()[:12]}",
-    )
-
-
-def _text(room: Room, name: str) -> str:
-    path = room.folder / name
-    return path.read_text("utf-8") if path.is_file() else ""
+    given, inside = (text_of(room, name) for name in ("given.py", "inside.py"))
+    needed = getattr(module, "NEEDED", "app")
+    return Exercise(room.slug, needed, criteria, given, inside, course_version(room))
 
 
 async def mark(

@@ -13,7 +13,6 @@ import json
 import os
 import sys
 from datetime import UTC, datetime
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -69,17 +68,8 @@ def deadly(job: Job, folder: Path | None, rung: str) -> Result:
 class Marker:
     """Marks jobs with the exercises of one course, in one nursery."""
 
-    def __init__(self, folder: Path | None, nursery: Nursery) -> None:
-        self.folder, self.nursery = folder, nursery
-        self.exercises: dict[str, Exercise] = {}
-
-    def exercise(self, slug: str) -> Exercise:
-        """The exercise, its checks loaded once."""
-        from unblocked.grading.mark import exercise
-
-        if slug not in self.exercises:
-            self.exercises[slug] = exercise(course.room(slug, self.folder))
-        return self.exercises[slug]
+    def __init__(self, exercises: dict[str, Exercise], nursery: Nursery) -> None:
+        self.exercises, self.nursery = exercises, nursery
 
     async def result(self, job: Job) -> Result:
         """The line of `results.jsonl` for a submission; ends this process when it has no nursery.
@@ -89,7 +79,7 @@ class Marker:
         from unblocked.grading.mark import gave_up
 
         content = base64.b64decode(job["content"])
-        task = self.exercise(job["exercise"])
+        task = self.exercises[job["exercise"]]
         try:
             made = await self._mark(task, job, content)
         except Exception as error:
@@ -111,19 +101,21 @@ class Marker:
 async def serve(folder: Path | None, require: str | None, lanes: int) -> None:
     """Mark what comes on stdin until it closes, a few answers at a time for each lane."""
     room = asyncio.Semaphore(lanes * ANSWERS_AT_A_TIME)
-    async with _started(require, lanes) as nursery, asyncio.TaskGroup() as group:
+    nursery = Nursery(require, slots=lanes * SLOTS)
+    nursery.start()  # it imports all that answers need while this process does its own
+    exercises = _exercises(folder)
+    async with nursery, asyncio.TaskGroup() as group:
         _say({"ready": nursery.rung})
-        marker = Marker(folder, nursery)
+        marker = Marker(exercises, nursery)
         while line := await asyncio.to_thread(sys.stdin.buffer.readline):
             group.create_task(_one(marker, json.loads(line), room))
 
 
-def _started(require: str | None, lanes: int) -> Nursery:
-    """A nursery whose process imports all that answers need while this one does its own."""
-    nursery = Nursery(require, slots=lanes * SLOTS)
-    nursery.start()
-    import_module("unblocked.grading.mark")
-    return nursery
+def _exercises(folder: Path | None) -> dict[str, Exercise]:
+    """All exercises by slug, their checks loaded once; raises `CourseError`."""
+    from unblocked.grading.mark import exercise
+
+    return {room.slug: exercise(room) for room in course.rooms(folder)}
 
 
 async def _one(marker: Marker, message: dict[str, Any], room: asyncio.Semaphore) -> None:

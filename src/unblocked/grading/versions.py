@@ -1,0 +1,37 @@
+"""By what an answer was marked: the same answer is marked again when that has changed."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from unblocked.course import CourseError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from unblocked.course import Room
+
+
+def course_version(room: Room) -> str:
+    """The package's version, and a digest of all that a room marks with.
+
+    Raises:
+        CourseError: its checks cannot be read.
+    """
+    try:
+        texts = [_text(room.checks), *(text_of(room, name) for name in ("given.py", "inside.py"))]
+    except OSError as error:
+        raise CourseError(f"{room.checks} cannot be loaded: {error}.") from error
+    return f"{version('unblocked')}+{hashlib.sha256(chr(0).join(texts).encode()).hexdigest()[:12]}"
+
+
+def text_of(room: Room, name: str) -> str:
+    """A file that a room may have, or ''."""
+    path = room.folder / name
+    return _text(path) if path.is_file() else ""
+
+
+def _text(path: Path) -> str:
+    return path.read_text("utf-8", errors="replace")
