@@ -75,11 +75,13 @@ def test_a_run_that_passes_its_slot_on_has_it_again_in_its_turn() -> None:
                     await slot.pass_on()
 
         async with asyncio.TaskGroup() as group:
-            for rank, name in ((Rank.NEW, "a"), (Rank.LAST, "z"), (Rank.NEW, "b")):
+            new, failing, last = Rank.NEW, Rank.FAILING, Rank.LAST
+            for rank, name in ((new, "a"), (last, "z"), (failing, "f"), (new, "b")):
                 group.create_task(run(rank, name))
         return order
 
-    assert asyncio.run(main()) == ["a 0", "b 0", "a 1", "b 1", "z 0", "z 1"]
+    order = ["a 0", "b 0", "f 0", "f 1", "a 1", "z 0", "z 1", "b 1"]
+    assert asyncio.run(main()) == order
 
 
 def test_a_slot_is_given_back_once_however_often_it_is_lent() -> None:

@@ -23,6 +23,7 @@ from yarl import URL as Url
 
 from unblocked.grading import isolation, processes
 from unblocked.grading.sandbox import AnswerError, AnswerRun, Gone
+from unblocked.grading.slots import Rank
 from unblocked.grading.upstream import Call, Upstream, at_once, turns_of_an_accept
 
 if TYPE_CHECKING:
@@ -477,11 +478,16 @@ class App:
 
     @contextlib.contextmanager
     def by_the_way(self) -> Iterator[None]:
-        """Give waits up early: nothing hangs on them but what need not be seen again."""
+        """Give waits up early, and go on: what fails here, other criteria are about.
+
+        They will wait for it in vain, so it is their turn before that of answers without a failure.
+        """
         patience, self.exam.patience = self.exam.patience, min(IDLE_TICKS, self.exam.patience)
         token = IDLE.set(_nothing)
         try:
             yield
+        except Failed:
+            self.slot.rank = Rank.FAILING
         finally:
             IDLE.reset(token)
             self.exam.patience = patience

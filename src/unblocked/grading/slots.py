@@ -1,4 +1,4 @@
-"""Who may work: a few slots, given first to runs that have begun, then to second looks."""
+"""Who may work: a few slots, given first to runs that have begun, last to those that pass."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ class Rank(IntEnum):
 
     BEGUN = 0
     SECOND_LOOK = 1
-    FAILING = 2
+    NEW = 2
+    """The first of an answer, which shows whether it fails."""
+    FAILING = 3
     """More of an answer that has failed something: it will wait, so the sooner the better."""
-    NEW = 3
     LAST = 4
     """More of an answer that has failed nothing yet: whoever fails shows it sooner elsewhere."""
 
@@ -31,7 +32,7 @@ RANK: ContextVar[Rank] = ContextVar("rank", default=Rank.NEW)
 
 
 class Slots:
-    """A semaphore whose waiters come by rank, and within a rank in their order.
+    """A semaphore whose waiters come by rank, and within a rank in the order of their runs.
 
     A run that has waited goes on before anything new begins. One that several criteria share lets
     others work between them: so wrong answers show themselves early, and their quiet waits pass
@@ -40,16 +41,28 @@ class Slots:
 
     def __init__(self, free: int) -> None:
         self._free = free
-        self._order = count()
-        self._waiting: list[tuple[Rank, int, asyncio.Future[None]]] = []
+        self._numbers, self._order = count(), count()
+        self._waiting: list[tuple[Rank, int, int, asyncio.Future[None]]] = []
 
-    async def acquire(self, rank: Rank = Rank.BEGUN) -> None:
-        """Take a slot, or wait for one."""
+    async def acquire(self, rank: Rank = Rank.BEGUN, number: int = 0) -> None:
+        """Take a slot, or wait for one in the turn of run `number`."""
         if self._free and not self._waiting:
             self._free -= 1
-            return
+        else:
+            await self._its(self._queued(rank, number))
+
+    async def pass_on(self, rank: Rank, number: int) -> None:
+        """Give a slot to the next in turn, and take one in one's own turn, which may be now."""
+        turn = self._queued(rank, number)
+        self.release()
+        await self._its(turn)
+
+    def _queued(self, rank: Rank, number: int) -> asyncio.Future[None]:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (rank, next(self._order), turn))
+        heapq.heappush(self._waiting, (rank, number, next(self._order), turn))
+        return turn
+
+    async def _its(self, turn: asyncio.Future[None]) -> None:
         try:
             await turn
         except asyncio.CancelledError:
@@ -60,7 +73,7 @@ class Slots:
     def release(self) -> None:
         """Give a slot back, or on to the next in turn."""
         while self._waiting:
-            turn = heapq.heappop(self._waiting)[2]
+            turn = heapq.heappop(self._waiting)[-1]
             if not turn.done():
                 turn.set_result(None)
                 return
@@ -69,8 +82,8 @@ class Slots:
     @contextlib.asynccontextmanager
     async def taken(self) -> AsyncIterator[Slot]:
         """A slot for the time of the block, in the turn of the task's `RANK`."""
-        slot = Slot(self, RANK.get())
-        await self.acquire(slot.rank)
+        slot = Slot(self, RANK.get(), next(self._numbers))
+        await self.acquire(slot.rank, slot.number)
         RANK.set(Rank.BEGUN)
         try:
             yield slot
@@ -81,8 +94,8 @@ class Slots:
 class Slot:
     """What a run holds while it works."""
 
-    def __init__(self, slots: Slots, rank: Rank) -> None:
-        self.slots, self.rank, self.held = slots, rank, True
+    def __init__(self, slots: Slots, rank: Rank, number: int) -> None:
+        self.slots, self.rank, self.number, self.held = slots, rank, number, True
 
     def lend(self) -> None:
         """Let another run work, if it is not lent already."""
@@ -91,13 +104,21 @@ class Slot:
             self.slots.release()
 
     async def pass_on(self) -> None:
-        """Let those work whose turn it is by rank, or who have waited longer."""
-        self.lend()
-        await self.slots.acquire(self.rank)
+        """Let those work whose turn it is by rank, or who came earlier.
+
+        What passed when it was new waits longest: it shows no failure that others would wait for.
+        """
+        if self.rank is Rank.NEW:
+            self.rank = Rank.LAST
+        if self.held:
+            self.held = False
+            await self.slots.pass_on(self.rank, self.number)
+        else:
+            await self.slots.acquire(self.rank, self.number)
         self.held = True
 
     async def take_back(self) -> None:
         """Have it again, if it is lent."""
         if not self.held:
-            await self.slots.acquire()
+            await self.slots.acquire(Rank.BEGUN, self.number)
             self.held = True
