@@ -13,7 +13,8 @@ import pytest
 from conftest import RIGHT
 
 from unblocked import course
-from unblocked.grading import exam, processes, sandbox
+from unblocked.grading import app as apps
+from unblocked.grading import processes, sandbox, waiting
 from unblocked.grading.mark import exercise, mark
 from unblocked.grading.sandbox import Nursery
 
@@ -111,16 +112,16 @@ def test_a_body_without_end_does_not_fill_the_marker(
     marked: Marked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     longest = []
-    real = exam.Reply
+    real = apps.Reply
 
-    def noted(status: int, headers: Any, body: bytes, broken: bool = False) -> exam.Reply:
+    def noted(status: int, headers: Any, body: bytes, broken: bool = False) -> apps.Reply:
         longest.append(len(body))
         return real(status, headers, body, broken)
 
-    monkeypatch.setattr(exam, "Reply", noted)
+    monkeypatch.setattr(apps, "Reply", noted)
     result = one(marked, ENDLESS)
     assert "passes the text on" not in passed(result)
-    assert all(size <= exam.MOST_BODY for size in longest)
+    assert all(size <= apps.MOST_BODY for size in longest)
     assert "MiB" in result["checks"][0]["message"]
 
 
@@ -132,7 +133,7 @@ DRIP = ENDLESS.replace('b"x" * 65536, "more_body": True})', 'b"x", "more_body": 
 def test_an_answer_cannot_keep_the_marker_waiting(
     marked: Marked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exam, "ALLOWANCE", 1.0)
+    monkeypatch.setattr(waiting, "ALLOWANCE", 1.0)
     result = one(marked, DRIP)
     assert "passes the text on" not in passed(result)
     assert "time that an answer may take" in str(result["checks"])
@@ -217,7 +218,7 @@ def test_a_flooded_upstream_does_not_starve_the_others(
     relay: course.Room, act: str, after: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     most = []
-    monkeypatch.setattr(exam, "ALLOWANCE", 20.0)
+    monkeypatch.setattr(waiting, "ALLOWANCE", 20.0)
 
     async def both() -> list[dict[str, Any]]:
         async with Nursery() as nursery:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 from conftest import RIGHT
 
-from unblocked.grading import exam as exams
-from unblocked.grading.exam import App, Exam, Failed
+from unblocked.grading import waiting
+from unblocked.grading.exam import LOOP_TURNS, App, Exam, Failed, Upstream
 from unblocked.grading.quiescence import Quiescence
 from unblocked.grading.sandbox import Nursery
 
@@ -103,7 +103,7 @@ def test_one_look_and_a_process_that_has_gone_say_nothing() -> None:
     assert [looks.seconds(pid) for looks in [Quiescence()] * 2] == [0.0, 0.0]
 
 
-def _watched(answer: str, watch: Callable[[App, exams.Upstream], Awaitable[None]]) -> None:
+def _watched(answer: str, watch: Callable[[App, Upstream], Awaitable[None]]) -> None:
     async def main() -> None:
         async with Nursery() as nursery, Exam(nursery, answer).serving() as (app, upstream):
             await watch(app, upstream)
@@ -114,9 +114,9 @@ def _watched(answer: str, watch: Callable[[App, exams.Upstream], Awaitable[None]
 def test_a_wait_for_what_cannot_come_any_more_ends_without_patience(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(exams, "MOST_TICKS", math.inf)
+    monkeypatch.setattr(waiting, "MOST_TICKS", math.inf)
 
-    async def watch(app: App, upstream: exams.Upstream) -> None:
+    async def watch(app: App, upstream: Upstream) -> None:
         upstream.script = upstream.hold
         app.exam.patience = 60  # ticks: less than HTTPX's own timeouts, as in an exam
         app.call()
@@ -127,7 +127,7 @@ def test_a_wait_for_what_cannot_come_any_more_ends_without_patience(
     _watched(RIGHT, watch)
 
 
-@pytest.mark.parametrize(("answer", "most"), [(RIGHT, 10), (TICKS, exams.LOOP_TURNS)])
+@pytest.mark.parametrize(("answer", "most"), [(RIGHT, 10), (TICKS, LOOP_TURNS)])
 def test_the_loop_turns_no_longer_than_it_has_something_to_do(
     monkeypatch: pytest.MonkeyPatch, answer: str, most: int
 ) -> None:
@@ -140,9 +140,9 @@ def test_the_loop_turns_no_longer_than_it_has_something_to_do(
 
     monkeypatch.setattr(App, "_probe", counting)
 
-    async def watch(app: App, upstream: exams.Upstream) -> None:
+    async def watch(app: App, upstream: Upstream) -> None:
         await app.turn()
 
     _watched(answer, watch)
     assert 1 <= len(probes) <= most
-    assert answer == RIGHT or len(probes) == exams.LOOP_TURNS
+    assert answer == RIGHT or len(probes) == LOOP_TURNS

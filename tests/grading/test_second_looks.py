@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from unblocked.grading.exam import DOUBT
 from unblocked.grading.judging import Doubts, Verdict
+from unblocked.grading.waiting import DOUBT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import RIGHT
 
-from unblocked.grading.exam import QUIET_TICKS, AnswerError, Criterion, Exam, Failed, criterion
+from unblocked.grading.exam import AnswerError, Criterion, Exam, Failed, criterion
 from unblocked.grading.judging import Judging, Verdict
 from unblocked.grading.sandbox import Nursery
 from unblocked.grading.slots import Rank
+from unblocked.grading.waiting import QUIET_TICKS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

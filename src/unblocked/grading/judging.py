@@ -10,9 +10,10 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from unblocked.grading.exam import DOUBT, IDLE, AnswerError, Criterion, Exam, Failed, Gone
+from unblocked.grading.exam import AnswerError, Criterion, Exam, Failed, Gone
 from unblocked.grading.shared import SharedExam
 from unblocked.grading.slots import RANK, Rank
+from unblocked.grading.waiting import DOUBT, IDLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence

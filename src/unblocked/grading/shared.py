@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from unblocked.grading.exam import IDLE_TICKS, App, Exam, Failed
+from unblocked.grading.exam import App, Exam, Failed
 from unblocked.grading.upstream import at_once
+from unblocked.grading.waiting import IDLE_TICKS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
