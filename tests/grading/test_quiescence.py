@@ -146,3 +146,32 @@ def test_the_loop_turns_no_longer_than_it_has_something_to_do(
     _watched(answer, watch)
     assert 1 <= len(probes) <= most
     assert answer == RIGHT or len(probes) == LOOP_TURNS
+
+
+BLOCKS_LAST = """
+import asyncio
+import threading
+
+import httpx
+from fastapi import FastAPI
+
+app = FastAPI()
+
+
+@app.get("/")
+async def root():
+    await asyncio.to_thread(httpx.get, URL)
+    threading.Event().wait()
+"""
+
+
+@pytest.mark.parametrize("go", range(5))
+def test_a_loop_that_blocks_itself_as_the_last_thing_it_does_is_not_free(go: int) -> None:
+    async def watch(app: App, upstream: Upstream) -> None:
+        app.call()
+        called = lambda: len(upstream.calls) == 1  # noqa: E731
+        await app.until(called, called="GET /", expected="a call")
+        with pytest.raises(Failed):
+            await app.turn()
+
+    _watched(BLOCKS_LAST, watch)

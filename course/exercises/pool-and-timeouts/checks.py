@@ -11,7 +11,7 @@ import asyncio
 import functools
 from typing import TYPE_CHECKING
 
-from unblocked.grading.exam import App, Call, Exam, Failed, Reply, Upstream, criterion
+from unblocked.grading.exam import TICK, App, Call, Exam, Failed, Reply, Upstream, criterion
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -25,7 +25,8 @@ A_LITTLE = 1.2
 """Seconds that an upstream may be silent: more than the one for a place, less than the two."""
 TOO_LONG = 3.7
 """Seconds that are too long for either, and too short for the five that HTTPX has by itself."""
-DRIP_EVERY = 0.2
+DRIP_EVERY = 2 * TICK
+"""Seconds: one tick more, and an answer that waits for longer counts as quiescent."""
 LOG = "the app's log says"
 
 

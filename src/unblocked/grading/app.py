@@ -55,7 +55,7 @@ KEPT_WAITING = 2.0
 MOST_BODY = 16 << 20
 """Bytes of a reply after which it is not read any further."""
 LOOP_TURNS = 20
-"""Turns of the loop in which an app has done what it can do by itself, busy ones included."""
+"""Turns of the loop that are enough for all that an app does by itself, if it cannot be seen."""
 CALM_TURNS = 5
 """Turns in a row after which it may only be seen asleep, until it has nothing left to do."""
 MOST_TURNS = 200
@@ -345,14 +345,16 @@ class App:
     async def turn(self, times: int = LOOP_TURNS) -> None:
         """Let the app's event loop turn: unknown paths asked for, one after the other, answered.
 
-        No more than it takes until nothing is left to do in it but to wait.
+        No more than it takes to see that nothing was left to do in it but to wait, and that it is
+        free then.
 
         Raises:
             Failed: the loop is blocked.
         """
         for _ in range(times):
+            quiescent = await self._quiescent()
             await self._probe()
-            if await self._quiescent():
+            if quiescent:
                 return
 
     async def _probe(self) -> None:
@@ -391,8 +393,9 @@ class App:
         """
         calm = 0
         for _ in range(MOST_TURNS):
+            quiescent = await self._quiescent()
             await self._probe()
-            if await self._quiescent():
+            if quiescent:
                 return
             await asyncio.sleep(TICK / 5)
             calm = calm + 1 if self.process.asleep() else 0
