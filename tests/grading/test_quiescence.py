@@ -41,6 +41,21 @@ TWO_THREADS = (
 TICKS = "import asyncio\n\nasync def tick():\n    while True: await asyncio.sleep(0.01)\n\n" + (
     RIGHT.replace("        yield", "        task = asyncio.create_task(tick())\n        yield")
 )
+BLOCKS_LAST = """
+import asyncio
+import threading
+
+import httpx
+from fastapi import FastAPI
+
+app = FastAPI()
+
+
+@app.get("/")
+async def root():
+    await asyncio.to_thread(httpx.get, URL)
+    threading.Event().wait()
+"""
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux tells it, others do not")
 
@@ -146,23 +161,6 @@ def test_the_loop_turns_no_longer_than_it_has_something_to_do(
     _watched(answer, watch)
     assert 1 <= len(probes) <= most
     assert answer == RIGHT or len(probes) == LOOP_TURNS
-
-
-BLOCKS_LAST = """
-import asyncio
-import threading
-
-import httpx
-from fastapi import FastAPI
-
-app = FastAPI()
-
-
-@app.get("/")
-async def root():
-    await asyncio.to_thread(httpx.get, URL)
-    threading.Event().wait()
-"""
 
 
 @pytest.mark.parametrize("go", range(5))
