@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import RIGHT
 
+from unblocked.grading import app as apps
 from unblocked.grading.exam import AnswerError, Criterion, Exam, Failed, criterion
 from unblocked.grading.judging import Judging, Verdict
 from unblocked.grading.sandbox import Nursery
@@ -232,3 +233,22 @@ def test_a_criterion_that_is_served_twice_gets_two_processes() -> None:
     assert (passed, runs) == ({"a": True, "twice": True, "b": True}, 2)
     passed, runs, _ = judged(FAILS_LATER, twice, passing_on("a"))
     assert passed == {"a": True, "twice": True}
+
+
+@pytest.mark.parametrize(("kept", "passes"), [(0.0, True), (float("inf"), False)])
+def test_what_failed_while_calls_were_kept_for_very_long_is_looked_at_again(
+    monkeypatch: pytest.MonkeyPatch, kept: float, passes: bool
+) -> None:
+    monkeypatch.setattr(apps, "KEPT_IN_FLIGHT", kept)
+    looks: list[None] = []
+
+    async def judge(exam: Exam) -> str:
+        async with exam.serving() as (app, _):
+            await app.get()
+            looks.append(None)
+            if len(looks) == 1:
+                raise Failed(called="GET /", saw="a timeout of its own", expected="an answer")
+        return "Later it came."
+
+    passed, _, _ = judged(RIGHT, criterion("late", 1)(judge))
+    assert passed == {"late": passes}

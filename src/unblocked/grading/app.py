@@ -52,6 +52,8 @@ STARVED = 1.0
 """Seconds late for a tick: the machine was too busy for anything seen since to be trusted."""
 KEPT_WAITING = 2.0
 """Seconds that an answer waited for a core: its own timeouts may have struck for no fault of it."""
+KEPT_IN_FLIGHT = 4.0
+"""Seconds that a call was in flight: the five that HTTPX has by itself may have struck."""
 MOST_BODY = 16 << 20
 """Bytes of a reply after which it is not read any further."""
 LOOP_TURNS = 20
@@ -149,12 +151,13 @@ class App:
         self._sent = 0
         self._unsent: set[int] = set()
         self.port = 0
-        self._upstream_ports: set[int] = set()
+        self._upstreams: list[Upstream] = []
 
     @property
     def was_starved(self) -> bool:
-        """Whether the answer, or we, had to wait too long for a core."""
-        return self.starved or processes.waited_for_cpu(self.process.pid) > KEPT_WAITING
+        """Whether the answer, or we, had to wait too long for a core, or may have."""
+        kept = any(upstream.longest > KEPT_IN_FLIGHT for upstream in self._upstreams)
+        return self.starved or kept or processes.waited_for_cpu(self.process.pid) > KEPT_WAITING
 
     async def send_away(self) -> bool:
         """Let all callers leave that are still there; whether any left without an answer."""
@@ -188,7 +191,7 @@ class App:
             send_buffer=send_buffer,
         )
         upstream = await self.stack.enter_async_context(made)
-        self._upstream_ports.add(upstream.port)
+        self._upstreams.append(upstream)
         return upstream
 
     def unreachable(self) -> str:
@@ -219,7 +222,7 @@ class App:
             await self.load()
         started = self.process.order("start")
         self.port = int((await self._ordered(started, "the app to start"))["value"])
-        if self.port in self._upstream_ports:
+        if self.port in {upstream.port for upstream in self._upstreams}:
             raise Failed(called="start", saw="the upstream's port", expected="a port of the app's")
 
     async def stop(self) -> None:

@@ -12,6 +12,7 @@ import os
 import random
 import secrets
 import socket
+import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -78,6 +79,7 @@ class Call:
         self.query = dict(parse_qsl(query, keep_blank_values=True))
         self.headers = request.headers
         self.completed = False
+        self.begun = time.monotonic()
         self._response: web.StreamResponse | None = None
 
     async def head(
@@ -164,6 +166,7 @@ class Upstream:
         self.released = asyncio.Event()
         """For scripts that hold until the check says go."""
         self._bytes = 0
+        self._longest = 0.0
         self._opened_before = self.origin.opened
 
     async def __aenter__(self) -> Upstream:
@@ -239,6 +242,7 @@ class Upstream:
             with contextlib.suppress(ConnectionError):
                 await self.script(call)
         finally:
+            self._longest = max(self._longest, time.monotonic() - call.begun)
             self.live.discard(call)
             self.changed()
         return call._response or web.Response(status=204)
@@ -262,6 +266,12 @@ class Upstream:
     def in_flight(self) -> int:
         """Calls that are held, or whose body is not being taken."""
         return len(self.live)
+
+    @property
+    def longest(self) -> float:
+        """Seconds for which the call that took longest was in flight, or is."""
+        now = time.monotonic()
+        return max([self._longest, *(now - call.begun for call in self.live)])
 
     @property
     def open(self) -> int:
