@@ -167,8 +167,9 @@ def test_what_is_looked_at_by_the_way_costs_no_patience_and_no_process() -> None
     async def judge(exam: Exam) -> str:
         async with exam.serving() as (app, _):
             with app.by_the_way():
+                assert app.patience < exam.patience
                 await app.until(lambda: False, called="nothing", expected="what cannot come")
-            assert exam.patience == QUIET_TICKS
+            assert exam.patience == app.patience == QUIET_TICKS
             assert app.slot.rank is Rank.FAILING
         return "It did not come."
 

@@ -123,3 +123,14 @@ def test_a_run_that_leaves_while_its_slot_is_lent_gives_none_back() -> None:
             waiting.cancel()
 
     asyncio.run(main())
+
+
+def test_two_waits_of_one_run_take_one_slot_back() -> None:
+    async def main() -> bool:
+        slots = Slots(1)
+        async with slots.taken() as slot:
+            slot.lend()
+            await asyncio.gather(slot.take_back(), slot.take_back(), slot.pass_on())
+            return slot.held
+
+    assert asyncio.run(main())

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from unblocked.grading.run import tcp_socket
-from unblocked.grading.upstream import Call, Upstream, at_once
+from unblocked.grading.upstream import Call, Upstream, at_once, secret_text
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
+    Script = Callable[[Call], Awaitable[None]]
     Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -31,9 +32,9 @@ async def _connected(upstream: Upstream) -> AsyncIterator[Stream]:
         writer.close()
 
 
-async def _asked(stream: Stream) -> bytes:
+async def _asked(stream: Stream, method: str = "GET") -> bytes:
     reader, writer = stream
-    writer.write(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+    writer.write(f"{method} / HTTP/1.1\r\nHost: here\r\n\r\n".encode())
     return await reader.readuntil(b"\r\n")
 
 
@@ -87,3 +88,35 @@ def test_a_body_that_nobody_reads_stays_with_it_after_it_was_away() -> None:
                 assert upstream.in_flight == 1
 
     asyncio.run(main())
+
+
+async def _in_parts(call: Call) -> None:
+    await call.head(first="the first part")
+    await call.send("the second")
+    await call.finish("the last")
+
+
+@pytest.mark.parametrize("script", [at_once, _in_parts])
+@pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("GET", 204), ("GET", 304)])
+def test_where_no_body_belongs_none_is_sent(script: Script, method: str, status: int) -> None:
+    async def main() -> None:
+        async def with_status(call: Call) -> None:
+            begin = call._begin
+            call._begin = lambda _, *rest: begin(status, *rest)  # type: ignore[method-assign]
+            await script(call)
+
+        async with _upstream() as upstream, _connected(upstream) as stream:
+            upstream.script = with_status
+            for _ in range(2):
+                assert (await _asked(stream, method)).startswith(f"HTTP/1.1 {status} ".encode())
+                await stream[0].readuntil(b"\r\n\r\n")
+
+    asyncio.run(main())
+
+
+def test_all_texts_have_their_characters_of_several_bytes_at_the_same_places() -> None:
+    texts = [secret_text(400) for _ in range(20)]
+    assert len({text[:50] for text in texts}) == len(texts)
+    widths = {tuple(len(character.encode()) for character in text) for text in texts}
+    assert len(widths) == 1
+    assert set(*widths) == {1, 2, 3, 4}

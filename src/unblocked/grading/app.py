@@ -143,6 +143,8 @@ class App:
         self._moved = asyncio.Event()
         self.process.pulse = self._moved.set
         self.stack.push_async_callback(self._end_callers)
+        self.hurried = False
+        """Whether nothing much hangs on what is waited for."""
         self.lull = 0.0
         """Seconds of quiet that the exercise itself asks for: patience comes on top of them."""
         self.receive_buffer: int | None = None
@@ -152,6 +154,11 @@ class App:
         self._unsent: set[int] = set()
         self.port = 0
         self._upstreams: list[Upstream] = []
+
+    @property
+    def patience(self) -> int:
+        """Quiet ticks after which a wait is given up."""
+        return min(IDLE_TICKS, self.exam.patience) if self.hurried else self.exam.patience
 
     @property
     def was_starved(self) -> bool:
@@ -301,15 +308,14 @@ class App:
 
         They will wait for it in vain, so it is their turn before that of answers without a failure.
         """
-        patience, self.exam.patience = self.exam.patience, min(IDLE_TICKS, self.exam.patience)
-        token = IDLE.set(nothing)
+        self.hurried, token = True, IDLE.set(nothing)
         try:
             yield
         except Failed:
             self.slot.rank = Rank.FAILING
         finally:
             IDLE.reset(token)
-            self.exam.patience = patience
+            self.hurried = False
 
     async def _tick(self) -> Tick:
         self._moved.clear()

@@ -96,6 +96,7 @@ class Slot:
 
     def __init__(self, slots: Slots, rank: Rank, number: int) -> None:
         self.slots, self.rank, self.number, self.held = slots, rank, number, True
+        self._taking = asyncio.Lock()  # a check may wait for two things at once
 
     def lend(self) -> None:
         """Let another run work, if it is not lent already."""
@@ -110,15 +111,17 @@ class Slot:
         """
         if self.rank is Rank.NEW:
             self.rank = Rank.LAST
-        if self.held:
-            self.held = False
-            await self.slots.pass_on(self.rank, self.number)
-        else:
-            await self.slots.acquire(self.rank, self.number)
-        self.held = True
+        async with self._taking:
+            if self.held:
+                self.held = False
+                await self.slots.pass_on(self.rank, self.number)
+            else:
+                await self.slots.acquire(self.rank, self.number)
+            self.held = True
 
     async def take_back(self) -> None:
         """Have it again, if it is lent."""
-        if not self.held:
-            await self.slots.acquire(Rank.BEGUN, self.number)
-            self.held = True
+        async with self._taking:
+            if not self.held:
+                await self.slots.acquire(Rank.BEGUN, self.number)
+                self.held = True

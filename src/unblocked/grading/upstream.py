@@ -23,7 +23,8 @@ from unblocked.rig.origin import Origin
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-_LETTERS = "abcdefghjkmnpqrstuvwxyzäéñøßščžΩλЖя漢字日本語😀🚲🌍"
+_LETTERS = ("abcdefghjkmnpqrstuvwxyz", "äéñøßščžΩλЖя", "漢字日本語", "😀🚲🌍")
+"""Of one, two, three and four bytes."""
 
 
 MOST_CALLS = 5_000
@@ -35,11 +36,13 @@ ACCEPTED_AT_ONCE = 50
 MOST_BYTES = 32 << 20
 """Bytes of request bodies in a run after which an upstream takes no more."""
 
+_BARE = (204, 304)
+"""Statuses without a body."""
 _TURNS_OF_AN_ACCEPT = 5
 """Turns of the loop until a connection that was just accepted has been made and dropped."""
 
 
-_FILLER = "".join(random.choices(_LETTERS, k=1000))
+_FILLER = "".join(random.choice(letters) for _ in range(250) for letters in _LETTERS)
 
 
 async def turns_of_an_accept() -> None:
@@ -49,8 +52,12 @@ async def turns_of_an_accept() -> None:
 
 
 def secret_text(size: int) -> str:
-    """`size` characters that begin with a secret, many of them of several bytes, no newline."""
-    begin = random.randrange(len(_FILLER))
+    """`size` characters that begin with a secret, many of them of several bytes, no newline.
+
+    Those of two texts at the same place have equally many bytes: whoever counts bytes instead of
+    characters fares alike with each.
+    """
+    begin = random.randrange(0, len(_FILLER), len(_LETTERS))
     filler = _FILLER[begin:] + _FILLER * (size // len(_FILLER) + 1)
     return (secrets.token_hex(8) + filler)[:size]
 
@@ -108,13 +115,19 @@ class Call:
     async def send(self, data: str | bytes) -> None:
         """Send a piece of the body; waits while the other side does not read."""
         assert self._response is not None
-        await self._response.write(_raw(data))
+        await self._response.write(self._body(data))
 
     async def finish(self, data: str | bytes = b"") -> None:
         """End the body, in one go with its last piece."""
         assert self._response is not None
-        await self._response.write_eof(_raw(data))
+        await self._response.write_eof(self._body(data))
         self.completed = True
+
+    def _body(self, data: str | bytes) -> bytes:
+        """What goes out of it: nothing, where a body would be taken for the next response."""
+        assert self._response is not None
+        bare = self.method == "HEAD" or self._response.status in _BARE
+        return b"" if bare else _raw(data)
 
     async def reply(self, data: str | bytes, status: int = 200, **headers: str) -> None:
         """Send a whole response at once."""

@@ -78,7 +78,7 @@ class Patience:
     def __init__(self, app: App) -> None:
         self.app, self.process = app, app.process
         self.slot, self.allowance = app.slot, app.exam.allowance
-        self.most_quiet = app.exam.patience + app.lull / TICK
+        self.most_quiet = app.patience + app.lull / TICK
         self.most_quiescent = QUIESCENT_TICKS + app.lull / TICK
         self.begun = time.monotonic()
         self.quiet = self.quiescent = self.ticks = 0
