@@ -17,7 +17,7 @@ from unblocked.grading.exam import (
     at_once,
     criterion,
 )
-from unblocked.grading.upstream import in_pieces
+from unblocked.grading.upstream import in_pieces, piece_by_piece
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -188,14 +188,7 @@ async def expect_few_threads(app: App, before: int, called: str) -> None:
 @criterion("the first 50 characters of each", points=2, fresh=False)
 async def lines(exam: Exam) -> str:
     async with exam.serving() as (app, upstream):
-
-        async def pieces(call: Call) -> None:
-            first, second = in_pieces(call.text)
-            await call.head(first=first)
-            await call.send(second)
-            await call.finish(call.text[60:])
-
-        upstream.script = pieces
+        upstream.script = piece_by_piece
         expect_lines(app, await app.get(), upstream)
         upstream.text_size = 31
         reply = await app.get()

@@ -22,7 +22,7 @@ from unblocked.grading.exam import (
     at_once,
     criterion,
 )
-from unblocked.grading.upstream import in_pieces
+from unblocked.grading.upstream import piece_by_piece
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping
@@ -215,14 +215,6 @@ async def scene(
         yield Scene(app, sources, away)
 
 
-async def in_two_pieces(call: Call) -> None:
-    await call.head()
-    for piece in in_pieces(call.text):
-        await call.send(piece)
-    await call.send(call.text[60:])
-    await call.finish()
-
-
 async def fails(call: Call) -> None:
     await call.reply("broken", status=500)
 
@@ -316,7 +308,7 @@ async def own_calls(exam: Exam) -> str:
             held=True,
         )
         for source in made.sources.values():
-            source.script = in_two_pieces
+            source.script = piece_by_piece
             source.released.set()
         feeds += made.feeds(2)
         await made.ended(feeds, called)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from unblocked.grading.deadlines import DEADLINES, Hurried, near_a_deadline
 from unblocked.grading.exam import App, Call, Exam, Failed, Reply, Upstream, at_once, criterion
-from unblocked.grading.upstream import in_pieces
+from unblocked.grading.upstream import piece_by_piece
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -172,11 +172,7 @@ async def all_at_once(exam: Exam) -> str:
 def held_in_pieces(source: Upstream) -> Script:
     async def script(call: Call) -> None:
         await source.released.wait()
-        await call.head()
-        for piece in in_pieces(call.text):
-            await call.send(piece)
-        await call.send(call.text[60:])
-        await call.finish()
+        await piece_by_piece(call)
 
     return script
 

@@ -158,7 +158,7 @@ class App:
     @property
     def patience(self) -> int:
         """Quiet ticks after which a wait is given up."""
-        return min(IDLE_TICKS, self.exam.patience) if self.hurried else self.exam.patience
+        return IDLE_TICKS if self.hurried else self.exam.patience
 
     @property
     def was_starved(self) -> bool:
