@@ -90,6 +90,35 @@ def test_a_body_that_nobody_reads_stays_with_it_after_it_was_away() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("turns", range(25))
+def test_cancelled_at_any_turn_it_leaves_no_socket_open(turns: int) -> None:
+    made: list[socket.socket] = []
+
+    def blank() -> socket.socket:
+        made.append(tcp_socket())
+        return made[-1]
+
+    async def come_and_go() -> None:
+        async with Upstream(blank(), at_once, lambda: None) as upstream:
+            async with upstream.away(blank()):
+                await asyncio.sleep(0)
+            await asyncio.Event().wait()
+
+    async def main() -> None:
+        task = asyncio.create_task(come_and_go())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    left = [sock for sock in made if sock.fileno() != -1]
+    for sock in left:
+        sock.close()
+    assert not left
+
+
 async def _in_parts(call: Call) -> None:
     await call.head(first="the first part")
     await call.send("the second")

@@ -176,9 +176,10 @@ class App:
         return unanswered
 
     async def _end_callers(self) -> None:
-        await self.send_away()
-        for session in self._sessions.values():
-            await session.close()
+        async with contextlib.AsyncExitStack() as sessions:
+            for session in self._sessions.values():
+                sessions.push_async_callback(session.close)
+            await self.send_away()
 
     # --- before and after ----------------------------------------------------------------------
 

@@ -113,6 +113,7 @@ class ForkedRun(AnswerRun):
 
     async def _listen(self, pipe: BinaryIO) -> None:
         self.reader, self.writer = await asyncio.open_connection(sock=self.talk)
+        self.to_clear.callback(self.writer.close)
         stream = asyncio.StreamReader()
         reading, _ = await asyncio.get_running_loop().connect_read_pipe(
             lambda: asyncio.StreamReaderProtocol(stream), pipe

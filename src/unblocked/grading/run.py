@@ -113,7 +113,6 @@ class AnswerRun:
         try:
             await asyncio.gather(*self._tasks, return_exceptions=True)
         finally:  # also when cancelled once more
-            self.writer.close()
             await self.to_clear.aclose()
 
     async def _begin(self) -> None:

@@ -71,8 +71,9 @@ class SpawnedRun(AnswerRun):
         if self.rung != "limits":
             raise Refused(f"This system cannot fork, so it has no isolation {self.rung!r}.")
         self.line: asyncio.Future[_Line | None] = asyncio.get_running_loop().create_future()
-        server = await asyncio.start_server(self._greeted, "127.0.0.1", 0)
+        server = await asyncio.start_server(self._greeted, "127.0.0.1", 0, start_serving=False)
         try:
+            await server.start_serving()
             self._spawn(server.sockets[0].getsockname()[1])
             self.reader, self.writer, hello = await self._introduced()
         finally:
@@ -118,6 +119,7 @@ class SpawnedRun(AnswerRun):
             hello = {}
         known = hmac.compare_digest(str(hello.get("secret")).encode(), self.secret.encode())
         if known and not self.line.done():
+            self.to_clear.callback(writer.close)
             self.line.set_result((reader, writer, hello))
         else:
             writer.close()

@@ -184,7 +184,11 @@ class Upstream:
 
     async def __aenter__(self) -> Upstream:
         self._bind(self.sock)
-        await self._listen(self.sock)
+        try:
+            await self._listen(self.sock)
+        except BaseException:
+            await self.__aexit__()
+            raise
         return self
 
     def _bind(self, sock: socket.socket) -> None:
@@ -197,8 +201,10 @@ class Upstream:
 
     async def _listen(self, sock: socket.socket) -> None:
         self.sock = sock
-        loop = asyncio.get_running_loop()
-        self.server = await loop.create_server(self.origin, sock=sock, backlog=ACCEPTED_AT_ONCE)
+        self.server = await asyncio.get_running_loop().create_server(
+            self.origin, sock=sock, backlog=ACCEPTED_AT_ONCE, start_serving=False
+        )
+        await self.server.start_serving()  # cancelled here, there is a server to close
         sock.listen(500)
 
     async def _stop_listening(self) -> None:
@@ -207,6 +213,8 @@ class Upstream:
         A server that is closed in between forgets them: asyncio's transports then refuse to be made
         (CPython 3.11's `Server._attach`), and their sockets are nobody's.
         """
+        if not self.server.is_serving():  # it was interrupted while it was away
+            return
         with contextlib.suppress(NotImplementedError):  # Windows' loop has no readers
             asyncio.get_running_loop().remove_reader(self.sock)
         try:
@@ -220,15 +228,22 @@ class Upstream:
 
         Afterwards it listens at the same port again, on `sock`, a blank one of the same network.
         """
-        await self._stop_listening()
-        self.origin.drop_all()
-        while self.origin.open:  # noqa: ASYNC110 - they end within a turn or two
-            await asyncio.sleep(0)
-        self._bind(sock)  # without listening, it only keeps the port
+        try:
+            await self._leave()
+            self._bind(sock)  # without listening, it only keeps the port
+        except BaseException:
+            sock.close()
+            raise
         try:
             yield
         finally:
             await self._listen(sock)
+
+    async def _leave(self) -> None:
+        await self._stop_listening()
+        self.origin.drop_all()
+        while self.origin.open:  # noqa: ASYNC110 - they end within a turn or two
+            await asyncio.sleep(0)
 
     async def __aexit__(self, *_: object) -> None:
         try:
