@@ -159,6 +159,26 @@ def test_no_cell_is_a_formula(tmp_path: Path, name: str) -> None:
     assert read(tmp_path / "g.csv")[0]["student_id"] == f"'{name}"
 
 
+@pytest.mark.parametrize("separator", [";", "\t", ","])
+@pytest.mark.parametrize("name", ["x;=1+1;y", "x;;\t=1+1\ty", 'x;"=1+1;y', "x; @A1;y", "x\n=1+1;y"])
+def test_no_cell_is_a_formula_whatever_the_list_separator_is(
+    tmp_path: Path, name: str, separator: str
+) -> None:
+    table = reports.rows([result(name)], None, ["relay"])
+    reports.grades(tmp_path / "g.csv", table, {"relay": 6})
+    with (tmp_path / "g.csv").open(newline="", encoding="utf-8") as file:
+        cells = [cell for line in csv.reader(file, delimiter=separator) for cell in line]
+    assert not [cell for cell in cells if cell.strip(' "')[:1] in tuple("=+-@")]
+
+
+def test_every_cell_of_a_line_is_quoted(tmp_path: Path) -> None:
+    table = reports.rows([result("ada")], None, ["relay"])
+    reports.grades(tmp_path / "g.csv", table, {"relay": 6})
+    line = (tmp_path / "g.csv").read_text().splitlines()[1]
+    assert all(cell[0] == cell[-1] == '"' for cell in line.split(","))
+    assert [float(read(tmp_path / "g.csv")[0][name]) for name in ("score", "max_score")] == [2, 6]
+
+
 @pytest.mark.parametrize("name", ["a,b", 'q"uote', "José 漢字", "new\nline"])
 def test_names_come_through(tmp_path: Path, name: str) -> None:
     reports.grades(tmp_path / "g.csv", reports.rows([result(name)], None, ["relay"]), {"relay": 6})
@@ -172,6 +192,14 @@ def test_a_name_is_no_path(tmp_path: Path) -> None:
     ]
     assert len({page.parent for page in pages}) == len(pages)
     assert all(page.parent.parent == tmp_path / "feedback" for page in pages)
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "漢", "🐍"])
+def test_a_long_name_is_a_name_that_file_systems_take(tmp_path: Path, letter: str) -> None:
+    names = [letter * 80, letter * 300, letter * 301]
+    pages = [reports.feedback(tmp_path, result(name), name) for name in names]
+    assert len({page.parent for page in pages}) == 3
+    assert all(len(page.parent.name.encode()) <= 220 for page in pages)
 
 
 def test_a_page_escapes_what_it_shows(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import csv
 import hashlib
 import os
 import sys
@@ -193,15 +192,8 @@ def _report(
     if roster:
         reports.canvas(out / "canvas.csv", table, roster, most)
         reports.moodle(out, table, roster, most)
-    for learner, who, _, result in table:
+    reports.write_table(out / "not-marked.csv", ("file", "why"), found.unplaced)
+    reports.summary(out / "summary.html", table, found.unplaced, remarks)
+    for learner, who, _, result in table:  # last: there are many, and one may fail
         if result:
             reports.feedback(out / "feedback", result, learner.name if learner else who)
-    reports.summary(out / "summary.html", table, found.unplaced, remarks)
-    _list_unplaced(out / "not-marked.csv", found.unplaced)
-
-
-def _list_unplaced(path: Path, unplaced: list[tuple[str, str]]) -> None:
-    with path.open("w", encoding="utf-8", errors="replace", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("file", "why"))
-        writer.writerows(map(reports.safe_cell, line) for line in unplaced)

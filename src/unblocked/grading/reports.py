@@ -38,22 +38,32 @@ def rows(results: Iterable[Result], roster: Roster | None, exercises: Sequence[s
     return [(x, who, slug, by_key.get((who, slug))) for x, who in people for slug in exercises]
 
 
+_INNER_FORMULA = re.compile(r"""([;\t\r\n|][\s"]*)(?=[=+@-])""")
+"""What a spreadsheet takes for a cell's beginning when its own list separator is another."""
+
+
 def safe_cell(value: object) -> object:
-    """A cell that no spreadsheet runs: text that begins like a formula gets an apostrophe."""
-    text = str(value)
-    return f"'{text}" if isinstance(value, str) and text[:1] in "=+-@\t\r\n" and text else value
+    """A cell that no spreadsheet runs: what begins like a formula in it gets an apostrophe."""
+    if not isinstance(value, str):
+        return value
+    text = _INNER_FORMULA.sub(r"\1'", value)
+    return f"'{text}" if text[:1] in tuple("=+-@\t\r\n") else text
 
 
-def _write(path: Path, heading: Sequence[str], lines: Iterable[Sequence[object]]) -> None:
+def write_table(path: Path, heading: Sequence[str], lines: Iterable[Sequence[object]]) -> None:
+    """A CSV file that no spreadsheet runs, whatever separates its cells.
+
+    All cells are quoted: else one with a semicolon in it is two where that is the list separator.
+    """
     with path.open("w", encoding="utf-8", errors="replace", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow([safe_cell(cell) for cell in heading])
-        writer.writerows([safe_cell(cell) for cell in line] for line in lines)
+        csv.writer(file).writerow([safe_cell(cell) for cell in heading])
+        quoting = csv.writer(file, quoting=csv.QUOTE_ALL)
+        quoting.writerows([safe_cell(cell) for cell in line] for line in lines)
 
 
 def grades(path: Path, rows: Iterable[Row], max_points: Mapping[str, int]) -> None:
     """`grades.csv` in nbgrader's columns; the scores of an absent learner are empty."""
-    _write(path, NBGRADER, (_grade_line(row, max_points) for row in rows))
+    write_table(path, NBGRADER, (_grade_line(row, max_points) for row in rows))
 
 
 def _grade_line(row: Row, max_points: Mapping[str, int]) -> list[object]:
@@ -78,7 +88,7 @@ def canvas(path: Path, rows: Sequence[Row], roster: Roster, max_points: Mapping[
         [*(x.row[c] for c in keep), *(points.get((x.id, slug), "") for slug in slugs)]
         for x in roster.learners
     )
-    _write(path, [*keep, *slugs], lines)
+    write_table(path, [*keep, *slugs], lines)
 
 
 _CANVAS_COLUMNS = (
@@ -114,7 +124,7 @@ def _moodle(path: Path, rows: Sequence[Row], roster: Roster, most: int) -> None:
         for learner, _, _, result in rows
         if learner
     )
-    _write(path, [*keep, "Grade", "Maximum Grade", "Feedback comments"], lines)
+    write_table(path, [*keep, "Grade", "Maximum Grade", "Feedback comments"], lines)
 
 
 def _one_line(result: Result) -> str:
@@ -176,9 +186,14 @@ def _check(check: dict[str, Any]) -> str:
     return f"<tr><td class={kind}>{sign} {name}<td class=n>{points}<td><pre>{message}</pre></tr>"
 
 
+LONGEST_NAME = 200
+"""Bytes of a name that become a file's: most file systems take 255."""
+
+
 def safe_name(name: str) -> str:
     """A file name for anybody's name: no path, no surprise, and never twice the same."""
-    plain = re.sub(r"[^\w.,+@ -]", "_", name).strip(" .")[:80]
+    plain = re.sub(r"[^\w.,+@ -]", "_", name).strip(" .")
+    plain = plain.encode()[:LONGEST_NAME].decode(errors="ignore").rstrip(" .")
     if plain and plain == name:
         return plain
     raw = name.encode(errors="surrogatepass")
