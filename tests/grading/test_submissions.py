@@ -6,8 +6,10 @@ import json
 import os
 import subprocess
 import sys
+import time
 import zipfile
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -207,3 +209,40 @@ def test_folders_deeper_than_pythons_stack(tmp_path: Path) -> None:
     assert [s.learner for s in found.submissions] == ["ada"]
     assert len(found.unplaced) == 1
     subprocess.run(["rm", "-rf", tmp_path / "d"], check=True)
+
+
+@pytest.fixture(params=["America/Los_Angeles", "Asia/Tokyo", "UTC"])
+def zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A time zone for this process."""
+    if sys.platform == "win32":
+        pytest.skip("time zones cannot be set there")
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", request.param)
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("zone")
+@pytest.mark.parametrize("hour", [11, 13])
+def test_times_in_zips_are_local(tmp_path: Path, hour: int) -> None:
+    loose = tmp_path / "ada" / "fan-out.py"
+    put(loose)
+    noon = time.mktime((2026, 3, 2, 12, 0, 0, 0, 0, -1))
+    os.utime(loose, (noon, noon))
+    with zipfile.ZipFile(tmp_path / "ada" / "work.zip", "w") as archive:
+        archive.writestr(zipfile.ZipInfo("fan-out.py", (2026, 3, 2, hour, 0, 0)), "app = 2")
+    assert placed(tmp_path) == {
+        ("ada", "fan-out"): "ada/fan-out.py" if hour < 12 else "ada/work.zip/fan-out.py"
+    }
+
+
+def test_a_zip_with_times_that_are_none(tmp_path: Path) -> None:
+    put(tmp_path / "bob" / "fan-out.py")
+    (tmp_path / "ada").mkdir()
+    with zipfile.ZipFile(tmp_path / "ada" / "work.zip", "w") as archive:
+        info = zipfile.ZipInfo("fan-out.py")
+        info.date_time = (1980, 0, 0, 0, 0, 0)
+        archive.writestr(info, "app = 1")
+    [one, _] = find(tmp_path, SLUGS).submissions
+    assert one.file.modified == datetime.fromtimestamp(0, UTC)

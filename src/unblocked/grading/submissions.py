@@ -187,7 +187,7 @@ def _holds_one_file(folder: Path, leave_out: Path | None) -> bool:
 def _standing_for(parts: tuple[str, ...], *, of_class: bool) -> tuple[str, ...]:
     """The folders that a zip stands for: the class's for none, a learner's for the learner."""
     if len(parts) > 1:
-        return parts[:-1]
+        return parts
     named = _CANVAS.fullmatch(parts[0]) or _MOODLE.fullmatch(parts[0])
     return () if of_class and not named else parts
 
@@ -241,8 +241,8 @@ def _until_hidden(parts: tuple[str, ...]) -> tuple[str, ...]:
 
 def _zip_time(info: zipfile.ZipInfo) -> datetime:
     try:
-        return datetime(*info.date_time, tzinfo=UTC)
-    except ValueError:
+        return datetime(*info.date_time).astimezone()  # zips hold local time, and not whose
+    except (ValueError, OverflowError, OSError):
         return datetime.fromtimestamp(0, UTC)
 
 
