@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from unblocked.grading import submissions
 from unblocked.grading.submissions import find
 
 if TYPE_CHECKING:
@@ -246,3 +247,141 @@ def test_a_zip_with_times_that_are_none(tmp_path: Path) -> None:
         archive.writestr(info, "app = 1")
     [one, _] = find(tmp_path, SLUGS).submissions
     assert one.file.modified == datetime.fromtimestamp(0, UTC)
+
+
+def notebook(*exercises: str) -> str:
+    cells = [
+        {"cell_type": "code", "source": f"# exercise: {slug}\napp = 1", "metadata": {}}
+        for slug in exercises
+    ]
+    return json.dumps({"cells": cells})
+
+
+OLD, NEW = (0, 0), (1_000_000_000, 1_000_000_000)
+
+
+@pytest.mark.parametrize("ours", ["fan-out.ipynb", "my work.ipynb", "fan-out.py"])
+@pytest.mark.parametrize("other", ["helper.py", "notes.ipynb", "fan-out-notes.ipynb"])
+def test_what_only_lies_in_an_exercises_folder_does_not_beat_the_answer(
+    tmp_path: Path, ours: str, other: str
+) -> None:
+    folder = tmp_path / "alice" / "fan-out"
+    put(folder / ours, notebook("fan-out") if ours.endswith(".ipynb") else "app = 1")
+    os.utime(folder / ours, OLD)
+    put(folder / other, notebook() if other.endswith(".ipynb") else "def helps(): ...")
+    os.utime(folder / other, NEW)
+    assert placed(tmp_path) == {("alice", "fan-out"): f"alice/fan-out/{ours}"}
+    [(name, why)] = unplaced(tmp_path).items()
+    assert name == f"alice/fan-out/{other}"
+    assert why in {
+        f"only its folder names fan-out; what counts is alice/fan-out/{ours}",
+        f"no cell of it is an answer to fan-out; what counts is alice/fan-out/{ours}",
+    }
+
+
+def test_of_several_true_attempts_the_newest_counts_and_all_others_name_it(tmp_path: Path) -> None:
+    for number, name in enumerate(("fan-out.py", "work.ipynb", "fan-out-final.py")):
+        path = tmp_path / "alice" / "fan-out" / name
+        put(path, notebook("fan-out"))
+        os.utime(path, (number, number))
+    assert placed(tmp_path) == {("alice", "fan-out"): "alice/fan-out/fan-out-final.py"}
+    assert set(unplaced(tmp_path).values()) == {
+        "a newer attempt counts: alice/fan-out/fan-out-final.py"
+    }
+
+
+def test_any_name_in_an_exercises_folder_counts_where_there_is_no_other(tmp_path: Path) -> None:
+    put(tmp_path / "ada" / "fan-out" / "anything.ipynb", notebook())
+    put(tmp_path / "bob" / "fan-out" / "anything.py")
+    put(tmp_path / "cy" / "fan-out.zip" / "anything.py")
+    assert set(placed(tmp_path)) == {(who, "fan-out") for who in ("ada", "bob", "cy")}
+
+
+def test_cells_tell_more_than_a_folder(tmp_path: Path) -> None:
+    put(tmp_path / "ada" / "fan-out" / "work.ipynb", notebook("one-client"))
+    assert set(placed(tmp_path)) == {("ada", "one-client")}
+
+
+def test_the_whole_course_and_its_environment_in_a_zip(tmp_path: Path) -> None:
+    lesson = "notebooks/08-fix-the-article.ipynb"
+    own = [f"course/exercises/fan-out/{name}.py" for name in ("checks", "given", "starter")]
+    packages = "venv/lib/python3.12/site-packages"
+    put(tmp_path / "bob" / "fan-out.py")
+    (tmp_path / "alice").mkdir()
+    with zipfile.ZipFile(tmp_path / "alice" / "work.zip", "w") as archive:
+        for slug in ("fan-out", "fix-the-article"):
+            info = zipfile.ZipInfo(f"exercises/{slug}.ipynb", (2020, 1, 1, 0, 0, 0))
+            archive.writestr(info, notebook(slug))
+        for name in (lesson, *own, f"{packages}/server/one-client/app.py", f"{packages}/b.py"):
+            archive.writestr(zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0)), "{}")
+    assert placed(tmp_path) == {
+        ("bob", "fan-out"): "bob/fan-out.py",
+        ("alice", "fan-out"): "alice/work.zip/exercises/fan-out.ipynb",
+        ("alice", "fix-the-article"): "alice/work.zip/exercises/fix-the-article.ipynb",
+    }
+    assert set(unplaced(tmp_path)) == {
+        *(f"alice/work.zip/{name}" for name in (lesson, *own, packages))
+    }
+
+
+@pytest.fixture
+def openings(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The zips that were opened, each as often as it was."""
+    made: list[Path] = []
+
+    class Counting(zipfile.ZipFile):
+        def __init__(self, file: Path, *more: str) -> None:
+            made.append(file)
+            super().__init__(file, *more)
+
+    monkeypatch.setattr(zipfile, "ZipFile", Counting)
+    return made
+
+
+def test_a_zip_is_opened_once_however_much_is_looked_into(
+    tmp_path: Path, openings: list[Path]
+) -> None:
+    put(tmp_path / "bob" / "fan-out.py")
+    pack(tmp_path / "alice.zip", "fan-out.py", *(f"{number}.py" for number in range(100)))
+    openings.clear()
+    [alice, _] = find(tmp_path, SLUGS).submissions
+    assert alice.file.read() == b"app = 'fan-out.py'"
+    assert openings == [tmp_path / "alice.zip"]
+
+
+def test_a_class_of_zips_keeps_few_of_them_open(tmp_path: Path, openings: list[Path]) -> None:
+    for number in range(submissions.KEPT_OPEN + 2):
+        pack(tmp_path / f"{number}.zip", "fan-out.py")
+    openings.clear()
+    found = find(tmp_path, SLUGS).submissions
+    assert {one.file.read() for one in found} == {b"app = 'fan-out.py'"}
+    assert len(openings) == 2 * len(found)
+
+
+@pytest.mark.parametrize(("limit", "most"), [("MOST_LOOKED_INTO", 3), ("MOST_BYTES", 25)])
+def test_what_does_not_name_its_exercise_is_looked_into_up_to_a_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, most: int
+) -> None:
+    monkeypatch.setattr(submissions, limit, most)
+    put(tmp_path / "bob.py", "# exercise: fan-out\napp = 1")
+    pack(tmp_path / "alice.zip", *(f"{number}.py" for number in range(5)), "fan-out.py")
+    with zipfile.ZipFile(tmp_path / "alice.zip", "a") as archive:
+        archive.writestr("work.ipynb", notebook("one-client"))
+    assert set(placed(tmp_path)) == {
+        ("bob", "fan-out"),
+        ("alice", "fan-out"),
+        ("alice", "one-client"),
+    }
+    assert [name for name, why in unplaced(tmp_path).items() if "was not looked into" in why] == [
+        "alice.zip/3.py",
+        "alice.zip/4.py",
+    ]
+
+
+def test_what_cannot_be_looked_into_says_why(tmp_path: Path) -> None:
+    put(tmp_path / "bob" / "fan-out.py")
+    pack(tmp_path / "alice.zip", "work.py")
+    data = bytearray((tmp_path / "alice.zip").read_bytes())
+    data[data.rfind(b"PK\x01\x02") + 16] ^= 0xFF  # its checksum
+    (tmp_path / "alice.zip").write_bytes(data)
+    assert "the zip does not give it out" in unplaced(tmp_path)["alice.zip/work.py"]

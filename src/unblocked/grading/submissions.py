@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 import zipfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -28,9 +28,15 @@ _COPY = re.compile(r"( \(\d+\)|-Copy\d+)$")
 """What browsers and JupyterLab add to the name of a file that is there already."""
 _LITTER = ("._", "__MACOSX", ".DS_Store", ".git", ".ipynb_checkpoints", "timestamp.txt")
 """What systems, editors and nbgrader leave beside files: how the names of it begin."""
+_INSTALLED = ("site-packages", "dist-packages", "node_modules")
+"""Folders of others' code, thousands of files: a virtual environment that was packed, too."""
 
 MOST_MEMBERS = 50_000
 """Files in one zip: a class hands in fewer, and a zip made to keep the marker busy holds more."""
+MOST_LOOKED_INTO, MOST_BYTES = 1_000, 16 * answer.LARGEST
+"""Of each learner: files that are read as their names leave open what they answer, and bytes."""
+KEPT_OPEN = 8
+"""Zips at a time: each takes a file descriptor."""
 
 
 class Unreadable(Exception):
@@ -64,10 +70,13 @@ class Submission:
     learner_id: str = ""
     """The learning platform's own number for the learner, where the name of the file tells it."""
     attempt: int = 0
+    doubt: str = ""
+    """Why it may be no attempt at all: it counts where there is no other."""
 
     @property
-    def newness(self) -> tuple[int, datetime]:
-        return self.attempt, self.file.modified
+    def rank(self) -> tuple[bool, int, datetime]:
+        """Of a learner's attempts at an exercise the one that ranks highest counts."""
+        return not self.doubt, self.attempt, self.file.modified
 
 
 @dataclass
@@ -90,10 +99,10 @@ def find(
 
     `named` gives a submission its learner's name in the tables. What lies in `leave_out` is none.
     """
-    known, folder = tuple(slugs), folder.resolve()
+    looking, folder = _Looking(tuple(slugs)), folder.resolve()
     found, placed = Found([], []), []
     for file in _files(folder, leave_out):
-        place = _place(file, known)
+        place = looking.place(file)
         if isinstance(place, str):
             found.unplaced.append((file.shown, place))
         else:
@@ -116,19 +125,41 @@ def _told_apart(placed: list[Submission]) -> list[Submission]:
 
 
 def _keep_the_newest(placed: list[Submission], found: Found) -> None:
-    newest: dict[tuple[str, str], Submission] = {}
+    attempts = defaultdict(list)
     for one in placed:
-        key = (one.learner, one.exercise)
-        older, newer = sorted([newest.get(key, one), one], key=lambda s: s.newness)
-        newest[key] = newer
-        if older is not newer:
-            found.unplaced.append((older.file.shown, f"a newer attempt counts: {newer.file.shown}"))
-    found.submissions = sorted(newest.values(), key=lambda s: (s.exercise, s.learner))
+        attempts[one.learner, one.exercise].append(one)
+    for of_one in attempts.values():
+        *others, counts = sorted(of_one, key=lambda one: one.rank)
+        found.submissions.append(counts)
+        found.unplaced += [(other.file.shown, _why_less(other, counts)) for other in others]
+    found.submissions.sort(key=lambda one: (one.exercise, one.learner))
+
+
+def _why_less(other: Submission, counts: Submission) -> str:
+    if other.doubt and not counts.doubt:
+        return f"{other.doubt}; what counts is {counts.file.shown}"
+    return f"a newer attempt counts: {counts.file.shown}"
+
+
+class _Zips:
+    """Zips, a few of them open: who opens one reads its whole directory first."""
+
+    def __init__(self) -> None:
+        self._open: dict[Path, zipfile.ZipFile] = {}
+
+    def opened(self, path: Path) -> zipfile.ZipFile:
+        """The zip, open at least until others have been asked for; raises what `zipfile` does."""
+        archive = self._open.pop(path, None) or zipfile.ZipFile(path)
+        self._open[path] = archive
+        if len(self._open) > KEPT_OPEN:
+            self._open.pop(next(iter(self._open))).close()
+        return archive
 
 
 def _files(folder: Path, leave_out: Path | None) -> Iterator[File]:
+    zips = _Zips()
     if folder.is_file():
-        yield from _in_zip(folder, ())
+        yield from _in_zip(zips, folder, ())
         return
     of_class = _holds_one_file(folder, leave_out)
     for path, why in _entries(folder, leave_out):
@@ -136,7 +167,7 @@ def _files(folder: Path, leave_out: Path | None) -> Iterator[File]:
         if why:
             yield _unusable(parts, why)
         elif path.suffix.lower() == ".zip":
-            yield from _in_zip(path, _standing_for(parts, of_class=of_class))
+            yield from _in_zip(zips, path, _standing_for(parts, of_class=of_class))
         else:
             yield _file(path, parts)
 
@@ -171,10 +202,18 @@ def _is_litter(name: str) -> bool:
 
 
 def _why_not(path: Path) -> str:
-    if path.name.startswith("."):
-        return "hidden: give it a name without the dot"
+    if why := _why_not_by(path.name):
+        return why
     if path.is_symlink():  # it could show another learner's answer as one's own
         return "a link, which is not followed: put the file itself there"
+    return ""
+
+
+def _why_not_by(name: str) -> str:
+    if name.startswith("."):
+        return "hidden: give it a name without the dot"
+    if name.lower() in _INSTALLED:
+        return "installed software, and nobody's answer"
     return ""
 
 
@@ -207,36 +246,32 @@ def _file(path: Path, parts: tuple[str, ...]) -> File:
     return File(parts, datetime.fromtimestamp(path.stat().st_mtime, UTC), read)
 
 
-def _in_zip(path: Path, above: tuple[str, ...]) -> Iterator[File]:
+def _in_zip(zips: _Zips, path: Path, above: tuple[str, ...]) -> Iterator[File]:
     """The files in a zip. `above` are the folders that it stands for."""
     shown = above if above[-1:] == (path.name,) else (*above, path.name)
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = [info for info in archive.infolist() if not info.is_dir()]
+        members = [info for info in zips.opened(path).infolist() if not info.is_dir()]
     except Exception as error:  # zipfile raises a dozen kinds, by what is wrong with the zip
         yield _unusable(shown, f"a zip that cannot be read: {error}")
         return
     if len(members) > MOST_MEMBERS:
         yield _unusable(shown, f"{len(members)} members: no class hands in so many")
         return
-    hidden: set[tuple[str, ...]] = set()
+    refused: dict[tuple[str, ...], str] = {}
     for info in members:
         parts = tuple(
             p for p in info.filename.replace("\\", "/").split("/") if p not in ("", ".", "..")
         )
         if not parts or any(map(_is_litter, parts)):
             continue
-        if any(part.startswith(".") for part in parts):
-            hidden.add((*above, *_until_hidden(parts)))
+        why = [_why_not_by(part) for part in parts]
+        if any(why):
+            first = next(n for n, reason in enumerate(why) if reason)
+            refused[(*above, *parts[: first + 1])] = why[first]
         else:
-            yield File((*above, *parts), _zip_time(info), _reader(path, info))
-    for parts in sorted(hidden):
-        yield _unusable(parts, "hidden: give it a name without the dot")
-
-
-def _until_hidden(parts: tuple[str, ...]) -> tuple[str, ...]:
-    first = next(n for n, part in enumerate(parts) if part.startswith("."))
-    return parts[: first + 1]
+            yield File((*above, *parts), _zip_time(info), _reader(zips, path, info))
+    for parts, reason in sorted(refused.items()):
+        yield _unusable(parts, reason)
 
 
 def _zip_time(info: zipfile.ZipInfo) -> datetime:
@@ -246,10 +281,10 @@ def _zip_time(info: zipfile.ZipInfo) -> datetime:
         return datetime.fromtimestamp(0, UTC)
 
 
-def _reader(path: Path, info: zipfile.ZipInfo) -> Callable[[], bytes]:
+def _reader(zips: _Zips, path: Path, info: zipfile.ZipInfo) -> Callable[[], bytes]:
     def read() -> bytes:
         try:
-            with zipfile.ZipFile(path) as archive, archive.open(info) as member:
+            with zips.opened(path).open(info) as member:
                 return member.read(answer.LARGEST + 1)
         except Exception as error:  # encrypted, damaged, packed in a way unknown here
             raise Unreadable(f"the zip does not give it out: {error}") from None
@@ -257,52 +292,100 @@ def _reader(path: Path, info: zipfile.ZipInfo) -> Callable[[], bytes]:
     return read
 
 
-def _place(file: File, slugs: tuple[str, ...]) -> Submission | str:
-    """The submission that this file is, or why it is none."""
-    name = file.parts[-1]
-    if file.unusable:
-        return file.unusable
-    if not name.lower().endswith(SUFFIXES):
-        return "neither a notebook nor Python"
-    exercise = _exercise_of(file, slugs)
-    if exercise is None:
-        return f"no exercise of the course is named by it: {', '.join(slugs)}"
-    return _learner_of(file, exercise)
+class _Looking:
+    """Finds out what files answer; reads those that do not say so by name, up to a bound."""
+
+    def __init__(self, slugs: tuple[str, ...]) -> None:
+        self.slugs = slugs
+        self._files: Counter[tuple[str, str]] = Counter()
+        self._bytes: Counter[tuple[str, str]] = Counter()
+
+    def place(self, file: File) -> Submission | str:
+        """The submission that this file is, or why it is none."""
+        if file.unusable:
+            return file.unusable
+        *folders, name = file.parts
+        if not name.lower().endswith(SUFFIXES):
+            return "neither a notebook nor Python"
+        if own := _named_by(name, self.slugs):
+            return _learner_of(file, own)
+        loosely = _named_loosely_by(name, self.slugs)
+        if loosely and name.lower().endswith(".py"):
+            return _learner_of(file, loosely)
+        by_folder = (_named_by(part, self.slugs) for part in reversed(folders))
+        likely = loosely or next(filter(None, by_folder), "")
+        try:
+            inside = self._named_inside(file) & set(self.slugs)
+        except Unreadable as why:
+            return _learner_of(file, likely, doubt=str(why)) if likely else str(why)
+        if likely in inside:
+            return _learner_of(file, likely)
+        if loosely:
+            return _learner_of(file, loosely, doubt=f"no cell of it is an answer to {loosely}")
+        if len(inside) == 1:
+            return _learner_of(file, inside.pop())
+        if likely:
+            return _learner_of(file, likely, doubt=f"only its folder names {likely}")
+        return f"no exercise of the course is named by it: {', '.join(self.slugs)}"
+
+    def _named_inside(self, file: File) -> set[str]:
+        """What cells' own ids and marker lines name.
+
+        Raises:
+            Unreadable: it cannot be read, or enough of this learner's files have been.
+        """
+        whose = (file.parts[0], file.parts[-1].lower().rpartition(".")[2])
+        if self._files[whose] >= MOST_LOOKED_INTO or self._bytes[whose] >= MOST_BYTES:
+            raise Unreadable(
+                "its name leaves open what it answers, and it was not looked into: "
+                f"{self._files[whose]} such files of {whose[0]} were"
+            )
+        self._files[whose] += 1
+        data = file.read()
+        self._bytes[whose] += len(data)
+        return _named_in(data, file.parts[-1])
 
 
-def _learner_of(file: File, exercise: str) -> Submission | str:
+def _learner_of(file: File, exercise: str, *, doubt: str = "") -> Submission | str:
     first = unicodedata.normalize("NFC", file.parts[0])  # further down, learners choose names
     if canvas := _CANVAS.fullmatch(first):  # the file, or a zip that a learner handed in
-        return Submission(canvas["who"], exercise, file, canvas["id"], int(canvas["attempt"]))
+        attempt = int(canvas["attempt"])
+        return Submission(canvas["who"], exercise, file, canvas["id"], attempt, doubt=doubt)
     if moodle := _MOODLE.fullmatch(first):
-        return Submission(moodle["who"], exercise, file, moodle["id"])
+        return Submission(moodle["who"], exercise, file, moodle["id"], doubt=doubt)
     if len(file.parts) > 1:
-        return Submission(re.sub(r"\.zip$", "", first, flags=re.I), exercise, file)
+        return Submission(re.sub(r"\.zip$", "", first, flags=re.I), exercise, file, doubt=doubt)
     stem = _COPY.sub("", first.rpartition(".")[0])
     learner = re.sub(rf"[-_. ]*{re.escape(exercise)}[-_. ]*", "", stem, count=1)
-    return Submission(learner, exercise, file) if learner else "no learner is named"
+    return Submission(learner, exercise, file, doubt=doubt) if learner else "no learner is named"
 
 
-def _exercise_of(file: File, slugs: tuple[str, ...]) -> str | None:
-    """By a folder or file name, else by the cells' own ids and marker lines."""
-    for part in reversed(file.parts):
-        stem = _COPY.sub("", re.sub(r"(-\d+)?\.(ipynb|py|zip)$", "", part, flags=re.I))
-        named = [slug for slug in slugs if re.search(rf"(?<![\w-]){slug}(?![\w-])|_{slug}$", stem)]
-        if part == file.parts[-1] and not named:
-            named = [s for s in slugs if stem.endswith((f"-{s}", f"_{s}")) or stem.startswith(s)]
-        if named:
-            return max(named, key=len)
-    inside = _named_inside(file) & set(slugs)
-    return inside.pop() if len(inside) == 1 else None
+def _named_by(part: str, slugs: tuple[str, ...]) -> str:
+    """The exercise that the name of a file or a folder names, or ''."""
+    stem = _stem(part)
+    named = [slug for slug in slugs if re.search(rf"(?<![\w-]){slug}(?![\w-])|_{slug}$", stem)]
+    return max(named, key=len, default="")
 
 
-def _named_inside(file: File) -> set[str]:
+def _named_loosely_by(name: str, slugs: tuple[str, ...]) -> str:
+    """The exercise that the name of a file begins or ends with, or ''."""
+    stem = _stem(name)
+    named = [s for s in slugs if stem.endswith((f"-{s}", f"_{s}")) or stem.startswith(s)]
+    return max(named, key=len, default="")
+
+
+def _stem(name: str) -> str:
+    return _COPY.sub("", re.sub(r"(-\d+)?\.(ipynb|py|zip)$", "", name, flags=re.I))
+
+
+def _named_in(data: bytes, name: str) -> set[str]:
+    """The exercises that a file's cells or its first line name."""
     try:
-        text = file.read().decode("utf-8-sig")
-        if file.parts[-1].lower().endswith(".py"):
+        text = data.decode("utf-8-sig")
+        if name.lower().endswith(".py"):
             return {answer.marked(text)}
-        cells = answer.code_cells(text, file.parts[-1])
-    except (UnicodeDecodeError, answer.Unusable, Unreadable):
+        cells = answer.code_cells(text, name)
+    except (UnicodeDecodeError, answer.Unusable):
         return set()
     named = ((answer.grade_id(cell), answer.marked(answer.source_of(cell))) for cell in cells)
     return {name for pair in named for name in pair}
