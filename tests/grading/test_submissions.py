@@ -385,3 +385,41 @@ def test_what_cannot_be_looked_into_says_why(tmp_path: Path) -> None:
     data[data.rfind(b"PK\x01\x02") + 16] ^= 0xFF  # its checksum
     (tmp_path / "alice.zip").write_bytes(data)
     assert "the zip does not give it out" in unplaced(tmp_path)["alice.zip/work.py"]
+
+
+@pytest.mark.parametrize(
+    ("content", "shown"),
+    [
+        ("2015-02-02 15:58:23.948203 UTC\n", "2015-02-02 15:58:23.948203"),
+        ("2015-02-02 15:58:23 GMT", "2015-02-02 15:58:23"),
+        ("2015-02-02 15:58:23+01:00", "2015-02-02 14:58:23"),
+        ("2015-02-02 15:58:23 PST", "2015-02-02 15:58:23 PST"),
+        ("yesterday", "yesterday"),
+        ("x" * 1000, "x" * 64),
+    ],
+)
+def test_nbgraders_time_of_submission(tmp_path: Path, content: str, shown: str) -> None:
+    put(tmp_path / "ada" / "fan-out" / "fan-out.ipynb", notebook("fan-out"))
+    put(tmp_path / "ada" / "fan-out" / "timestamp.txt", content)
+    (tmp_path / "bob").mkdir()
+    with zipfile.ZipFile(tmp_path / "bob" / "all.zip", "w") as archive:
+        archive.writestr("fan-out/fan-out.py", "app = 1")
+        archive.writestr("fan-out/timestamp.txt", content)
+        archive.writestr("one-client.py", "app = 1")
+    put(tmp_path / "cy" / "fan-out.py")
+    times = {(s.learner, s.exercise): s.file.submitted for s in find(tmp_path, SLUGS).submissions}
+    assert times == {
+        ("ada", "fan-out"): shown,
+        ("bob", "fan-out"): shown,
+        ("bob", "one-client"): "",
+        ("cy", "fan-out"): "",
+    }
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="makes links")
+def test_a_time_of_submission_is_no_link(tmp_path: Path) -> None:
+    put(tmp_path / "secret")
+    put(tmp_path / "class" / "ada" / "fan-out.py")
+    (tmp_path / "class" / "ada" / "timestamp.txt").symlink_to(tmp_path / "secret")
+    [one] = find(tmp_path / "class", SLUGS).submissions
+    assert one.file.submitted == ""

@@ -187,7 +187,9 @@ def _report(
 ) -> None:
     known = {result["exercise"]: result["max_points"] for result in results}
     most = {slug: known[slug] for slug in slugs if slug in known}
-    table = reports.rows(results, roster, list(most))
+    times = {(one.learner, one.exercise): one.file.submitted for one in found.submissions}
+    dated = [r | {"submitted": times.get((r["learner"], r["exercise"]), "")} for r in results]
+    table = reports.rows(dated, roster, list(most))
     reports.grades(out / "grades.csv", table, most)
     if roster:
         reports.canvas(out / "canvas.csv", table, roster, most)

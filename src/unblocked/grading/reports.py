@@ -70,7 +70,7 @@ def _grade_line(row: Row, max_points: Mapping[str, int]) -> list[object]:
     learner, who, slug, result = row
     first, last, email = (learner.first, learner.last, learner.email) if learner else ("", "", "")
     points: object = result["points"] if result else ""
-    when = result["marked_at"] if result else ""
+    when = result.get("submitted", "") if result else ""
     return [slug, "", when, who, last, first, email, points, 0.0, points, max_points[slug]]
 
 

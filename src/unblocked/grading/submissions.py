@@ -26,7 +26,8 @@ _MOODLE = re.compile(
 )
 _COPY = re.compile(r"( \(\d+\)|-Copy\d+)$")
 """What browsers and JupyterLab add to the name of a file that is there already."""
-_LITTER = ("._", "__MACOSX", ".DS_Store", ".git", ".ipynb_checkpoints", "timestamp.txt")
+TIMESTAMP, LONGEST_TIMESTAMP = "timestamp.txt", 64
+_LITTER = ("._", "__MACOSX", ".DS_Store", ".git", ".ipynb_checkpoints", TIMESTAMP)
 """What systems, editors and nbgrader leave beside files: how the names of it begin."""
 _INSTALLED = ("site-packages", "dist-packages", "node_modules")
 """Folders of others' code, thousands of files: a virtual environment that was packed, too."""
@@ -52,12 +53,24 @@ class File:
     modified: datetime
     read: Callable[[], bytes] = field(compare=False)
     """The content, cut off one byte after the most that is marked; raises `Unreadable`."""
+    timestamp: Callable[[], bytes] = field(default=bytes, compare=False)
+    """How the content of nbgrader's `timestamp.txt` beside it begins, if there is one."""
     unusable: str = ""
     """Why it is not even looked at, if it is not."""
 
     @property
     def shown(self) -> str:
         return "/".join(self.parts)
+
+    @property
+    def submitted(self) -> str:
+        """The time of submission as nbgrader's exporter writes it: in UTC, not saying so; or ''."""
+        text = self.timestamp().decode(errors="replace").strip()
+        try:
+            when = datetime.fromisoformat(re.sub(r" (UTC|GMT)$", "Z", text))
+            return str(when.astimezone(UTC).replace(tzinfo=None) if when.tzinfo else when)
+        except (ValueError, OverflowError):
+            return text
 
 
 @dataclass(frozen=True)
@@ -232,7 +245,7 @@ def _standing_for(parts: tuple[str, ...], *, of_class: bool) -> tuple[str, ...]:
 
 
 def _unusable(parts: tuple[str, ...], why: str) -> File:
-    return File(parts, datetime.fromtimestamp(0, UTC), bytes, why)
+    return File(parts, datetime.fromtimestamp(0, UTC), bytes, unusable=why)
 
 
 def _file(path: Path, parts: tuple[str, ...]) -> File:
@@ -243,7 +256,17 @@ def _file(path: Path, parts: tuple[str, ...]) -> File:
         except OSError as error:
             raise Unreadable(f"it cannot be read: {error.strerror}") from None
 
-    return File(parts, datetime.fromtimestamp(path.stat().st_mtime, UTC), read)
+    def timestamp() -> bytes:
+        beside = path.with_name(TIMESTAMP)
+        try:
+            if beside.is_symlink() or not beside.is_file():
+                return b""
+            with beside.open("rb") as file:
+                return file.read(LONGEST_TIMESTAMP)
+        except OSError:
+            return b""
+
+    return File(parts, datetime.fromtimestamp(path.stat().st_mtime, UTC), read, timestamp)
 
 
 def _in_zip(zips: _Zips, path: Path, above: tuple[str, ...]) -> Iterator[File]:
@@ -258,10 +281,9 @@ def _in_zip(zips: _Zips, path: Path, above: tuple[str, ...]) -> Iterator[File]:
         yield _unusable(shown, f"{len(members)} members: no class hands in so many")
         return
     refused: dict[tuple[str, ...], str] = {}
-    for info in members:
-        parts = tuple(
-            p for p in info.filename.replace("\\", "/").split("/") if p not in ("", ".", "..")
-        )
+    paths = [(_parts_of(info), info) for info in members]
+    stamps = {parts[:-1]: info for parts, info in paths if parts[-1:] == (TIMESTAMP,)}
+    for parts, info in paths:
         if not parts or any(map(_is_litter, parts)):
             continue
         why = [_why_not_by(part) for part in parts]
@@ -269,9 +291,15 @@ def _in_zip(zips: _Zips, path: Path, above: tuple[str, ...]) -> Iterator[File]:
             first = next(n for n, reason in enumerate(why) if reason)
             refused[(*above, *parts[: first + 1])] = why[first]
         else:
-            yield File((*above, *parts), _zip_time(info), _reader(zips, path, info))
+            stamp = _stamp_reader(zips, path, stamps.get(parts[:-1]))
+            yield File((*above, *parts), _zip_time(info), _reader(zips, path, info), stamp)
     for parts, reason in sorted(refused.items()):
         yield _unusable(parts, reason)
+
+
+def _parts_of(info: zipfile.ZipInfo) -> tuple[str, ...]:
+    parts = info.filename.replace("\\", "/").split("/")
+    return tuple(part for part in parts if part not in ("", ".", ".."))
 
 
 def _zip_time(info: zipfile.ZipInfo) -> datetime:
@@ -290,6 +318,20 @@ def _reader(zips: _Zips, path: Path, info: zipfile.ZipInfo) -> Callable[[], byte
             raise Unreadable(f"the zip does not give it out: {error}") from None
 
     return read
+
+
+def _stamp_reader(zips: _Zips, path: Path, info: zipfile.ZipInfo | None) -> Callable[[], bytes]:
+    if info is None:
+        return bytes
+    read = _reader(zips, path, info)
+
+    def timestamp() -> bytes:
+        try:
+            return read()[:LONGEST_TIMESTAMP]
+        except Unreadable:
+            return b""
+
+    return timestamp
 
 
 class _Looking:
