@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -94,6 +96,14 @@ def relay(tmp_path_factory: pytest.TempPathFactory) -> Room:
         "---\ntitle: Relay\nminutes: 5\npoints: 6\nlesson: 04\n---\n\n# Relay\n"
     )
     return Room("relay", folder, "Relay", 5, 6, "04")
+
+
+@pytest.fixture
+def variant(relay: Room, tmp_path: Path) -> Room:
+    """An exercise of an instructor's own, to be broken."""
+    folder = tmp_path / "variant" / "exercises" / relay.slug
+    shutil.copytree(relay.folder, folder)
+    return replace(relay, folder=folder)
 
 
 @pytest.fixture

@@ -7,15 +7,12 @@ import asyncio
 import csv
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import trustme
 from conftest import RIGHT, processes_named, until
 
 from unblocked.grading import classroom
@@ -226,76 +223,6 @@ def test_a_roster_and_who_is_absent(tmp_path: Path, relay: Room) -> None:
         ]
 
 
-@pytest.fixture
-def certificates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Dask's TLS settings, as the guide has them, for all that is started."""
-    authority = trustme.CA()
-    issued = authority.issue_cert("127.0.0.1")
-    files = {name: tmp_path / f"{name}.pem" for name in ("ca", "cert", "key")}
-    authority.cert_pem.write_to_path(files["ca"])
-    issued.cert_chain_pems[0].write_to_path(files["cert"])
-    issued.private_key_pem.write_to_path(files["key"])
-    setting = "DASK_DISTRIBUTED__COMM__"
-    monkeypatch.setenv(f"{setting}REQUIRE_ENCRYPTION", "true")
-    monkeypatch.setenv(f"{setting}TLS__CA_FILE", str(files["ca"]))
-    for role in ("SCHEDULER", "WORKER", "CLIENT"):
-        monkeypatch.setenv(f"{setting}TLS__{role}__CERT", str(files["cert"]))
-        monkeypatch.setenv(f"{setting}TLS__{role}__KEY", str(files["key"]))
-
-
-def test_a_cluster_that_asks_for_certificates(tmp_path: Path, relay: Room) -> None:
-    pytest.importorskip("distributed")
-    hand_in(tmp_path / "class", "ada", RIGHT)
-    done = grade(tmp_path / "class", tmp_path / "marks", relay, "--dask", "tls://127.0.0.1:1")
-    assert done.returncode == 2
-    assert "tls://127.0.0.1:1 needs certificates" in done.stderr
-
-
-@pytest.mark.parametrize("protocol", ["tcp", "tls"])
-def test_a_cluster_one_of_whose_workers_dies(
-    tmp_path: Path, relay: Room, protocol: str, request: pytest.FixtureRequest
-) -> None:
-    pytest.importorskip("distributed")
-    if protocol == "tls":
-        request.getfixturevalue("certificates")
-    folder, out = tmp_path / "class", tmp_path / "marks"
-    for number in range(6):
-        hand_in(folder, f"learner-{number}", RIGHT + f"# {number}\n")
-    address_file = tmp_path / "scheduler.json"
-    dask = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
-    quiet = {"stderr": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
-    scheduler = subprocess.Popen(
-        [*dask, "--protocol", protocol, "--host", "127.0.0.1", "--port", "0", "--no-dashboard",
-         "--scheduler-file", str(address_file)],
-        **quiet,
-    )  # fmt: skip
-    until(lambda: address_file.exists() or scheduler.poll() is not None)
-    command = [sys.executable, "-m", "distributed.cli.dask_worker"]
-    options = ["--no-nanny", "--no-dashboard", "--nthreads", "1", "--host", "127.0.0.1"]
-    workers = [
-        subprocess.Popen(
-            [*command, "--scheduler-file", str(address_file), *options],
-            cwd=tmp_path,
-            start_new_session=True,
-            **quiet,
-        )
-        for _ in range(2)
-    ]
-    address = json.loads(address_file.read_text())["address"]
-    assert address.startswith(f"{protocol}://")
-    try:
-        run = subprocess.Popen(grade_command(folder, out, relay, "--dask", address), **quiet)
-        ledger = out / "results.jsonl"
-        until(lambda: run.poll() is not None or lines(ledger) > 0)
-        os.killpg(workers[0].pid, signal.SIGKILL)
-        assert run.wait() == 0
-        assert [r["points"] for r in results(out)] == [6] * 6
-    finally:
-        for process in (*workers, scheduler):
-            process.kill()
-            process.wait()
-
-
 ROSTER = "Student,ID\nLovelace Ada,7\nNoether Emmy,8\n"
 
 
@@ -381,14 +308,6 @@ def test_stopped_in_the_middle_it_leaves_no_traceback(
     said = run.communicate()[1]  # of its workers, too: it comes to its end when they have ended
     assert words in said
     assert "Traceback" not in said
-
-
-@pytest.fixture
-def variant(relay: Room, tmp_path: Path) -> Room:
-    """An exercise of an instructor's own, to be broken."""
-    folder = tmp_path / "variant" / "exercises" / relay.slug
-    shutil.copytree(relay.folder, folder)
-    return replace(relay, folder=folder)
 
 
 @pytest.mark.parametrize("fault", ["def (:\n", "import nowhere_at_all\n"])

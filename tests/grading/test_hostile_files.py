@@ -12,7 +12,7 @@ import pytest
 from conftest import RIGHT
 from test_classroom import grade, hand_in, results
 
-from unblocked.grading import answer, reports, workforce
+from unblocked.grading import answer, reports
 from unblocked.grading.submissions import find
 
 if TYPE_CHECKING:
@@ -169,4 +169,3 @@ for _ in range(3):
 
 def test_safe_names_of_any_text() -> None:
     assert reports.safe_name("\udcff") != reports.safe_name("\udcfe")
-    assert workforce.DEATHS_FORGIVEN >= 1

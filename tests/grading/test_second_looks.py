@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from unblocked.grading.judging import Doubts, Verdict
+from unblocked.grading.exam import Criterion, Exam, Failed
+from unblocked.grading.judging import Doubts, Judging, Verdict
+from unblocked.grading.sandbox import Nursery
 from unblocked.grading.waiting import DOUBT
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
 PASSED = Verdict("it", True, 1, 1, "well done")
 WAITED = Verdict("it", False, 0, 1, "nothing moves any more", stuck=True, certain=False)
+FAILED = Failed(called="it", saw="this", expected="that")
 WRONG = Verdict("it", False, 0, 1, "something wrong was seen")
 
 
@@ -81,3 +84,27 @@ def test_the_second_look_begins_while_the_first_still_waits_and_is_dropped_when_
         return await Doubts().judged(look, look, doubtful), said
 
     assert asyncio.run(main()) == (PASSED, ["first", "dropped"])
+
+
+def test_all_that_failed_while_the_machine_was_too_busy_is_judged_again() -> None:
+    judged: list[str] = []
+
+    async def wrong(exam: Exam) -> str:
+        judged.append("wrong")
+        exam.starved = True
+        raise FAILED
+
+    async def late(_: Exam) -> str:
+        judged.append("late")
+        if judged.count("late") == 1:
+            raise FAILED
+        return "in time"
+
+    async def main() -> list[Verdict]:
+        exam = Exam(Nursery(), "")
+        criteria = [Criterion("wrong", 1, wrong), Criterion("late", 1, late)]
+        judging = Judging(criteria, exam, lambda _: None, second_look=True)
+        return await judging.verdicts()
+
+    assert [verdict.passed for verdict in asyncio.run(main())] == [False, True]
+    assert judged == ["wrong", "late", "wrong", "late"]

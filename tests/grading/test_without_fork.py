@@ -20,7 +20,7 @@ from conftest import RIGHT, processes_named, until
 
 from unblocked import course
 from unblocked.grading import channel, processes, spawning
-from unblocked.grading.sandbox import Gone, Nursery, Refused
+from unblocked.grading.sandbox import NotRun, Nursery, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -215,7 +215,7 @@ def test_a_process_that_does_not_start_is_told(monkeypatch: pytest.MonkeyPatch) 
         async with spawning.SpawnedRun("limits", "", "", "", {}):
             pass
 
-    with pytest.raises(Gone):
+    with pytest.raises(NotRun):
         asyncio.run(enter())
 
 

@@ -206,12 +206,23 @@ def update_the_course(course: Class) -> None:
     course.git("commit", "-qam", "Dates")
 
 
+def collecting(course: Class) -> str:
+    """The guide's loop, for homes that belong to no users of the system."""
+    [loop] = re.findall(r"^for home in .*?^done$", GUIDE, re.M | re.S)
+    for old, new in {
+        "/home/*": f"{course.folder}/homes/*",
+        "NAME-OF-THE-REPOSITORY": "course",
+        'runuser -u "$learner" -- ': "",
+    }.items():
+        assert old in loop
+        loop = loop.replace(old, new)
+    return str(loop)
+
+
 def mark(course: Class) -> dict[str, Any]:
     """Collect by copying and mark with the full course, as the guide says."""
     submissions, out = course.folder / "submissions", course.folder / "marks"
-    for home in (course.folder / "homes").iterdir():
-        (submissions / home.name).mkdir(parents=True)
-        shutil.copy(home / "course" / EXERCISE, submissions / home.name)
+    subprocess.run(["bash", "-euc", collecting(course)], cwd=course.folder, check=True)
     course.venv.install("-c", "requirements.txt", "-e", ".", cwd=course.full)
     grade = ["grade", str(submissions), "--out", str(out)]
     unblocked(course.venv, *grade, stderr=subprocess.STDOUT)

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import os
 import sys
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -19,7 +20,7 @@ from unblocked.grading.roster import read as read_roster
 from unblocked.grading.sandbox import Refused
 from unblocked.grading.submissions import SUFFIXES, Found, Submission, Unreadable, find
 from unblocked.grading.versions import course_version
-from unblocked.grading.worker import Job, job
+from unblocked.grading.worker import Job, NotMarked, job
 from unblocked.grading.workforce import on_cluster, on_this_machine
 
 if TYPE_CHECKING:
@@ -28,17 +29,17 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
-    from unblocked.grading.workforce import Workforce
+    from unblocked.grading.workforce import Marked, Workforce
 
 SHOWN = 5
 """Names in a remark."""
 
 
-class Jobs(Sequence[Job]):
+class Jobs(Sequence["Job | NotMarked"]):
     """The jobs for submissions, each read when it is its turn: a class may not fit in memory."""
 
-    def __init__(self, submissions: list[Submission]) -> None:
-        self.submissions = submissions
+    def __init__(self, submissions: list[Submission], versions: dict[str, str]) -> None:
+        self.submissions, self.versions = submissions, versions
 
     def __len__(self) -> int:
         return len(self.submissions)
@@ -47,9 +48,10 @@ class Jobs(Sequence[Job]):
         one = self.submissions[number]
         try:
             content = one.file.read()
-        except Unreadable:  # it could be read a moment ago
-            content = b""
-        return job(one.learner, one.exercise, one.file.shown, content)
+        except Unreadable as why:  # it could be read a moment ago
+            return NotMarked(one.file.shown, str(why))
+        version = self.versions[one.exercise]
+        return job(one.learner, one.exercise, version, one.file.shown, content)
 
 
 def grade(args: argparse.Namespace) -> int:
@@ -61,7 +63,8 @@ def grade(args: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"Stopped. {args.out} keeps what is marked: run it again to go on.", file=sys.stderr)
+        how = "run it again without --again" if args.again else "run it again"
+        print(f"Stopped. {args.out} keeps what is marked: {how} to go on.", file=sys.stderr)
         raise
 
 
@@ -91,26 +94,52 @@ async def _mark(args: argparse.Namespace, workforce: Workforce) -> int:
     roster = read_roster(args.roster) if args.roster else None
     named = partial(_named, roster=roster)
     found = find(args.folder, versions, named=named, leave_out=args.out.resolve())
-    with Ledger(args.out, again=args.again) as ledger:
+    with Ledger(args.out, require=args.require, again=args.again) as ledger:
         keys, todo = _unmarked(found, versions, ledger)
-        new: dict[tuple[str, str], dict[str, Any]] = {}
-        async for result in _shown(workforce(todo), len(todo)):
-            ledger.add(result)
-            new[result["learner"], result["exercise"]] = result  # as read: it may have changed
+        new, failed = await _kept(_shown(workforce(todo), len(todo)), ledger)
+        found.unplaced += [(one.file, one.why) for one in failed]
         found_now = (new.get(key[:2]) or ledger.results.get(key) for key in keys)
         results = [result for result in found_now if result]
-        remarks = list(_remarks(args, found, roster, ledger))
+        remarks = [*_remarks(args, found, roster, ledger), *_remarks_on(failed)]
     _report(args.out, results, found, list(versions), roster, remarks)
     print(f"{len(results)} answers marked, {len(found.unplaced)} files not: see {args.out}")
     for remark in remarks:
         print(remark, file=sys.stderr)
-    return 0
+    return 2 if failed else 0
 
 
-def _named(submission: Submission, roster: Roster | None) -> Submission:
-    """The submission under the roster's own id for its learner."""
-    learner = roster and roster.find(submission.learner_id, submission.learner)
-    return replace(submission, learner=learner.id, learner_id="") if learner else submission
+async def _kept(
+    results: AsyncIterator[Marked], ledger: Ledger
+) -> tuple[dict[tuple[str, str], dict[str, Any]], list[NotMarked]]:
+    """Put the results into the ledger as they come; they by learner and exercise, and the rest.
+
+    By the content that was marked they may not be found: a file can change meanwhile.
+    """
+    new, failed = {}, []
+    async for result in results:
+        if isinstance(result, NotMarked):
+            failed.append(result)
+        else:
+            ledger.add(result)
+            new[result["learner"], result["exercise"]] = result
+    return new, failed
+
+
+def _remarks_on(failed: list[NotMarked]) -> Iterator[str]:
+    if failed:
+        yield f"Not marked, by no fault of theirs: {len(failed)} answers. Run it again for them."
+
+
+def _named(placed: list[Submission], roster: Roster | None) -> list[Submission]:
+    """The same submissions, with their learners' lines in the roster or why they have none."""
+    if roster is None:
+        return placed
+    places = roster.places(one.person for one in placed)
+    found = [(one, places[one.person]) for one in placed]
+    return [
+        replace(one, unlisted=place) if isinstance(place, str) else replace(one, listed=place)
+        for one, place in found
+    ]
 
 
 def _remarks(
@@ -118,13 +147,8 @@ def _remarks(
 ) -> Iterator[str]:
     """What an instructor should look at, a sentence each."""
     learners = {one.learner for one in found.submissions}
-    strangers = sorted(learners - {one.id for one in roster.learners}) if roster else []
-    if strangers:
-        names = ", ".join(strangers[:SHOWN]) + (", …" if len(strangers) > SHOWN else "")
-        yield (
-            f"Not in the roster, so in grades.csv alone: {names} ({len(strangers)} in all). "
-            "Mend the names of their files, or the roster, and run it again."
-        )
+    if roster:
+        yield from _strangers(found)
     of_one = sum(why.startswith("a newer attempt") for _, why in found.unplaced)
     if len(learners) == 1 and of_one > 1:
         yield (
@@ -137,6 +161,20 @@ def _remarks(
         yield (
             f"{earlier} earlier marks in {args.out / 'results.jsonl'} are of answers that are not "
             f"in {args.folder}: the tables leave them out. Use an --out for each folder."
+        )
+
+
+def _strangers(found: Found) -> Iterator[str]:
+    """Who has no line in the roster, and why."""
+    reasons = defaultdict(set)
+    for one in found.submissions:
+        if one.listed is None:
+            reasons[one.unlisted].add(one.learner)
+    for why, names in sorted(reasons.items()):
+        shown = ", ".join(sorted(names)[:SHOWN]) + (", …" if len(names) > SHOWN else "")
+        yield (
+            f"Not in the roster, so in grades.csv alone: {shown} ({len(names)} in all)"
+            f"{why and ': '}{why}. Mend the names of their files, or the roster, and run it again."
         )
 
 
@@ -153,18 +191,17 @@ def _unmarked(found: Found, versions: dict[str, str], ledger: Ledger) -> tuple[l
         keys.append(Key(submission.learner, submission.exercise, digest, version))
         if keys[-1] not in ledger.results:
             todo.append(submission)
-    return keys, Jobs(todo)
+    return keys, Jobs(todo, versions)
 
 
 def _workforce(args: argparse.Namespace) -> AbstractAsyncContextManager[Workforce]:
+    folder = args.course and args.course.resolve()  # a worker may be elsewhere
     if args.dask:
-        return on_cluster(args.dask, args.course, args.require)
-    return on_this_machine(args.workers or os.cpu_count() or 1, args.course, args.require)
+        return on_cluster(args.dask, folder, args.require)
+    return on_this_machine(args.workers or os.cpu_count() or 1, folder, args.require)
 
 
-async def _shown(
-    results: AsyncIterator[dict[str, Any]], total: int
-) -> AsyncIterator[dict[str, Any]]:
+async def _shown(results: AsyncIterator[Marked], total: int) -> AsyncIterator[Marked]:
     """The same results, with a bar that tells how far and how long yet."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
@@ -189,7 +226,8 @@ def _report(
     most = {slug: known[slug] for slug in slugs if slug in known}
     times = {(one.learner, one.exercise): one.file.submitted for one in found.submissions}
     dated = [r | {"submitted": times.get((r["learner"], r["exercise"]), "")} for r in results]
-    table = reports.rows(dated, roster, list(most))
+    listed = {one.learner: one.listed for one in found.submissions if one.listed}
+    table = reports.rows(dated, roster, list(most), listed)
     reports.grades(out / "grades.csv", table, most)
     if roster:
         reports.canvas(out / "canvas.csv", table, roster, most)

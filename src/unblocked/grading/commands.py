@@ -19,12 +19,15 @@ if TYPE_CHECKING:
 
 def check(args: argparse.Namespace) -> int:
     """Mark one answer: 0 on full marks, 1 on less, 2 when it could not be used."""
-    from unblocked.grading.sandbox import Refused
+    from unblocked.grading.sandbox import NotRun, Refused
 
     try:
         result = asyncio.run(_marked(args))
     except (answer.Unusable, course.CourseError, Refused) as error:
         print(error, file=sys.stderr)
+        return 2
+    except NotRun as error:
+        print(f"Not marked, by no fault of the answer: {error}. Try again.", file=sys.stderr)
         return 2
     marks.remember(result)
     if args.json or args.stream:
@@ -36,9 +39,11 @@ def check(args: argparse.Namespace) -> int:
 
 async def _marked(args: argparse.Namespace) -> Result:
     from unblocked.grading.sandbox import Nursery
+    from unblocked.rig import raise_descriptor_limit
 
     room = course.room(args.slug)
     path = answer.existing(args.file)
+    raise_descriptor_limit()
     nursery = Nursery()
     nursery.start()
     from unblocked.grading.mark import exercise, mark, no_answer

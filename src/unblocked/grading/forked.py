@@ -20,6 +20,7 @@ from unblocked.grading.run import (
     TAIL,
     AnswerRun,
     Gone,
+    NotRun,
     Refused,
     environment,
     python,
@@ -48,9 +49,12 @@ class Forks:
             )
 
     async def ready(self) -> None:
-        """Wait until it has imported everything."""
-        await _readable(self.line, START_PATIENCE)
-        channel.receive(self.line)
+        """Wait until it has imported everything; raises `Refused` when it cannot."""
+        try:
+            await _readable(self.line, START_PATIENCE)
+            channel.receive(self.line)
+        except (channel.ChannelClosed, OSError) as error:
+            raise Refused("The process that answers are forked from does not start.") from error
 
     async def end(self) -> None:
         """Let it go."""
@@ -99,9 +103,9 @@ class ForkedRun(AnswerRun):
             self.pid = (await self._introduced())["pid"]
         except TimeoutError as error:  # an answer got at it, where nothing prevents that
             self.forks.process.kill()
-            raise Gone("the isolated process did not start") from error
+            raise NotRun("its isolated process did not start") from error
         except (channel.ChannelClosed, OSError) as error:
-            raise Gone("the isolated process did not start") from error
+            raise NotRun("its isolated process did not start") from error
         self.control.settimeout(_WARDEN_PATIENCE)
 
     async def _introduced(self) -> dict[str, Any]:
@@ -164,10 +168,18 @@ class ForkedRun(AnswerRun):
     def blank_socket(self) -> socket.socket:
         """A TCP socket made in the answer's network, neither bound nor connected."""
         if not self._stock:
+            self._stock = self._handed_out()
+        return self._stock.pop()
+
+    def _handed_out(self) -> list[socket.socket]:
+        try:
             channel.send(self.control, {"do": "sockets"})
             _, fds = channel.receive(self.control)
-            self._stock = [socket.socket(fileno=fd) for fd in fds]
-        return self._stock.pop()
+        except (channel.ChannelClosed, OSError) as error:
+            raise Gone(self.last_words()) from error
+        if not fds:  # the system drops those that this process may not have
+            raise NotRun("the marker has no descriptors left")
+        return [socket.socket(fileno=fd) for fd in fds]
 
 
 async def _readable(sock: socket.socket, seconds: float) -> None:

@@ -3,8 +3,9 @@
 `namespaces+landlock`: no network but its own loopback, no other processes in sight, no file but
 Python's to read and a scratch folder to write. `bubblewrap`: the same walls, built by a helper that
 may do so where we may not (see `bubblewrap.py`). `landlock`: the files only, and no signal to
-processes outside. `limits`: memory, time and size limits only: an answer could reach, kill or trace
-what runs as the same user. The first three need Linux; the last is what every system has.
+processes outside from Landlock's version 6 on (Linux 6.12). `limits`: memory, time and size limits
+only: an answer could reach, kill or trace what runs as the same user. The first three need Linux;
+the last is what every system has.
 """
 
 from __future__ import annotations

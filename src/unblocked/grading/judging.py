@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from unblocked.grading.exam import AnswerError, Criterion, Exam, Failed, Gone
+from unblocked.grading.run import NotRun, is_shortage
 from unblocked.grading.shared import SharedExam
 from unblocked.grading.slots import RANK, Rank
 from unblocked.grading.waiting import DOUBT, IDLE
@@ -80,13 +81,23 @@ class Judging:
         self._verdicts: dict[Criterion, Verdict] = {}
 
     async def verdicts(self) -> list[Verdict]:
-        """All verdicts; only those there are when the answer cannot even be executed."""
-        first, *others = _sequences(self.criteria)
-        async with asyncio.TaskGroup() as self.group:
-            await self._in_sequence(first, Rank.NEW, others)
+        """All verdicts; only those there are when the answer cannot even be executed.
+
+        Raises:
+            NotRun: the marker could not do its part, so nothing can be said about the answer.
+        """
+        try:
+            await self._all_criteria()
+        except ExceptionGroup as errors:
+            raise _first_not_run(errors) or errors from None
         if self.exam.starved:
             await self._look_again()
         return [self._verdicts[c] for c in self.criteria if c in self._verdicts]
+
+    async def _all_criteria(self) -> None:
+        first, *others = _sequences(self.criteria)
+        async with asyncio.TaskGroup() as self.group:
+            await self._in_sequence(first, Rank.NEW, others)
 
     async def _in_sequence(
         self, criteria: Sequence[Criterion], rank: Rank, others: Sequence[Sequence[Criterion]] = ()
@@ -160,15 +171,18 @@ class Judging:
             self.on_verdict(verdict)
 
     async def _look_again(self) -> None:
-        """Judge again, one at a time, what failed for want of CPU, until one is confirmed."""
+        """Judge again, one at a time, what may have failed for want of CPU."""
         for criterion, verdict in list(self._verdicts.items()):
-            if verdict.passed:
-                continue
-            self.exam.starved = False
-            again = await _judge(criterion, self.exam)
-            self._give(criterion, again)
-            if not again.passed and not self.exam.starved:
-                break
+            if not verdict.passed:
+                self._give(criterion, await _judge(criterion, self.exam))
+
+
+def _first_not_run(errors: BaseExceptionGroup[Any]) -> BaseException | None:
+    """The first `NotRun` that is among them, in whatever group, or None."""
+    found: BaseException | None = errors.subgroup(NotRun)
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return found
 
 
 def _sequences(criteria: Sequence[Criterion]) -> list[list[Criterion]]:
@@ -244,7 +258,11 @@ async def _judge(criterion: Criterion, exam: Exam) -> Verdict:
         return Verdict.on(criterion, False, f"Your app did not start: {str(error).rstrip(': ')}")
     except Gone as gone:
         return Verdict.on(criterion, False, f"Your app's process ended. {gone}".strip())
+    except NotRun:
+        raise
     except Exception as error:
+        if is_shortage(error):
+            raise NotRun(f"the marker ran short: {error}") from error
         return Verdict.on(criterion, False, _what_failed(criterion, error)[:400])
 
 

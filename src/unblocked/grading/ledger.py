@@ -8,6 +8,8 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from unblocked.grading.rungs import at_least
+
 if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
@@ -33,14 +35,17 @@ _NEEDED = {"points", "max_points", "outcome", "checks", "isolation", "file", "ma
 class Ledger:
     """`results.jsonl` in a folder of marks, locked for one run at a time. Use with `with`.
 
+    Of the results that it finds it takes those that were made with the isolation that
+    is required now, and none when all is marked `again`.
+
     Raises:
         Busy: on entering, when another run has it.
     """
 
-    def __init__(self, folder: Path, *, again: bool = False) -> None:
+    def __init__(self, folder: Path, require: str | None = None, *, again: bool = False) -> None:
         self.path = folder / "results.jsonl"
         self.lock_path = folder / ".lock"
-        self.again = again
+        self.rungs, self.again = at_least(require), again
         self.results: dict[Key, dict[str, Any]] = {}
 
     def __enter__(self) -> Ledger:
@@ -51,16 +56,25 @@ class Ledger:
         except OSError:
             self._lock.close()
             raise Busy(f"Another run is marking into {self.path.parent}.") from None
-        if self.again and self.path.exists():
-            stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-            self.path.rename(self.path.with_name(f"results-before-{stamp}.jsonl"))
-        self._read()
-        self._file = self.path.open("ab")
+        self._file: BinaryIO | None = None
+        if not self.again:
+            self._read()
+            self._opened()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        if self._file:
+            self._file.close()
         self._lock.close()
+
+    def _opened(self) -> BinaryIO:
+        """The file to append to. What is marked `again` replaces the old file only now."""
+        if self._file is None:
+            if self.again and self.path.exists():
+                stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+                self.path.rename(self.path.with_name(f"results-before-{stamp}.jsonl"))
+            self._file = self.path.open("ab")
+        return self._file
 
     def _read(self) -> None:
         """Take in what is there; a last line that was torn by a crash is cut off."""
@@ -73,16 +87,17 @@ class Ledger:
         for line in whole.splitlines():
             try:
                 result = json.loads(line)
-                if result.keys() >= _NEEDED:
+                if result.keys() >= _NEEDED and result["isolation"] in self.rungs:
                     self.results[key_of(result)] = result
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
                 continue
 
     def add(self, result: dict[str, Any]) -> None:
         """Append a result and wait until the disk has it."""
-        self._file.write(json.dumps(result).encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        file = self._opened()
+        file.write(json.dumps(result).encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
         self.results[key_of(result)] = result
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import re
 import shutil
@@ -36,9 +37,14 @@ _LIBRARIES = ("LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _HANDED_DOWN = frozenset(_SYSTEMS + _WINDOWS + _LIBRARIES)
 _ERROR = re.compile(r"[\w.]*(?:Error|Exception|Timeout|Exit)\w*")
 _LONGEST_LINE = 1000
+_SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
 
 
-class Refused(Exception):
+class NotRun(Exception):
+    """An answer could not be run, or not be watched, by no fault of its own."""
+
+
+class Refused(NotRun):
     """This system does not allow the isolation that was asked for."""
 
 
@@ -48,6 +54,11 @@ class Gone(Exception):
 
 class AnswerError(Exception):
     """What the learner's own code raised, as one line."""
+
+
+def is_shortage(error: object) -> bool:
+    """Whether an error says that the system has no descriptors or memory left for the marker."""
+    return isinstance(error, OSError) and error.errno in _SHORTAGES
 
 
 def python(module: str) -> list[str]:
@@ -72,8 +83,7 @@ class AnswerRun:
     upstreams, whose sockets live in the answer's network, can be made before.
 
     Raises:
-        Refused: on entering, when the isolation cannot be had.
-        Gone: on entering, when the process does not start.
+        NotRun: on entering, when the process does not start; `Refused` where isolation is why.
     """
 
     pid: int
@@ -97,12 +107,14 @@ class AnswerRun:
         """What ends the process and all that it left, and leaves no file of the run."""
 
     async def __aenter__(self) -> AnswerRun:
-        self.scratch = tempfile.mkdtemp(prefix="unblocked-")
-        self.to_clear.callback(remove, self.scratch)
         try:
+            self.scratch = tempfile.mkdtemp(prefix="unblocked-")
+            self.to_clear.callback(remove, self.scratch)
             await self._begin()
-        except BaseException:
+        except BaseException as error:
             await self.to_clear.aclose()
+            if isinstance(error, OSError):
+                raise NotRun(f"a process for it could not be started: {error}") from error
             raise
         self._begin_to(self._hear(), self._watch())
         return self

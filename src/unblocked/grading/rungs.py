@@ -4,3 +4,8 @@ from __future__ import annotations
 
 RUNGS = ("namespaces+landlock", "bubblewrap", "landlock", "limits")
 """From the strongest to the weakest."""
+
+
+def at_least(required: str | None) -> tuple[str, ...]:
+    """The rungs that are good enough where this one, or none, is required."""
+    return RUNGS[: RUNGS.index(required) + 1] if required else (*RUNGS, "none")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Protocol
 
-from unblocked.grading.run import AnswerError, AnswerRun, Gone, Refused
+from unblocked.grading.run import AnswerError, AnswerRun, Gone, NotRun, Refused
 from unblocked.grading.rungs import RUNGS
 from unblocked.grading.slots import Slots
 
@@ -90,7 +90,7 @@ class Nursery:
             try:
                 async with self._way.run(rung, "", "", "", {}):
                     return rung
-            except (Refused, Gone):
+            except NotRun:
                 continue
         raise Refused("no way to run an answer on this system")
 
@@ -99,4 +99,4 @@ class Nursery:
         return self._way.run(self.rung, source, given, inside, bindings)
 
 
-__all__ = ["AnswerError", "AnswerRun", "Gone", "Nursery", "Refused"]
+__all__ = ["AnswerError", "AnswerRun", "Gone", "NotRun", "Nursery", "Refused"]

@@ -26,6 +26,7 @@ from unblocked.grading.run import (
     TAIL,
     AnswerRun,
     Gone,
+    NotRun,
     Refused,
     environment,
     python,
@@ -103,13 +104,13 @@ class SpawnedRun(AnswerRun):
             self.process.stdin.write(json.dumps(order).encode() + b"\n")
             self.process.stdin.flush()
         except OSError as error:
-            raise Gone("the answer's process did not start") from error
+            raise NotRun("its process did not start") from error
 
     def _is_process(self, pid: int) -> None:
         try:
             self.pid, self.root = pid, psutil.Process(pid)
         except psutil.Error as error:
-            raise Gone("the answer's process did not start") from error
+            raise NotRun("its process did not start") from error
 
     async def _greeted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Take the line of whoever knows the secret, once."""
@@ -129,7 +130,7 @@ class SpawnedRun(AnswerRun):
         with contextlib.suppress(TimeoutError):
             line = await asyncio.wait_for(self.line, START_PATIENCE)
         if line is None:
-            raise Gone("the answer's process did not start")
+            raise NotRun("its process did not start")
         return line
 
     def _read_output(self) -> None:

@@ -12,15 +12,20 @@ import hashlib
 import json
 import os
 import sys
+import traceback
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from unblocked import course
 from unblocked.grading import answer
-from unblocked.grading.sandbox import Nursery, Refused
+from unblocked.grading.run import is_shortage
+from unblocked.grading.sandbox import NotRun, Nursery, Refused
 
 if TYPE_CHECKING:
+    from typing import BinaryIO
+
     from unblocked.grading.mark import Exercise, Result
 
 ANSWERS_AT_A_TIME = 10
@@ -31,18 +36,27 @@ SLOTS = 3
 
 
 class Job(TypedDict):
-    """One submission to mark; `content` is base64."""
+    """One submission to mark by this version of its exercise; `content` is base64."""
 
     learner: str
     exercise: str
+    version: str
     file: str
     content: str
 
 
-def job(learner: str, slug: str, file: str, content: bytes) -> Job:
+@dataclass(frozen=True)
+class NotMarked:
+    """A submission that could not be marked, by no fault of its own, so that it has no line."""
+
+    file: str
+    why: str
+
+
+def job(learner: str, slug: str, version: str, file: str, content: bytes) -> Job:
     """The job for a submission."""
     data = base64.b64encode(content).decode()
-    return Job(learner=learner, exercise=slug, file=file, content=data)
+    return Job(learner=learner, exercise=slug, version=version, file=file, content=data)
 
 
 def line(job: Job, made: Result, content: bytes) -> Result:
@@ -70,22 +84,39 @@ class Marker:
 
     def __init__(self, exercises: dict[str, Exercise], nursery: Nursery) -> None:
         self.exercises, self.nursery = exercises, nursery
+        self.shortages = 0
+        """How often the event loop lacked descriptors: it goes on, and takes calls late."""
+
+    def note(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """The loop's exception handler: a shortage is counted, and needs no page of tracebacks."""
+        if is_shortage(context.get("exception")):
+            self.shortages += 1
+        elif "_start_serving" not in context["message"]:  # again, of an upstream that has closed
+            loop.default_exception_handler(context)
 
     async def result(self, job: Job) -> Result:
         """The line of `results.jsonl` for a submission; ends this process when it has no nursery.
 
         Whatever marking it may raise, there is a line, and the other submissions go on.
+
+        Raises:
+            NotRun: it could not be marked here and now, which says nothing about it.
         """
         from unblocked.grading.mark import gave_up
 
         content = base64.b64decode(job["content"])
-        task = self.exercises[job["exercise"]]
+        task, before = self.exercises[job["exercise"]], self.shortages
         try:
             made = await self._mark(task, job, content)
+            if self.shortages > before and made["points"] < made["max_points"]:
+                raise NotRun("the marker ran short of descriptors")
+        except NotRun:
+            raise
         except Exception as error:
             made = gave_up(task, f"It could not be marked: {error!r}")
-        if self.nursery.lost:  # then what was seen was not the answer's doing
-            os._exit(1)
+        finally:
+            if self.nursery.lost:  # then what was seen was not the answer's doing
+                os._exit(1)
         return line(job, made | {"isolation": self.nursery.rung}, content)
 
     async def _mark(self, task: Exercise, job: Job, content: bytes) -> Result:
@@ -98,17 +129,22 @@ class Marker:
         return await mark(task, found.source, self.nursery, note=found.note, second_look=True)
 
 
-async def serve(folder: Path | None, require: str | None, lanes: int) -> None:
+async def serve(folder: Path | None, require: str | None, lanes: int, out: BinaryIO) -> None:
     """Mark what comes on stdin until it closes, a few answers at a time for each lane."""
+    from unblocked.rig import raise_descriptor_limit
+
+    raise_descriptor_limit()  # each run of an answer takes dozens
     room = asyncio.Semaphore(lanes * ANSWERS_AT_A_TIME)
     nursery = Nursery(require, slots=lanes * SLOTS)
     nursery.start()  # it imports all that answers need while this process does its own
     exercises = _exercises(folder)
     async with nursery, asyncio.TaskGroup() as group:
-        _say({"ready": nursery.rung})
+        versions = {slug: exercise.version for slug, exercise in exercises.items()}
+        _say(out, {"ready": nursery.rung, "versions": versions})
         marker = Marker(exercises, nursery)
+        asyncio.get_running_loop().set_exception_handler(marker.note)
         while line := await asyncio.to_thread(sys.stdin.buffer.readline):
-            group.create_task(_one(marker, json.loads(line), room))
+            group.create_task(_one(marker, json.loads(line), room, out))
 
 
 def _exercises(folder: Path | None) -> dict[str, Exercise]:
@@ -118,15 +154,34 @@ def _exercises(folder: Path | None) -> dict[str, Exercise]:
     return {room.slug: exercise(room) for room in course.rooms(folder)}
 
 
-async def _one(marker: Marker, message: dict[str, Any], room: asyncio.Semaphore) -> None:
+async def _one(
+    marker: Marker, message: dict[str, Any], room: asyncio.Semaphore, out: BinaryIO
+) -> None:
     async with room:
-        result = await marker.result(message["job"])
-    _say({"id": message["id"], "result": result})
+        _say(out, {"id": message["id"], **await _said(marker, message["job"])})
 
 
-def _say(message: dict[str, Any]) -> None:
+async def _said(marker: Marker, job: Job) -> dict[str, Any]:
     try:
-        print(json.dumps(message), flush=True)
+        return {"result": await marker.result(job)}
+    except NotRun as why:
+        return {"not run": str(why)}
+    except Exception:  # the thread that waits for jobs would keep this process
+        traceback.print_exc()
+        os._exit(1)
+
+
+def _own_output() -> BinaryIO:
+    """Standard output, for what this process says alone: what checks print goes to stderr."""
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return out
+
+
+def _say(out: BinaryIO, message: dict[str, Any]) -> None:
+    try:
+        out.write(json.dumps(message).encode() + b"\n")
+        out.flush()
     except OSError:  # whoever asked has gone, and nobody else wants to know
         os._exit(1)
 
@@ -134,10 +189,11 @@ def _say(message: dict[str, Any]) -> None:
 def main() -> None:
     """`python -m unblocked.grading.worker [COURSE] [RUNG] [LANES]`, each may be ''."""
     folder, require, lanes = [*sys.argv[1:], "", "", ""][:3]
+    out = _own_output()
     try:
-        asyncio.run(serve(Path(folder) if folder else None, require or None, int(lanes or 1)))
+        asyncio.run(serve(Path(folder) if folder else None, require or None, int(lanes or 1), out))
     except (Refused, course.CourseError) as error:
-        _say({"refused": str(error)})
+        _say(out, {"refused": str(error)})
     except KeyboardInterrupt:
         pass
     os._exit(0)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import socket
 import subprocess
 import threading
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from unblocked.grading import answer
 from unblocked.grading.run import python
-from unblocked.grading.sandbox import Refused
-from unblocked.grading.worker import ANSWERS_AT_A_TIME, deadly
+from unblocked.grading.sandbox import NotRun, Refused
+from unblocked.grading.worker import ANSWERS_AT_A_TIME, NotMarked, deadly
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -23,17 +25,19 @@ if TYPE_CHECKING:
 
     from unblocked.grading.worker import Job
 
-    Workforce = Callable[[Sequence[Job]], AsyncIterator[dict[str, Any]]]
+    Marked = dict[str, Any] | NotMarked
+    Workforce = Callable[[Sequence[Job | NotMarked]], AsyncIterator[Marked]]
     """Takes jobs and gives their results, in the order in which they are ready.
 
-    Raises `Refused` when the system's isolation is less than what was required.
+    A job that cannot be read any more, or be marked, comes back as `NotMarked`. Raises `Refused`
+    when the system's isolation is less than what was required.
     """
 
 LANES = 2
 """Cores that a worker keeps busy: most of the work is done by the answers' own processes."""
 _END_PATIENCE = 10.0
-DEATHS_FORGIVEN = 3
-"""How often a job, marked alone, may take its worker with it before it counts as crashed."""
+TRIES = 3
+"""How often a job is marked alone before what prevents it counts: that its worker ended, say."""
 
 
 class WorkerDied(Exception):
@@ -105,13 +109,17 @@ class Worker:
 
     async def _hear(self) -> None:
         while message := await self._line():
-            self.waiting.pop(message["id"]).set_result(message["result"])
+            future = self.waiting.pop(message["id"])
+            if "result" in message:
+                future.set_result(message["result"])
+            else:
+                future.set_exception(NotRun(message["not run"]))
         for future in self.waiting.values():
             future.set_exception(WorkerDied())
         self.waiting.clear()
 
     async def mark(self, number: int, job: Job) -> dict[str, Any]:
-        """The result for one job; raises `WorkerDied`."""
+        """The result for one job; raises `WorkerDied` and `NotRun`."""
         assert self.process is not None
         assert self.process.stdin is not None
         if self.hearing.done():
@@ -132,13 +140,14 @@ def _command(*arguments: str) -> list[str]:
 class _Class:
     """What the crews share: the jobs, the numbers of those to do, the results."""
 
-    jobs: Sequence[Job]
+    jobs: Sequence[Job | NotMarked]
     course: Path | None
     require: str | None
     started: list[Worker]
     """Workers whose processes have been started already."""
     todo: asyncio.Queue[int] = field(default_factory=asyncio.Queue)
-    done: asyncio.Queue[dict[str, Any] | BaseException] = field(default_factory=asyncio.Queue)
+    done: asyncio.Queue[Marked | BaseException] = field(default_factory=asyncio.Queue)
+    alone: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def worker(self, lanes: int) -> Worker:
         return self.started.pop() if self.started else Worker(self.course, self.require, lanes)
@@ -160,7 +169,7 @@ async def on_this_machine(
         await first.stop()
 
 
-async def _results(work: _Class, workers: int) -> AsyncIterator[dict[str, Any]]:
+async def _results(work: _Class, workers: int) -> AsyncIterator[Marked]:
     jobs = work.jobs
     for number in range(len(jobs)):
         work.todo.put_nowait(number)
@@ -209,22 +218,42 @@ async def _hand(worker: Worker, work: _Class, suspects: list[int]) -> None:
         if worker.hearing.done():  # it has nothing to do with that
             work.todo.put_nowait(number)
             return
+        job = work.jobs[number]
         try:
-            work.done.put_nowait(await worker.mark(number, work.jobs[number]))
+            work.done.put_nowait(await _marked(worker, number, job))
+        except NotRun:
+            work.done.put_nowait(await _alone(work, number))
         except WorkerDied:
             suspects.append(number)
             return
 
 
-async def _alone(work: _Class, number: int) -> dict[str, Any]:
-    """Mark a job with nothing beside it, so that a worker's death is its own doing."""
+async def _marked(worker: Worker, number: int, job: Job | NotMarked) -> Marked:
+    return job if isinstance(job, NotMarked) else await worker.mark(number, job)
+
+
+async def _alone(work: _Class, number: int) -> Marked:
+    """Mark a job with no other in its worker, so that a worker's death is its own doing."""
     job, rung = work.jobs[number], "none"
-    for _ in range(DEATHS_FORGIVEN):
-        async with work.worker(1) as worker:
-            rung = worker.rung
-            with contextlib.suppress(WorkerDied):
-                return await worker.mark(number, job)
-    return deadly(job, work.course, rung)
+    if isinstance(job, NotMarked):
+        return job
+    why: Exception = WorkerDied()
+    async with work.alone:
+        for _ in range(TRIES):
+            async with work.worker(1) as worker:
+                rung = worker.rung
+                try:
+                    return await worker.mark(number, job)
+                except (WorkerDied, NotRun) as error:
+                    why = error
+    return _given_up(job, why, work.course, rung)
+
+
+def _given_up(job: Job, why: Exception, course: Path | None, rung: str) -> Marked:
+    """What becomes of a job that was tried often enough."""
+    if isinstance(why, NotRun):
+        return NotMarked(job["file"], f"by no fault of its own: {why}")
+    return deadly(job, course, rung)
 
 
 class _ClusterWorker:
@@ -236,14 +265,36 @@ class _ClusterWorker:
     def __init__(self, course: str, require: str) -> None:
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(_command(course, require), stdin=pipe, stdout=pipe)
-        self.rung = _rung(self._line())
+        first = self._line()
+        self.rung = _rung(first)
+        self.versions: dict[str, str] = first["versions"]
 
     @classmethod
-    def of(cls, course: str, require: str) -> _ClusterWorker:
+    def of(cls, course: str, require: str, job: Job) -> _ClusterWorker:
+        """The one that marks as the job asks, a new one where the course has changed since.
+
+        Raises:
+            Refused: this machine has another version of the exercise.
+        """
         kept = cls.kept.get((course, require))
-        if kept is None or kept.process.poll() is not None:
+        if kept is None or not kept._serves(job):
+            if kept is not None:
+                kept.stop()
             kept = cls.kept[course, require] = cls(course, require)
+        if not kept._serves(job):
+            raise Refused(
+                f"{socket.gethostname()} has no such version of {job['exercise']} in "
+                f"{course or 'its course'}: all machines need the same (INSTRUCTORS.md)."
+            )
         return kept
+
+    def _serves(self, job: Job) -> bool:
+        same = self.versions.get(job["exercise"]) == job["version"]
+        return same and self.process.poll() is None
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.communicate()
 
     def _line(self) -> dict[str, Any]:
         assert self.process.stdout is not None
@@ -256,20 +307,25 @@ class _ClusterWorker:
         message = self._line()
         if not message:
             raise WorkerDied(job["file"])
+        if "not run" in message:
+            raise NotRun(message["not run"])
         result: dict[str, Any] = message["result"]
         return result
 
 
-def mark_on_cluster(job: Job, course: str, require: str) -> dict[str, Any]:
-    """One job in a Dask worker."""
-    rung = "none"
+def mark_on_cluster(job: Job, course: str, require: str) -> Marked:
+    """One job in a Dask worker; raises `Refused` when it may not be marked there."""
+    rung: str = "none"
+    why: Exception = WorkerDied()
     with _ClusterWorker.turn:
-        for _ in range(DEATHS_FORGIVEN):
-            with contextlib.suppress(WorkerDied, BrokenPipeError):
-                worker = _ClusterWorker.of(course, require)
-                rung = worker.rung
+        for _ in range(TRIES):
+            worker = _ClusterWorker.of(course, require, job)
+            rung = worker.rung
+            try:
                 return worker.mark(job)
-    return deadly(job, Path(course) if course else None, rung)
+            except (WorkerDied, BrokenPipeError, NotRun) as error:
+                why = error
+    return _given_up(job, why, Path(course) if course else None, rung)
 
 
 @contextlib.asynccontextmanager
@@ -293,17 +349,25 @@ async def on_cluster(
 
 
 async def _of_cluster(
-    client: Client, jobs: Sequence[Job], *arguments: str
-) -> AsyncIterator[dict[str, Any]]:
-    from distributed import as_completed
+    client: Client, jobs: Sequence[Job | NotMarked], *arguments: str
+) -> AsyncIterator[Marked]:
+    from distributed import KilledWorker, as_completed
 
-    futures = [
-        client.submit(mark_on_cluster, job, *arguments, pure=False, retries=DEATHS_FORGIVEN)
-        for job in jobs
-    ]
-    ready = as_completed(futures, with_results=True)  # type: ignore[no-untyped-call]
-    async for _, result in ready:
-        yield result
+    files = {}
+    for job in jobs:
+        if isinstance(job, NotMarked):
+            yield job
+            continue
+        submit = partial(client.submit, pure=False, retries=TRIES)
+        files[submit(mark_on_cluster, job, *arguments)] = job["file"]
+    ready = as_completed(files, with_results=True, raise_errors=False)  # type: ignore[no-untyped-call]
+    async for future, result in ready:
+        if future.status == "finished":
+            yield result
+        elif isinstance(result[1], KilledWorker):
+            yield NotMarked(files[future], "the cluster's workers ended while they marked it")
+        else:
+            raise result[1]
 
 
 def _look_for_certificates(address: str) -> None:

@@ -11,10 +11,10 @@ _LOOPBACK = ("127.0.0.1", "localhost")
 
 def raise_descriptor_limit() -> int:
     """Allow as many open sockets as the system lets us, at most 16,384; returns how many."""
-    if sys.platform == "win32":
+    try:
+        from unblocked.rig import _posix
+    except ImportError:  # no `resource`, on Windows
         return _WINDOWS_SOCKETS
-    from unblocked.rig import _posix
-
     return _posix.raise_descriptor_limit()
 
 
