@@ -14,6 +14,16 @@ from unblocked.grading.ledger import Busy, Ledger
 if TYPE_CHECKING:
     from pathlib import Path
 
+
+def table_of(
+    people: roster.Roster, slugs: list[str], *results: dict[str, Any]
+) -> list[reports.Row]:
+    """The rows, each result's learner found in the roster by name."""
+    found = {r["learner"]: people.find(r["learner"]) for r in results}
+    listed = {who: learner for who, learner in found.items() if learner}
+    return reports.rows(results, people, slugs, listed)
+
+
 CANVAS = """Student,ID,SIS User ID,SIS Login ID,Section,Assignment 1 (9)
     Points Possible,,,,,10
 "Lovelace, Ada",1001,S1,ada,A,
@@ -70,6 +80,7 @@ def test_moodles_columns(tmp_path: Path) -> None:
     )
     found = class_of(tmp_path, text).find("77")
     assert found is not None
+    assert found.numbers == {("moodle", "77")}
     assert found.email == "a@x.org"
 
 
@@ -121,7 +132,7 @@ def test_moodle_gets_a_worksheet_for_each_exercise(tmp_path: Path) -> None:
         "Identifier,Full name,Grade,Maximum Grade\nParticipant 7,Ada,,\nParticipant 8,Emmy,,\n",
     )
     slugs = {"relay": 6, "gather": 4}
-    table = reports.rows([result("Participant 7")], people, list(slugs))
+    table = table_of(people, list(slugs), result("Participant 7"))
     reports.moodle(tmp_path, table, people, slugs)
     ada, emmy = read(tmp_path / "moodle-relay.csv")
     assert (ada["Identifier"], ada["Grade"], ada["Maximum Grade"]) == ("Participant 7", "2", "6")
@@ -133,7 +144,7 @@ def test_moodle_gets_a_worksheet_for_each_exercise(tmp_path: Path) -> None:
 
 def test_absent_is_not_zero(tmp_path: Path) -> None:
     people = class_of(tmp_path, CANVAS)
-    table = reports.rows([result("1001", 0)], people, ["relay"])
+    table = table_of(people, ["relay"], result("1001", 0))
     reports.grades(tmp_path / "grades.csv", table, {"relay": 6})
     scores = {row["last_name"]: row["score"] for row in read(tmp_path / "grades.csv")}
     assert scores == {"Lovelace": "0", "Noether": ""}
@@ -141,7 +152,7 @@ def test_absent_is_not_zero(tmp_path: Path) -> None:
 
 def test_canvas_gets_its_own_columns_back(tmp_path: Path) -> None:
     people = class_of(tmp_path, CANVAS)
-    table = reports.rows([result("1001")], people, ["relay"])
+    table = table_of(people, ["relay"], result("1001"))
     reports.canvas(tmp_path / "canvas.csv", table, people, {"relay": 6})
     ada, emmy = read(tmp_path / "canvas.csv")
     assert (ada["Student"], ada["ID"], ada["SIS User ID"], ada["relay"]) == (

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from unblocked.grading import submissions
+from unblocked.grading.roster import Learner
 from unblocked.grading.submissions import find
 
 if TYPE_CHECKING:
@@ -149,7 +150,8 @@ def test_the_name_that_the_roster_gives_decides_what_is_an_attempt(tmp_path: Pat
     put(tmp_path / "ada" / "fan-out.py", "app = 1")
     put(tmp_path / "lovelace" / "fan-out.py", "app = 2")
     os.utime(tmp_path / "ada" / "fan-out.py", (0, 0))
-    found = find(tmp_path, SLUGS, named=lambda one: replace(one, learner="1001"))
+    ada = Learner({"ID": "1001"})
+    found = find(tmp_path, SLUGS, named=lambda placed: [replace(s, listed=ada) for s in placed])
     assert [(s.learner, s.file.shown) for s in found.submissions] == [
         ("1001", "lovelace/fan-out.py")
     ]

@@ -7,6 +7,7 @@ import hashlib
 import html
 import re
 from collections import Counter
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,16 +27,30 @@ NBGRADER = (
 """The columns of `nbgrader export`."""
 
 
-def rows(results: Iterable[Result], roster: Roster | None, exercises: Sequence[str]) -> list[Row]:
-    """One row per learner and exercise; learners of the roster without a result are absent."""
+def rows(
+    results: Iterable[Result],
+    roster: Roster | None,
+    exercises: Sequence[str],
+    listed: Mapping[str, Learner] = MappingProxyType({}),
+) -> list[Row]:
+    """One row per learner and exercise; learners of the roster without a result are absent.
+
+    `listed` tells whose line of the roster a result's learner has: equal names do not.
+    """
     by_key = {(r["learner"], r["exercise"]): r for r in results}
     if roster is None:
         return [(None, who, slug, result) for (who, slug), result in sorted(by_key.items())]
-    listed = {learner.id for learner in roster.learners}
-    strangers = sorted({who for who, _ in by_key} - listed)
-    people: list[tuple[Learner | None, str]] = [(x, x.id) for x in roster.learners]
-    people += [(None, who) for who in strangers]
-    return [(x, who, slug, by_key.get((who, slug))) for x, who in people for slug in exercises]
+    ids = {learner.id for learner in roster.learners}
+    named = {learner: who for who, learner in listed.items()}
+    people: list[tuple[Learner | None, str, str | None]]
+    people = [(x, x.id, named.get(x)) for x in roster.learners]
+    for who in sorted({who for who, _ in by_key} - listed.keys()):
+        people.append((None, f"{who} (not in the roster)" if who in ids else who, who))
+    return [
+        (x, shown, slug, by_key.get((who, slug)) if who is not None else None)
+        for x, shown, who in people
+        for slug in exercises
+    ]
 
 
 _INNER_FORMULA = re.compile(r"""([;\t\r\n|][\s"]*)(?=[=+@-])""")
@@ -83,9 +98,9 @@ def canvas(path: Path, rows: Sequence[Row], roster: Roster, max_points: Mapping[
     if not keep:
         return
     slugs = [slug for slug in max_points if any(row[2] == slug for row in rows)]
-    points = {(who, slug): r["points"] for _, who, slug, r in rows if r}
+    points = {(x, slug): r["points"] for x, _, slug, r in rows if x and r}
     lines = (
-        [*(x.row[c] for c in keep), *(points.get((x.id, slug), "") for slug in slugs)]
+        [*(x.row[c] for c in keep), *(points.get((x, slug), "") for slug in slugs)]
         for x in roster.learners
     )
     write_table(path, [*keep, *slugs], lines)

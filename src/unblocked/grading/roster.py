@@ -7,11 +7,14 @@ import csv
 import io
 import re
 import unicodedata
+from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import zip_longest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 _IDS = (
@@ -21,24 +24,42 @@ _IDS = (
 _NAMES = ("student", "full name", "name")
 _FIRST = ("first name", "first_name", "firstname")
 _LAST = ("surname", "last name", "last_name", "lastname")
-
+_CANVAS = {"student", "section", "sis user id", "sis login id"}
+"""Columns that tell Canvas's list, whose ID is the number in the names of files, from others."""
 
 _NUMBERED = re.compile(r"\D{3,}(\d+)")
 """Moodle's identifiers: "participant" in the site's language, and a number."""
+
+_SEVERAL_LISTED = "several there have this name or number"
+_OTHER_NUMBER = (
+    "who has this name there has another number on the platform (in Moodle each assignment has "
+    "numbers of its own: give the worksheet of this one)"
+)
+_SEVERAL_OF_THE_NAME = "the platform has several learners with a name that stands there once"
 
 
 class NoRoster(Exception):
     """The file is no list of learners; the text says what is missing."""
 
 
-@dataclass(frozen=True)
+class Person(NamedTuple):
+    """Whom a submission names: a name, and the platform's number where the platform made it."""
+
+    name: str
+    platform: str = ""
+    number: str = ""
+
+
+@dataclass(frozen=True, eq=False)
 class Learner:
-    """One line of the roster."""
+    """One line of the roster; two lines are two learners, whatever stands in them."""
 
     row: dict[str, str]
     first: str = ""
     last: str = ""
     keys: frozenset[str] = field(default=frozenset())
+    numbers: frozenset[tuple[str, str]] = field(default=frozenset())
+    """(platform, its own number for the learner), as in the names of the files it gives out."""
 
     @property
     def id(self) -> str:
@@ -60,13 +81,53 @@ class Roster:
     columns: tuple[str, ...]
     learners: tuple[Learner, ...]
 
-    def find(self, *names: str) -> Learner | None:
-        """The learner whom one of these names, ids or addresses belongs to, if it is one alone."""
-        for name in names:
-            found = [x for x in self.learners if name and _plain(name) in x.keys]
-            if len(found) == 1:
-                return found[0]
-        return None
+    @cached_property
+    def _by_key(self) -> dict[str, list[Learner]]:
+        found = defaultdict(list)
+        for learner in self.learners:
+            for key in learner.keys:
+                found[key].append(learner)
+        return dict(found)
+
+    @cached_property
+    def _by_number(self) -> dict[tuple[str, str], list[Learner]]:
+        found = defaultdict(list)
+        for learner in self.learners:
+            for number in learner.numbers:
+                found[number].append(learner)
+        return dict(found)
+
+    def find(self, name: str) -> Learner | None:
+        """The learner whom this name, id or address belongs to, if it is one alone."""
+        found = self._by_key.get(_plain(name), [])
+        return found[0] if len(found) == 1 else None
+
+    def places(self, people: Iterable[Person]) -> dict[Person, Learner | str]:
+        """Each person's line, or why it is nobody's: '' where the name does not stand there.
+
+        The platform's number decides where the roster holds these numbers, and the name elsewhere.
+        A name that several have says nothing: learners may choose what the platform calls them.
+        """
+        people = set(people)
+        numbered = {person.platform for person in people if person[1:] in self._by_number}
+        placed = {person: self._place(person, numbered) for person in people}
+        namesakes = defaultdict(set)
+        for person, learner in placed.items():
+            if isinstance(learner, Learner) and person[1:] not in learner.numbers:
+                namesakes[learner].add(person)
+        for several in namesakes.values():
+            if len({person[1:] for person in several if person.number}) > 1:
+                placed |= dict.fromkeys(several, _SEVERAL_OF_THE_NAME)
+        return placed
+
+    def _place(self, person: Person, numbered: set[str]) -> Learner | str:
+        found = self._by_number.get(person[1:]) or self._by_key.get(_plain(person.name), [])
+        if len(found) != 1:
+            return _SEVERAL_LISTED if found else ""
+        platforms = {platform for platform, _ in found[0].numbers}
+        if person[1:] not in found[0].numbers and person.platform in numbered & platforms:
+            return _OTHER_NUMBER
+        return found[0]
 
 
 def read(path: Path) -> Roster:
@@ -126,10 +187,20 @@ def _learner(row: dict[str, str]) -> Learner:
     if whole.lower().startswith("points possible"):  # the second line of Canvas's export
         return Learner(row)
     ids = [low[k] for k in _IDS if low.get(k)]
-    numbered = (_NUMBERED.fullmatch(low.get(k, "")) for k in ("id", "identifier"))
-    ids += [found[1] for found in numbered if found]
+    numbers = _numbers(low)
+    ids += [number for _, number in numbers]
     names = [f"{first} {last}", f"{last} {first}", whole, *ids]
-    return Learner(row, first, last, frozenset(_plain(n) for n in names if _plain(n)))
+    return Learner(row, first, last, frozenset(_plain(n) for n in names if _plain(n)), numbers)
+
+
+def _numbers(low: dict[str, str]) -> frozenset[tuple[str, str]]:
+    """The platform's own numbers in a line; no other column is one, however alike it looks."""
+    found = {("canvas", low.get("id", ""))} if _CANVAS & low.keys() else set()
+    for name in ("id", "identifier"):
+        if numbered := _NUMBERED.fullmatch(low.get(name, "")):
+            found.add(("moodle", numbered[1]))
+    found.add(("moodle", low.get("identifier", "")))
+    return frozenset((platform, n) for platform, n in found if n.isdecimal())
 
 
 def _split(name: str) -> tuple[str, str]:

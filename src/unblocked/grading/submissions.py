@@ -8,14 +8,18 @@ import zipfile
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from itertools import islice
+from functools import partial
+from itertools import chain, count, islice
 from typing import TYPE_CHECKING
 
 from unblocked.grading import answer
+from unblocked.grading.roster import Person
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
+
+    from unblocked.grading.roster import Learner
 
 SUFFIXES = (".ipynb", ".py")
 _CANVAS = re.compile(
@@ -82,9 +86,20 @@ class Submission:
     file: File
     learner_id: str = ""
     """The learning platform's own number for the learner, where the name of the file tells it."""
+    platform: str = ""
+    """Whose number that is."""
     attempt: int = 0
     doubt: str = ""
     """Why it may be no attempt at all: it counts where there is no other."""
+
+    listed: Learner | None = None
+    """The learner's line in the roster, where there is one and only one."""
+    unlisted: str = ""
+    """Why there is none, if the roster has the name."""
+
+    @property
+    def person(self) -> Person:
+        return Person(self.learner, self.platform, self.learner_id)
 
     @property
     def rank(self) -> tuple[bool, int, datetime]:
@@ -105,12 +120,12 @@ def find(
     folder: Path,
     slugs: Iterable[str],
     *,
-    named: Callable[[Submission], Submission] = lambda submission: submission,
+    named: Callable[[list[Submission]], list[Submission]] = lambda placed: placed,
     leave_out: Path | None = None,
 ) -> Found:
     """All submissions below a folder (or in a zip): the newest attempt of each learner counts.
 
-    `named` gives a submission its learner's name in the tables. What lies in `leave_out` is none.
+    `named` finds the learners' lines in the roster. What lies in `leave_out` is no submission.
     """
     looking, folder = _Looking(tuple(slugs)), folder.resolve()
     found, placed = Found([], []), []
@@ -119,22 +134,39 @@ def find(
         if isinstance(place, str):
             found.unplaced.append((file.shown, place))
         else:
-            placed.append(named(place))
-    _keep_the_newest(_told_apart(placed), found)
+            placed.append(place)
+    _keep_the_newest(_told_apart(named(placed)), found)
     return found
 
 
 def _told_apart(placed: list[Submission]) -> list[Submission]:
-    """Two learners with one name carry the platform's number for them, too."""
-    ids = defaultdict(set)
+    """Each learner under a name of their own: the roster's id, or what the files say.
+
+    Two learners with one name carry the platform's number for them, too.
+    """
+    numbers = defaultdict(set)
     for one in placed:
-        ids[one.learner].add(one.learner_id)
-    return [
-        replace(one, learner=f"{one.learner}_{one.learner_id}")
-        if one.learner_id and len(ids[one.learner] - {""}) > 1
-        else one
-        for one in placed
-    ]
+        if one.learner_id and not one.listed:
+            numbers[one.learner].add(one.person)
+    names: dict[Learner | Person | str, str] = {}
+    taken: set[str] = set()
+
+    def key(one: Submission) -> Learner | Person | str:
+        return one.listed or (one.person if len(numbers[one.learner]) > 1 else one.learner)
+
+    for one in sorted(placed, key=lambda one: (not one.listed, one.person)):
+        name = one.learner if one.listed is None else one.listed.id
+        if isinstance(whose := key(one), Person) and one.learner_id:
+            name = f"{one.learner}_{one.learner_id}"
+        if whose not in names:
+            names[whose] = _unlike(taken, name)
+            taken.add(names[whose])
+    return [replace(one, learner=names[key(one)]) for one in placed]
+
+
+def _unlike(others: set[str], name: str) -> str:
+    names = chain([name], (f"{name} ({n})" for n in count(2)))
+    return next(free for free in names if free not in others)
 
 
 def _keep_the_newest(placed: list[Submission], found: Found) -> None:
@@ -390,16 +422,17 @@ class _Looking:
 
 def _learner_of(file: File, exercise: str, *, doubt: str = "") -> Submission | str:
     first = unicodedata.normalize("NFC", file.parts[0])  # further down, learners choose names
+    made = partial(Submission, exercise=exercise, file=file, doubt=doubt)
     if canvas := _CANVAS.fullmatch(first):  # the file, or a zip that a learner handed in
         attempt = int(canvas["attempt"])
-        return Submission(canvas["who"], exercise, file, canvas["id"], attempt, doubt=doubt)
+        return made(canvas["who"], learner_id=canvas["id"], platform="canvas", attempt=attempt)
     if moodle := _MOODLE.fullmatch(first):
-        return Submission(moodle["who"], exercise, file, moodle["id"], doubt=doubt)
+        return made(moodle["who"], learner_id=moodle["id"], platform="moodle")
     if len(file.parts) > 1:
-        return Submission(re.sub(r"\.zip$", "", first, flags=re.I), exercise, file, doubt=doubt)
+        return made(re.sub(r"\.zip$", "", first, flags=re.I))
     stem = _COPY.sub("", first.rpartition(".")[0])
     learner = re.sub(rf"[-_. ]*{re.escape(exercise)}[-_. ]*", "", stem, count=1)
-    return Submission(learner, exercise, file, doubt=doubt) if learner else "no learner is named"
+    return made(learner) if learner else "no learner is named"
 
 
 def _named_by(part: str, slugs: tuple[str, ...]) -> str:
