@@ -295,19 +295,27 @@ def test_nothing_to_mark_leaves_the_tables_alone(
 @pytest.mark.parametrize(
     ("number", "words"), [(signal.SIGINT, "run it again to go on"), (signal.SIGTERM, "")]
 )
-def test_stopped_in_the_middle_it_leaves_no_traceback(
+def test_stopped_in_the_middle_it_leaves_no_traceback_and_no_file(
     tmp_path: Path, relay: Room, number: signal.Signals, words: str
 ) -> None:
     folder, out = tmp_path / "class", tmp_path / "marks"
     for learner in range(8):
         hand_in(folder, f"learner-{learner}", RIGHT + f"# {learner}\n")
-    command = grade_command(folder, out, relay)
-    run = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    own = tmp_path / "temporary"
+    own.mkdir()
+    run = subprocess.Popen(
+        grade_command(folder, out, relay),
+        env={**os.environ, "TMPDIR": str(own)},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
     until(lambda: run.poll() is not None or lines(out / "results.jsonl") > 0)
     run.send_signal(number)
     said = run.communicate()[1]  # of its workers, too: it comes to its end when they have ended
     assert words in said
     assert "Traceback" not in said
+    assert not list(own.iterdir())
 
 
 @pytest.mark.parametrize("fault", ["def (:\n", "import nowhere_at_all\n"])

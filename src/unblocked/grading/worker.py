@@ -12,15 +12,16 @@ import hashlib
 import json
 import os
 import sys
+import tempfile
 import traceback
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, NoReturn, TypedDict
 
 from unblocked import course
 from unblocked.grading import answer
-from unblocked.grading.run import is_shortage
+from unblocked.grading.run import is_shortage, remove
 from unblocked.grading.sandbox import NotRun, Nursery, Refused
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ ANSWERS_AT_A_TIME = 10
 
 SLOTS = 3
 """Runs at work at once for each core."""
+
+_SCRATCH = "unblocked-marking-"
+"""How the folder is called in which a worker has all that its answers write."""
 
 
 class Job(TypedDict):
@@ -116,7 +120,7 @@ class Marker:
             made = gave_up(task, f"It could not be marked: {error!r}")
         finally:
             if self.nursery.lost:  # then what was seen was not the answer's doing
-                os._exit(1)
+                _leave(1)
         return line(job, made | {"isolation": self.nursery.rung}, content)
 
     async def _mark(self, task: Exercise, job: Job, content: bytes) -> Result:
@@ -140,7 +144,8 @@ async def serve(folder: Path | None, require: str | None, lanes: int, out: Binar
     exercises = _exercises(folder)
     async with nursery, asyncio.TaskGroup() as group:
         versions = {slug: exercise.version for slug, exercise in exercises.items()}
-        _say(out, {"ready": nursery.rung, "versions": versions})
+        scratch = tempfile.gettempdir()
+        _say(out, {"ready": nursery.rung, "versions": versions, "scratch": scratch})
         marker = Marker(exercises, nursery)
         asyncio.get_running_loop().set_exception_handler(marker.note)
         while line := await asyncio.to_thread(sys.stdin.buffer.readline):
@@ -168,7 +173,7 @@ async def _said(marker: Marker, job: Job) -> dict[str, Any]:
         return {"not run": str(why)}
     except Exception:  # the thread that waits for jobs would keep this process
         traceback.print_exc()
-        os._exit(1)
+        _leave(1)
 
 
 def _own_output() -> BinaryIO:
@@ -183,20 +188,28 @@ def _say(out: BinaryIO, message: dict[str, Any]) -> None:
         out.write(json.dumps(message).encode() + b"\n")
         out.flush()
     except OSError:  # whoever asked has gone, and nobody else wants to know
-        os._exit(1)
+        _leave(1)
+
+
+def _leave(code: int) -> NoReturn:
+    """End now, whatever waits; what is in hand leaves no file."""
+    if os.path.basename(folder := tempfile.gettempdir()).startswith(_SCRATCH):
+        remove(folder)
+    os._exit(code)
 
 
 def main() -> None:
     """`python -m unblocked.grading.worker [COURSE] [RUNG] [LANES]`, each may be ''."""
     folder, require, lanes = [*sys.argv[1:], "", "", ""][:3]
     out = _own_output()
+    tempfile.tempdir = tempfile.mkdtemp(prefix=_SCRATCH)
     try:
         asyncio.run(serve(Path(folder) if folder else None, require or None, int(lanes or 1), out))
     except (Refused, course.CourseError) as error:
         _say(out, {"refused": str(error)})
     except KeyboardInterrupt:
         pass
-    os._exit(0)
+    _leave(0)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from unblocked.grading import answer
-from unblocked.grading.run import python
+from unblocked.grading.run import python, remove
 from unblocked.grading.sandbox import NotRun, Refused
 from unblocked.grading.worker import ANSWERS_AT_A_TIME, NotMarked, deadly
 
@@ -65,6 +65,7 @@ class Worker:
         self.arguments = (str(course or ""), require or "", str(lanes))
         self.waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self.process: asyncio.subprocess.Process | None = None
+        self.scratch = ""
 
     async def start(self) -> asyncio.subprocess.Process:
         """Start its process now: it takes a while to be ready."""
@@ -82,11 +83,15 @@ class Worker:
             with contextlib.suppress(ProcessLookupError):
                 self.process.kill()
             await self.process.wait()
+        if self.scratch:  # killed, it could not clear up
+            await asyncio.to_thread(remove, self.scratch)
 
     async def __aenter__(self) -> Worker:
         await self.start()
         try:
-            self.rung = _rung(await self._line())
+            first = await self._line()
+            self.rung = _rung(first)
+            self.scratch = first["scratch"]
         except BaseException:
             await self.stop()
             raise
@@ -268,6 +273,7 @@ class _ClusterWorker:
         first = self._line()
         self.rung = _rung(first)
         self.versions: dict[str, str] = first["versions"]
+        self.scratch: str = first["scratch"]
 
     @classmethod
     def of(cls, course: str, require: str, job: Job) -> _ClusterWorker:
@@ -295,6 +301,7 @@ class _ClusterWorker:
     def stop(self) -> None:
         self.process.kill()
         self.process.communicate()
+        remove(self.scratch)
 
     def _line(self) -> dict[str, Any]:
         assert self.process.stdout is not None
