@@ -37,6 +37,13 @@ def _started(module: str, *options: str, folder: Path) -> Process:
     return subprocess.Popen(command, cwd=folder, start_new_session=True, stdout=quiet, stderr=quiet)
 
 
+def _address(file: Path) -> str:
+    """What the scheduler has written there, or '' until it is whole."""
+    with contextlib.suppress(OSError, ValueError):
+        return str(json.loads(file.read_text())["address"])
+    return ""
+
+
 @contextlib.contextmanager
 def cluster(
     folder: Path, workers: int, protocol: str = "tcp"
@@ -45,7 +52,7 @@ def cluster(
     file, here = folder / "scheduler.json", ["--host", "127.0.0.1"]
     options = ["--protocol", protocol, *here, "--port", "0"]
     scheduler = _started("dask_scheduler", *options, "--scheduler-file", str(file), folder=folder)
-    until(lambda: file.exists() or scheduler.poll() is not None)
+    until(lambda: bool(_address(file)) or scheduler.poll() is not None)
     options = [
         "--scheduler-file",
         str(file),
@@ -57,7 +64,7 @@ def cluster(
     ]
     started = [_started("dask_worker", *options, folder=folder) for _ in range(workers)]
     try:
-        yield json.loads(file.read_text())["address"], started
+        yield _address(file), started
     finally:
         for process in (*started, scheduler):
             process.kill()
