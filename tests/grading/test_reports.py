@@ -248,6 +248,7 @@ def test_again_keeps_what_was(tmp_path: Path) -> None:
         ledger.add(result("ada"))
     with Ledger(tmp_path, again=True) as ledger:
         assert not ledger.results
+        ledger.add(result("ada"))
     assert len(list(tmp_path.glob("results-before-*.jsonl"))) == 1
 
 

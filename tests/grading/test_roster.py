@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import csv
+import os
+import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from test_reports import result
 
-from unblocked.grading import classroom, roster
+from unblocked.grading import classroom, reports, roster
 from unblocked.grading.ledger import Ledger
 from unblocked.grading.submissions import Found, find
 
@@ -167,3 +169,66 @@ def test_canvas_numbers_are_not_those_of_another_list(tmp_path: Path) -> None:
     people = "id,first_name,last_name\n11,Ada,Byron\n12,John,Smith\n"
     marks, remarks = marked(tmp_path, people, "smithjohn_11_100_relay.py")
     assert (marks, remarks) == ({"11": [""], "12": ["1"]}, "")
+
+
+def of(slug: str, learner: str) -> dict[str, Any]:
+    return result(learner) | {"exercise": slug}
+
+
+def write_all(out: Path, people: str | None, *results: dict[str, Any]) -> set[str]:
+    """What lies in the folder of marks after a run with these results."""
+    listed = None
+    if people:
+        (out.parent / "roster.csv").write_text(people)
+        listed = roster.read(out.parent / "roster.csv")
+    out.mkdir(exist_ok=True)
+    classroom._report(out, list(results), Found([], []), ["relay", "gather"], listed, [])
+    return {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
+
+
+ALWAYS = {"grades.csv", "not-marked.csv", "summary.html"}
+
+
+def test_a_run_removes_the_tables_and_pages_that_it_no_longer_writes(tmp_path: Path) -> None:
+    out = tmp_path / "marks"
+    page = "feedback/{}/{}.html"
+    one = {"moodle.csv", "canvas.csv", page.format("ada", "relay")}
+    assert write_all(out, GRADEBOOK, of("relay", "ada")) == ALWAYS | one
+    two = {"moodle-relay.csv", "moodle-gather.csv", "canvas.csv"}
+    pages = {page.format("Ada", "relay"), page.format("Ada", "gather")}
+    both = [of("relay", "Ada"), of("gather", "Ada")]
+    assert write_all(out, GRADEBOOK, *both) == ALWAYS | two | pages
+    assert not (out / "feedback" / "ada").exists()
+    assert write_all(out, None, of("relay", "Ada")) == ALWAYS | {page.format("Ada", "relay")}
+
+
+def test_what_the_instructor_put_there_stays(tmp_path: Path) -> None:
+    out = tmp_path / "marks"
+    own = {
+        "results.jsonl": "{}\n",
+        "canvas.csv": "Student,ID,SIS User ID,SIS Login ID,Section,Essay (12)\n",
+        "moodle.csv": "Identifier,Full name,Status,Grade,Maximum Grade,Grade can be changed,"
+        "Last modified (submission),Last modified (grade),Feedback comments\n",
+        "moodle-relay.csv": "",
+        "moodle-week1.csv": "Identifier,Grade,Maximum Grade,Feedback comments\n",
+        "feedback/ada/relay.html": "<p>See me.</p>",
+        "feedback/ada/gather.html": "<!doctype html><html lang=en><head><title>gather</title>",
+        "feedback/notes.html": "",
+    }
+    for name, text in own.items():
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_text(text)
+    assert write_all(out, None, of("relay", "bob")) == ALWAYS | {*own, "feedback/bob/relay.html"}
+    assert all((out / name).read_text() == text for name, text in own.items())
+    (out / "canvas.csv").write_text("Student,ID,Section\n")
+    assert "canvas.csv" in write_all(out, None)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="makes links")
+def test_a_page_that_another_name_shows_is_not_removed(tmp_path: Path) -> None:
+    """Names that differ in case, or in how accents are stored, are one on some disks."""
+    page = reports.feedback(tmp_path / "feedback", result("Ada"), "Ada")
+    (tmp_path / "feedback" / "ada").mkdir()
+    os.link(page, tmp_path / "feedback" / "ada" / "relay.html")
+    reports.remove_stale(tmp_path, [page], ["relay"])
+    assert (tmp_path / "feedback" / "ada" / "relay.html").exists()

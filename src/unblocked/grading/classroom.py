@@ -229,11 +229,15 @@ def _report(
     listed = {one.learner: one.listed for one in found.submissions if one.listed}
     table = reports.rows(dated, roster, list(most), listed)
     reports.grades(out / "grades.csv", table, most)
+    written = []
     if roster:
-        reports.canvas(out / "canvas.csv", table, roster, most)
-        reports.moodle(out, table, roster, most)
+        written += reports.moodle(out, table, roster, most)
+        if reports.canvas(out / "canvas.csv", table, roster, most):
+            written.append(out / "canvas.csv")
     reports.write_table(out / "not-marked.csv", ("file", "why"), found.unplaced)
     reports.summary(out / "summary.html", table, found.unplaced, remarks)
     for learner, who, _, result in table:  # last: there are many, and one may fail
         if result:
-            reports.feedback(out / "feedback", result, learner.name if learner else who)
+            page = reports.feedback(out / "feedback", result, learner.name if learner else who)
+            written.append(page)
+    reports.remove_stale(out, written, slugs)

@@ -7,11 +7,12 @@ import hashlib
 import html
 import re
 from collections import Counter
+from itertools import dropwhile
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from unblocked.grading.roster import Learner, Roster
@@ -89,14 +90,14 @@ def _grade_line(row: Row, max_points: Mapping[str, int]) -> list[object]:
     return [slug, "", when, who, last, first, email, points, 0.0, points, max_points[slug]]
 
 
-def canvas(path: Path, rows: Sequence[Row], roster: Roster, max_points: Mapping[str, int]) -> None:
+def canvas(path: Path, rows: Sequence[Row], roster: Roster, max_points: Mapping[str, int]) -> bool:
     """A gradebook that Canvas imports: the roster's columns and one per exercise.
 
-    None is written for a roster without any of Canvas's columns.
+    None is written for a roster without any of Canvas's columns; returns whether one was.
     """
     keep = [c for c in roster.columns if c.lower() in _CANVAS_COLUMNS]
     if not keep:
-        return
+        return False
     slugs = [slug for slug in max_points if any(row[2] == slug for row in rows)]
     points = {(x, slug): r["points"] for x, _, slug, r in rows if x and r}
     lines = (
@@ -104,6 +105,7 @@ def canvas(path: Path, rows: Sequence[Row], roster: Roster, max_points: Mapping[
         for x in roster.learners
     )
     write_table(path, [*keep, *slugs], lines)
+    return True
 
 
 _CANVAS_COLUMNS = (
@@ -115,19 +117,21 @@ _CANVAS_COLUMNS = (
 
 def moodle(
     folder: Path, rows: Sequence[Row], roster: Roster, max_points: Mapping[str, int]
-) -> None:
+) -> list[Path]:
     """Moodle's grading worksheets: the roster's columns, with the grade and a comment.
 
     One for each exercise, as Moodle takes a worksheet for one assignment: `moodle-SLUG.csv`, or
-    `moodle.csv` where there is one exercise alone.
+    `moodle.csv` where there is one exercise alone. Returns where they lie.
     """
-    for slug in max_points:
-        name = f"moodle-{slug}.csv" if len(max_points) > 1 else "moodle.csv"
-        _moodle(folder / name, [row for row in rows if row[2] == slug], roster, max_points[slug])
+    several = len(max_points) > 1
+    paths = {s: folder / (f"moodle-{s}.csv" if several else "moodle.csv") for s in max_points}
+    for slug, path in paths.items():
+        _moodle(path, [row for row in rows if row[2] == slug], roster, max_points[slug])
+    return list(paths.values())
 
 
 def _moodle(path: Path, rows: Sequence[Row], roster: Roster, most: int) -> None:
-    own = ("grade", "maximum grade", "feedback comments")
+    own = [c.lower() for c in _MOODLE_OWN]
     keep = [c for c in roster.columns if c.lower() not in own]
     lines = (
         [
@@ -139,7 +143,11 @@ def _moodle(path: Path, rows: Sequence[Row], roster: Roster, most: int) -> None:
         for learner, _, _, result in rows
         if learner
     )
-    write_table(path, [*keep, "Grade", "Maximum Grade", "Feedback comments"], lines)
+    write_table(path, [*keep, *_MOODLE_OWN], lines)
+
+
+_MOODLE_OWN = ("Grade", "Maximum Grade", "Feedback comments")
+"""The columns that a worksheet of ours ends with; Moodle puts others between them."""
 
 
 def _one_line(result: Result) -> str:
@@ -213,6 +221,60 @@ def safe_name(name: str) -> str:
         return plain
     raw = name.encode(errors="surrogatepass")
     return f"{plain or 'learner'}-{hashlib.sha256(raw).hexdigest()[:8]}"
+
+
+def remove_stale(folder: Path, written: Collection[Path], slugs: Collection[str]) -> None:
+    """Remove what an earlier run wrote into a folder of marks, and this one did not.
+
+    What was not recognisably made here is left alone, whatever its name is.
+    """
+    worksheets = {folder / f"moodle{of}.csv" for of in ("", *(f"-{slug}" for slug in slugs))}
+    gradebook = folder / "canvas.csv"
+    pages = set((folder / "feedback").glob("*/*.html"))
+    left = (worksheets | pages | {gradebook}).difference(written)
+    stale = [path for path in left & worksheets if _is_worksheet(path)]
+    stale += [path for path in left & {gradebook} if _is_gradebook(path, slugs)]
+    stale += [path for path in left & pages if _is_page(path)]
+    now = {_identity(path) for path in written} if stale else set()
+    for path in stale:
+        if _identity(path) in now:  # one file: names that differ may be one name on its disk
+            continue
+        path.unlink()
+        if path in pages and not any(path.parent.iterdir()):
+            path.parent.rmdir()
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
+def _is_worksheet(path: Path) -> bool:
+    return tuple(_heading(path)[-len(_MOODLE_OWN) :]) == _MOODLE_OWN
+
+
+def _is_gradebook(path: Path, slugs: Collection[str]) -> bool:
+    columns = _heading(path)
+    marks = list(dropwhile(lambda column: column.lower() in _CANVAS_COLUMNS, columns))
+    return 0 < len(marks) < len(columns) and set(marks) <= set(slugs)
+
+
+def _heading(path: Path) -> list[str]:
+    return next(csv.reader([_beginning(path).partition("\n")[0]]), [])
+
+
+def _is_page(path: Path) -> bool:
+    title = rf"{re.escape(path.stem)}: \d+ of \d+ points"
+    head = _page(title, "").partition("</title>")[0]
+    return not path.parent.is_symlink() and bool(re.match(head, _beginning(path)))
+
+
+def _beginning(path: Path) -> str:
+    """How a file begins; '' of what is none, and of a link, whose file is another's."""
+    if path.is_symlink() or not path.is_file():
+        return ""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return file.read(4096)
 
 
 def summary(
