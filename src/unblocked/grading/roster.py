@@ -35,7 +35,10 @@ _OTHER_NUMBER = (
     "who has this name there has another number on the platform (in Moodle each assignment has "
     "numbers of its own: give the worksheet of this one)"
 )
-_SEVERAL_OF_THE_NAME = "the platform has several learners with a name that stands there once"
+_SEVERAL_OF_THE_NAME = (
+    "the platform has several learners with a name that stands there once (or several of Moodle's "
+    "assignments lie together, each with numbers of its own: mark one at a time)"
+)
 
 
 class NoRoster(Exception):
