@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from unblocked.grading import submissions
+from unblocked.grading import files, submissions
 from unblocked.grading.roster import Learner
 from unblocked.grading.submissions import find
 
@@ -352,7 +352,7 @@ def test_a_zip_is_opened_once_however_much_is_looked_into(
 
 
 def test_a_class_of_zips_keeps_few_of_them_open(tmp_path: Path, openings: list[Path]) -> None:
-    for number in range(submissions.KEPT_OPEN + 2):
+    for number in range(files.KEPT_OPEN + 2):
         pack(tmp_path / f"{number}.zip", "fan-out.py")
     openings.clear()
     found = find(tmp_path, SLUGS).submissions

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from unblocked import course
 from unblocked.grading import reports
+from unblocked.grading.files import SUFFIXES, Unreadable
 from unblocked.grading.ledger import Busy, Key, Ledger
 from unblocked.grading.roster import NoRoster, Roster
 from unblocked.grading.roster import read as read_roster
 from unblocked.grading.sandbox import Refused
-from unblocked.grading.submissions import SUFFIXES, Found, Submission, Unreadable, find
+from unblocked.grading.submissions import Found, Submission, find
 from unblocked.grading.versions import course_version
 from unblocked.grading.worker import Job, NotMarked, job
 from unblocked.grading.workforce import on_cluster, on_this_machine
