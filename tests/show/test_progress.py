@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from unblocked.grading import marks
-from unblocked.show import _progress
+from unblocked.show import _progress, _work
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,3 +72,16 @@ def test_progress_prints_the_map(home: Path, capsys: pytest.CaptureFixture[str])
     (home / "marks.json").write_text(json.dumps({"no-such-exercise": {"points": 3}}))
     _progress.progress()
     assert "Lessons" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("buttons", [True, False])
+@pytest.mark.usefixtures("home")
+def test_a_button_is_named_only_where_one_is_shown(
+    buttons: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(_work, "vanishing_machine", lambda: "Codespace")
+    monkeypatch.setattr(_progress, "has_front_end", lambda: buttons)
+    _progress.progress()
+    said = capsys.readouterr().out
+    assert ("press the button" in said) is buttons
+    assert "run `unblocked save my-unblocked-work.zip` in a terminal" in said

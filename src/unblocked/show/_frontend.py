@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 Bundle = dict[str, Any]
 
-_SET_BY_FRONT_ENDS = ("JPY_SESSION_NAME", "__vsc_ipynb_file__")
+_IN_THE_ENVIRONMENT = "JPY_SESSION_NAME"
+_IN_THE_NAMESPACE = "__vsc_ipynb_file__"
 
 
 def in_kernel() -> bool:
@@ -24,14 +25,19 @@ def in_kernel() -> bool:
 def has_front_end() -> bool:
     """Whether somebody can press buttons.
 
-    Jupyter's server and VS Code say in the kernel's environment which notebook it belongs to; a
-    program that only runs a notebook (nbclient, nbconvert) does not. `UNBLOCKED_WIDGETS=1` or `=0`
-    overrides, for a front end that is not known here.
+    Each says which notebook the kernel belongs to: Jupyter's server in the environment, VS Code
+    (a Codespace, too) by a name in the user namespace. A program that only runs a notebook
+    (nbclient, nbconvert) does neither. `UNBLOCKED_WIDGETS=1` or `=0` overrides, for a front end
+    that is not known here.
     """
     wish = os.environ.get("UNBLOCKED_WIDGETS")
     if wish is not None:
         return wish not in {"", "0"} and in_kernel()
-    return in_kernel() and any(name in os.environ for name in _SET_BY_FRONT_ENDS)
+    return in_kernel() and (_IN_THE_ENVIRONMENT in os.environ or _in_vs_code())
+
+
+def _in_vs_code() -> bool:
+    return _IN_THE_NAMESPACE in getattr(get_ipython(), "user_ns", {})
 
 
 def view_bundle(widget: DOMWidget, text: str) -> Bundle:

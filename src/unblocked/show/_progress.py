@@ -36,12 +36,14 @@ def _offer_download() -> None:
     machine = _work.vanishing_machine()
     if machine is None:
         return
-    Slot().put({"text/plain": _warning(machine), "text/html": f"<p>{_warning(machine, html=True)}"})
-    if has_front_end():
+    button = has_front_end()
+    text, html = (_warning(machine, html=html, button=button) for html in (False, True))
+    Slot().put({"text/plain": text, "text/html": f"<p>{html}"})
+    if button:
         from unblocked.show._download import Download
 
-        button = Download("Download marks and answers", _work.FILE_NAME, _work.packed)
-        Slot().put_widget(button, f"In a terminal: unblocked save {_work.FILE_NAME}")
+        download = Download("Download marks and answers", _work.FILE_NAME, _work.packed)
+        Slot().put_widget(download, f"In a terminal: unblocked save {_work.FILE_NAME}")
 
 
 _ENDS = {
@@ -50,14 +52,15 @@ _ENDS = {
 }
 
 
-def _warning(machine: str, *, html: bool = False) -> str:
+def _warning(machine: str, *, html: bool, button: bool) -> str:
     from unblocked.show._work import FILE_NAME
 
     commands = [f"unblocked save {FILE_NAME}", f"unblocked restore {FILE_NAME}"]
     save, back = (f"<code>{one}</code>" if html else f"`{one}`" for one in commands)
     return (
-        f"{_ENDS[machine]}, with your marks and answers. Take them with you: press the button, or "
-        f"run {save} in a terminal. To bring them back, here or on any machine with the course, "
+        f"{_ENDS[machine]}, with your marks and answers. Take them with you: "
+        f"{'press the button, or ' if button else ''}run {save} in a terminal. "
+        "To bring them back, here or on any machine with the course, "
         f"upload the file into the course's folder and run {back} in a terminal there."
     )
 
