@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from unblocked import course
 from unblocked.show import _check, _checkview
 
 if TYPE_CHECKING:
@@ -57,3 +59,26 @@ def test_a_grader_that_never_began_is_not_said_to_start(
     shown.end()
     ((_, last),) = pages.values()
     assert last == "Let go: The grader has stopped."
+
+
+def test_the_learners_own_files_are_not_taken_for_modules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("queue", "asyncio"):
+        (tmp_path / f"{name}.py").write_text("raise RuntimeError('a file of the learner')\n")
+    answer = tmp_path / "answer.py"
+    answer.write_text("# exercise: serve-in-process\nraise ValueError('mine')\n")
+    monkeypatch.chdir(tmp_path)
+    result = asyncio.run(_check._marked(course.room("serve-in-process"), answer))
+    assert result.outcome == "crashed"
+
+
+def test_what_the_grader_says_in_another_encoding_is_still_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    grader = tmp_path / "unblocked.py"
+    grader.write_text("import sys; sys.stderr.buffer.write(b'caf\\xe9 is closed')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    result = asyncio.run(_check._marked(course.room("serve-in-process"), tmp_path / "answer.py"))
+    assert result.outcome == "no-answer"
+    assert "is closed" in capsys.readouterr().out

@@ -82,7 +82,8 @@ def _without_mark(slug: str, max_points: int, reason: str) -> Result:
 
 
 async def _marked(room: course.Room, file: Path) -> Result:
-    command = [sys.executable, "-m", "unblocked", "check", room.slug, str(file), "--stream"]
+    # -P keeps files beside the notebook from hiding modules.
+    command = [sys.executable, "-P", "-m", "unblocked", "check", room.slug, str(file), "--stream"]
     grader = subprocess.Popen(  # noqa: ASYNC220 - does not wait; the reading is in a thread
         command,
         stdin=subprocess.DEVNULL,
@@ -90,6 +91,7 @@ async def _marked(room: course.Room, file: Path) -> Result:
         stderr=subprocess.PIPE,
         text=True,
         encoding="utf-8",
+        errors="replace",  # Its lines are ASCII; what it says on stderr may be in any encoding.
         start_new_session=True,
     )
     shown = _Shown(room)
