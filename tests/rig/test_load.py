@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 import socket
 from typing import TYPE_CHECKING
 
@@ -116,6 +117,29 @@ def test_progress_grows_to_the_result(upstream: Upstream) -> None:
 )
 def test_what_cannot_be_made_is_refused(upstream: Upstream, options: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="greater than 0"):
+        run_load(upstream.url, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"users": "5"}, "users must be a whole number greater than 0, not '5'"),
+        ({"users": 2.5}, "users must be a whole number greater than 0, not 2.5"),
+        ({"requests": "10"}, "requests must be a whole number greater than 0, not '10'"),
+        ({"requests": -1}, "requests must be a whole number greater than 0, not -1"),
+        ({"duration": math.nan}, "duration must be a number greater than 0, not nan"),
+        ({"rate": math.inf}, "rate must be a number greater than 0, not inf"),
+        ({"timeout": None}, "timeout must be a number greater than 0, not None"),
+        ({"headers": {"x": 1}}, "headers must be text, not 1: write {'x': '1'}"),
+        ({"headers": {1: "x"}}, "headers must be text, not 1: write {'1': 'x'}"),
+        ({"body": b"x"}, "body must be text, not b'x'"),
+        ({"method": 1}, "method must be text, not 1"),
+    ],
+)
+def test_what_cannot_be_sent_is_refused_in_a_sentence(
+    upstream: Upstream, options: dict[str, object], said: str
+) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(said)}"):
         run_load(upstream.url, **options)
 
 

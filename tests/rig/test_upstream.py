@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import psutil
@@ -248,6 +248,51 @@ def test_the_process_ends_when_its_parent_is_killed() -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_an_interrupt_of_the_parents_group_does_not_reach_it(upstream: Upstream) -> None:
     assert os.getpgid(upstream.pid) != os.getpgid(0)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"calls": "5"}, {"calls": 2.5}, {"calls": -1}]
+    + [{"calls": 5, "patience": wrong} for wrong in (None, "1", -1, float("nan"), float("inf"))],
+)
+def test_a_rendezvous_that_cannot_be_is_refused(upstream: Upstream, values: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"^(calls|patience) must be a .*number.*, not "):
+        upstream.gather_at(**values)
+    assert upstream.counts.requests == 0
+
+
+@pytest.mark.parametrize("wrong", ["0.5", None, -1, float("nan"), float("inf")])
+def test_a_delay_that_is_none_is_refused_and_changes_nothing(
+    upstream: Upstream, wrong: Any
+) -> None:
+    with pytest.raises(ValueError, match=r"^delay must be a number of seconds"):
+        upstream.delay = wrong
+    assert upstream.delay == 0
+    assert httpx.get(upstream.url).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"delay": "0.2"}, "delay must be a number of seconds"),
+        ({"drip": -1}, "drip must be a number of seconds"),
+        ({"size": 1.5}, "size must be a whole number"),
+        ({"status": "500"}, "status must be a whole number, or a list of them"),
+        ({"status": []}, "status must be a whole number, or a list of them"),
+        ({"headers": {"x-count": 1}}, "headers must be text"),
+    ],
+)
+def test_a_reply_that_cannot_be_given_is_refused(fields: dict[str, Any], said: str) -> None:
+    for make in (Upstream, Reply):
+        with pytest.raises(ValueError, match=f"^{said}.*, not "):
+            make(**fields)
+
+
+def test_a_question_that_fails_there_is_told_here(upstream: Upstream) -> None:
+    for _ in range(2):
+        with pytest.raises(ValueError, match="the upstream could not do 'delay': TypeError"):
+            upstream._child.ask("delay", minutes=1)
+    assert upstream.counts.requests == 0
 
 
 def test_in_a_hurry_nobody_waits_any_longer() -> None:

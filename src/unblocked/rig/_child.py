@@ -70,14 +70,22 @@ class Child:
         return message
 
     def ask(self, what: str, **arguments: Any) -> Any:
-        """Send a question and wait for its answer; the questions of several threads queue."""
+        """Send a question and wait for its answer; the questions of several threads queue.
+
+        Raises:
+            RuntimeError: the process is gone.
+            ValueError: the question could not be answered; says why.
+        """
         with self._lock:
             number = next(self._numbers)
             self.send({"ask": what, "number": number, **arguments})
             while True:  # An interrupted question leaves its answer in the pipe.
                 reply = self.receive()
                 if reply.get("number") == number:
-                    return reply["answer"]
+                    break
+        if "error" in reply:
+            raise ValueError(reply["error"])
+        return reply["answer"]
 
     def close(self) -> None:
         """End the process, by force if it does not leave, and wait for it."""

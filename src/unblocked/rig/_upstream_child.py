@@ -222,9 +222,13 @@ class Upstream:
         await self._origin.shutdown(0)
 
     def _hear(self, message: Message) -> None:
-        number = message.pop("number")
-        answer = getattr(self, "on_" + message.pop("ask"))(**message)
-        _leash.tell({"number": number, "answer": answer})
+        number, what = message.pop("number"), message.pop("ask")
+        try:
+            reply = {"answer": getattr(self, f"on_{what}")(**message)}
+        except Exception as error:  # Without a reply the parent would wait for ever.
+            why = f"{type(error).__name__}: {error}"
+            reply = {"error": f"the upstream could not do {what!r}: {why}"}
+        _leash.tell({"number": number, **reply})
 
     def on_counts(self) -> Message:
         """The fields of `Counts`."""

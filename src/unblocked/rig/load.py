@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from unblocked._interrupt import interruptible
+from unblocked.rig import _values
 from unblocked.rig._child import Child
 
 if TYPE_CHECKING:
@@ -160,11 +161,14 @@ def _order(
     headers: Mapping[str, str] | None,
     body: str | None,
 ) -> Message:
-    address = url if isinstance(url, str) else url.url
-    if not address.startswith(("http://", "https://")):
+    address = url if isinstance(url, str) else getattr(url, "url", url)
+    if not isinstance(address, str) or not address.startswith(("http://", "https://")):
         raise ValueError(f"load needs an address that begins with http://, not {address!r}")
-    if users < 1 or (rate is not None and rate <= 0) or duration <= 0 or timeout <= 0:
-        raise ValueError("users, rate, duration and timeout must be greater than 0")
+    _check_amounts(users, requests, duration, rate, timeout)
+    _values.text("method", method)
+    _values.headers(headers or {})
+    if body is not None:
+        _values.text("body", body)
     return {
         "url": address,
         "users": users,
@@ -176,6 +180,18 @@ def _order(
         "headers": dict(headers or {}),
         "body": body,
     }
+
+
+def _check_amounts(
+    users: int, requests: int | None, duration: float, rate: float | None, timeout: float
+) -> None:
+    _values.whole("users", users, least=1)
+    if requests is not None:
+        _values.whole("requests", requests, least=1)
+    if rate is not None:
+        _values.positive("rate", rate)
+    _values.positive("duration", duration)
+    _values.positive("timeout", timeout)
 
 
 class _SoFar:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from unblocked.rig import _values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +15,8 @@ class Reply:
 
     The body is UTF-8 text without newlines, some of its characters longer than a byte, that begins
     with a token of 16 characters, different in each response. `json` or `echo` replace it.
+
+    Raises `ValueError` for values that cannot be answered with.
     """
 
     delay: float = 0.2
@@ -37,6 +39,22 @@ class Reply:
     """Answer 302 with this `Location`."""
     echo: bool = False
     """Answer JSON with the `method`, `path`, `query`, `headers` and `body` that came."""
+
+    def __post_init__(self) -> None:
+        _values.seconds("delay", self.delay)
+        _values.seconds("drip", self.drip)
+        _values.whole("size", self.size, least=0)
+        _values.headers(self.headers)
+        if not _is_status(self.status):
+            said = "a whole number, or a list of them"
+            raise ValueError(f"status must be {said}, not {self.status!r}")
+
+
+def _is_status(status: Any) -> bool:
+    if isinstance(status, int):
+        return True
+    several = not isinstance(status, str) and isinstance(status, Sequence) and len(status) > 0
+    return several and all(isinstance(one, int) for one in status)
 
 
 @dataclass(frozen=True, slots=True)

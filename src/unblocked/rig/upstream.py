@@ -7,7 +7,7 @@ import dataclasses
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
-from unblocked.rig import _cell
+from unblocked.rig import _cell, _values
 from unblocked.rig._child import Child
 from unblocked.rig._host import free_loopback_of_proxies
 from unblocked.rig.reply import Call, Counts, Reply
@@ -29,7 +29,7 @@ class Upstream:
     speaks TLS, and TLS only.
 
     Run again in the same notebook cell, it replaces the one that the cell started before.
-    Raises `RuntimeError` when the process does not start.
+    Raises `RuntimeError` when the process does not start, `ValueError` as `Reply` does.
     """
 
     def __init__(
@@ -91,11 +91,15 @@ class Upstream:
 
     @property
     def delay(self) -> float:
-        """Seconds from a call to its answer, where no route or query says otherwise; can be set."""
+        """Seconds from a call to its answer, where no route or query says otherwise; can be set.
+
+        Setting it raises `ValueError` for what is no number of seconds.
+        """
         return self._delay
 
     @delay.setter
     def delay(self, seconds: float) -> None:
+        _values.seconds("delay", seconds)
         self._child.ask("delay", seconds=seconds)
         self._delay = seconds
 
@@ -117,8 +121,10 @@ class Upstream:
         """Hold every answer until `calls` are in flight at once, then let all go.
 
         It opens once and stays open, also when `patience` seconds have passed without that many.
-        `gather_at(0)` opens it at once.
+        `gather_at(0)` opens it at once. Raises `ValueError` for numbers that cannot be meant.
         """
+        _values.whole("calls", calls, least=0)
+        _values.seconds("patience", patience)
         self._child.ask("gather", wanted=calls, patience=patience)
 
     @contextmanager
