@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -67,6 +68,57 @@ def test_typing_a_number_enters_it_and_emptying_the_field_drops_it(predict: Pred
     field.value = ""
     assert predict.value("threads") is None
     assert ">not a number" not in note.value
+
+
+@pytest.mark.parametrize(
+    ("typed", "noted", "said"),
+    [
+        ("0,5", 0.5, "0.5"),
+        ("1,5", 1.5, "1.5"),
+        ("0,500", 0.5, "0.5"),
+        ("12,34", 12.34, "12.34"),
+        ("1,000", 1000, "1,000"),
+        ("1,234,567.5", 1_234_567.5, "1,234,567.5"),
+        ("12,345.", 12_345, "12,345"),
+        ("-1,000", -1000, "-1,000"),
+        ("1\N{NARROW NO-BREAK SPACE}000", 1000, "1,000"),
+        (" 250 ", 250, "250"),
+        ("123.7", 123.7, "123.7"),
+        ("1e3", 1000, "1,000"),
+    ],
+)
+def test_a_comma_is_a_decimal_point_where_it_parts_no_thousands(
+    predict: Predict, typed: str, noted: float, said: str
+) -> None:
+    assert _ask._take(predict, "n", typed) == f"noted: {said}"
+    assert predict.value("n") == noted
+    box = _ask._prediction_box(predict, "How many?", "n", "")
+    assert box.children[1].children[0].value == said
+    assert _ask._take(predict, "n", said) == f"noted: {said}"
+
+
+@pytest.mark.parametrize("typed", ["1.000,5", "1,234,5", ",", "inf", "nan", "five"])
+def test_what_may_mean_anything_is_not_noted(predict: Predict, typed: str) -> None:
+    assert "not a number" in _ask._take(predict, "n", typed)
+    assert predict.value("n") is None
+
+
+@pytest.mark.parametrize("actual", [math.nan, math.inf])
+def test_where_nothing_was_answered_nothing_was_measured(
+    predict: Predict, capsys: pytest.CaptureFixture[str], actual: float
+) -> None:
+    predict.score("p50", actual)
+    predict.enter("p50", 0.2)
+    predict.score("p50", actual)
+    assert capsys.readouterr().out == (
+        "No prediction was entered; nothing was measured.\n"
+        "You predicted 0.2; nothing was measured.\n"
+    )
+
+
+def test_a_prediction_that_is_no_number_is_refused(predict: Predict) -> None:
+    with pytest.raises(ValueError, match="a prediction must be a number, not nan"):
+        predict.enter("p50", math.nan)
 
 
 def test_asking_again_shows_what_was_entered(predict: Predict) -> None:

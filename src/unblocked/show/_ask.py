@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 from html import escape
 from typing import Any, TypedDict
 
 import ipywidgets as widgets
 
 from unblocked.show._frontend import Slot, has_front_end
+
+_THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
 
 
 class Question(TypedDict):
@@ -38,8 +41,14 @@ class Predict:
             print(f"Your prediction: {ask}")
 
     def enter(self, key: str, value: float) -> None:
-        """Record a prediction, as typing it into the field does."""
-        self._entered[key] = float(value)
+        """Record a prediction, as typing it into the field does.
+
+        Raises:
+            ValueError: it is no number, or not a finite one.
+        """
+        if not math.isfinite(value := float(value)):
+            raise ValueError(f"a prediction must be a number, not {value}")
+        self._entered[key] = value
 
     def forget(self, key: str) -> None:
         """Drop a prediction, as emptying the field does."""
@@ -50,16 +59,22 @@ class Predict:
         return self._entered.get(key)
 
     def score(self, key: str, actual: float) -> None:
-        """Print how close the prediction called `key` came to `actual`."""
+        """Print how close the prediction called `key` came to `actual`.
+
+        An `actual` that is not finite, as a latency without answers, was not measured.
+        """
         guess = self.value(key)
         print(_verdict(guess, float(actual)))
 
 
 def _verdict(guess: float | None, actual: float) -> str:
-    measured = f"measured: {_number(actual)}"
+    there = math.isfinite(actual)
+    measured = f"measured: {_number(actual)}" if there else "nothing was measured"
     if guess is None:
         return f"No prediction was entered; {measured}."
     said = f"You predicted {_number(guess)}; {measured}."
+    if not there:
+        return said
     if guess == actual:
         return f"{said} Exactly right."
     if guess <= 0 or actual <= 0:
@@ -75,17 +90,22 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if value == int(value) or abs(value) >= 100 else f"{value:,.3g}"
 
 
+def _noted(value: float) -> str:
+    """A prediction as it was meant, for the learner to see how it was read."""
+    return f"{value:,.10g}"
+
+
 def _prediction_box(predict: Predict, ask: str, key: str, unit: str) -> widgets.VBox:
     known = predict.value(key)
     field = widgets.Text(
-        value="" if known is None else _number(known),
+        value="" if known is None else _noted(known),
         placeholder="a number",
         description="Predict",
         layout=widgets.Layout(width="14em"),
         style={"description_width": "4em"},
     )
     field.tooltip = ask
-    note = widgets.HTML(_note("" if known is None else "noted"))
+    note = widgets.HTML(_note("" if known is None else f"noted: {_noted(known)}"))
 
     def typed(change: dict[str, Any]) -> None:
         note.value = _note(_take(predict, key, change["new"]))
@@ -100,14 +120,21 @@ def _take(predict: Predict, key: str, text: str) -> str:
         predict.forget(key)
         return ""
     try:
-        value = float(text.replace(",", "").replace(" ", ""))
+        value = _read(text)
+        predict.enter(key, value)
     except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
         predict.forget(key)
         return "that is not a number yet"
-    predict.enter(key, value)
-    return "noted"
+    return f"noted: {_noted(value)}"
+
+
+def _read(text: str) -> float:
+    """The number in `text`; raises `ValueError` where there is none.
+
+    A comma is a decimal point, as half of the world writes it, unless it parts thousands.
+    """
+    bare = "".join(text.split())
+    return float(bare.replace(",", "" if _THOUSANDS.fullmatch(bare) else "."))
 
 
 def quiz(*questions: Question) -> None:
