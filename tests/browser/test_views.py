@@ -49,7 +49,7 @@ def test_a_prediction_is_scored(open_notebook: Callable[..., Notebook], page: Pa
     notebook = open_notebook(ASK, "predict.score('threads', 250)")
     notebook.run_cells(0)
     notebook.cell(0).get_by_placeholder("a number").fill("50")
-    notebook.cell(0).get_by_text("noted", exact=True).wait_for()
+    notebook.cell(0).get_by_text("noted: 50", exact=True).wait_for()
     notebook.run_cells(1)
     said = notebook.outputs()[1][0]["text"]
     assert said == "You predicted 50; measured: 250. Too low by a factor of 5.0.\n"
