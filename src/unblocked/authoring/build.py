@@ -5,11 +5,11 @@ The same course gives the same bytes. What a learner wrote in exercises/ is neve
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from unblocked._files import replace
 from unblocked.authoring import _beside, _learner
 from unblocked.authoring._cells import to_bytes
 from unblocked.authoring._exercises import exercise_notebook, solution_notebook
@@ -144,14 +144,6 @@ def _write(page: Page) -> str:
 def _is_learners(path: Path, slug: str) -> bool:
     found = _learner.read(path)
     return found is None or _learner.holds_work(found, slug)
-
-
-def replace(path: Path, content: bytes) -> None:
-    """Write a file in one step, so that a reader never sees half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(f".{path.name}.{os.getpid()}")
-    half.write_bytes(content)
-    half.replace(path)
 
 
 def _orphans(root: Path, pages: list[Page]) -> list[Path]:
