@@ -96,7 +96,8 @@ class Generator:
         self._order = order
         self._tally = tally
 
-    async def _ask(self, intended: float) -> None:
+    async def _ask(self, intended: float) -> bool:
+        """Whether an answer came, of whatever status."""
         order = self._order
         try:
             async with self._session.request(
@@ -107,6 +108,8 @@ class Generator:
                 self._tally.answered(answer.status, time.perf_counter() - intended)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             self._tally.failed(error)
+            return False
+        return True
 
     async def closed_loop(self) -> None:
         """Users that each ask again when they have been answered."""
@@ -120,10 +123,10 @@ class Generator:
     async def _user(self, turns: Iterator[int], end: float) -> None:
         for _ in turns:
             started = time.perf_counter()
-            await self._ask(started)
+            answered = await self._ask(started)
             if time.perf_counter() >= end:
                 return
-            if time.perf_counter() - started < 0.001:
+            if not answered and time.perf_counter() - started < 0.001:
                 await asyncio.sleep(0.001)  # A refused connection fails without ever waiting.
 
     async def open_loop(self) -> None:
