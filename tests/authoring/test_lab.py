@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +36,7 @@ class Jupyter:
 
 @pytest.fixture
 def jupyter(monkeypatch: pytest.MonkeyPatch) -> type[Jupyter]:
-    monkeypatch.setattr("subprocess.Popen", Jupyter)
+    monkeypatch.setattr(lab, "Popen", Jupyter)
     return Jupyter
 
 
@@ -61,7 +64,29 @@ def test_it_opens_the_first_lesson_of_the_clone(clone: Path, jupyter: Any) -> No
     assert lab.lab(["--no-browser"]) == 3
     command, folder = jupyter.started
     assert folder == clone
-    assert command[-2:] == ["--no-browser", "notebooks/00-start.ipynb"]
+    assert command[-1] == "--no-browser"  # after ours, so that the learner's count
+
+
+# What jupyter_server makes of a command, without a server that runs.
+RESOLVE = """
+import json, sys
+from jupyterlab.labapp import LabApp
+server = LabApp.initialize_server(argv=sys.argv[1:])
+print(json.dumps([server.root_dir, server.file_to_run, server.default_url]))
+server.http_server.stop()
+"""
+
+
+def test_the_root_is_the_courses_folder(clone: Path, jupyter: Any) -> None:
+    """Else links from lessons to exercises leave the root, and layouts point nowhere."""
+    lab.lab(["--no-browser", "--port=0", "--allow-root"])
+    command, folder = jupyter.started
+    assert command[:3] == [sys.executable, "-m", "jupyterlab"]
+    env = {**os.environ, "HOME": str(clone), "JUPYTER_RUNTIME_DIR": str(clone / "runtime")}
+    resolve = [sys.executable, "-c", RESOLVE, *command[3:]]
+    done = subprocess.run(resolve, cwd=folder, env=env, capture_output=True, text=True, check=False)
+    address = "/lab/tree/notebooks/00-start.ipynb"
+    assert json.loads(done.stdout) == [str(clone), "", address], done.stderr
 
 
 def test_before_the_first_build_the_mend_is_told(at_home: Path, jupyter: Any) -> None:
@@ -78,9 +103,45 @@ def test_a_package_unpacks_its_notebooks_and_overwrites_none(package: Path, jupy
     assert (package / "exercises" / "add-up.ipynb").read_text() == "mine"
 
 
+def test_own_notebooks_are_no_lessons(package: Path, jupyter: Any) -> None:
+    """Many a home holds a notebooks/ of its own."""
+    (package / "notebooks").mkdir()
+    (package / "notebooks" / "my-own.ipynb").touch()
+    assert lab.lab() == 3
+    assert (package / "notebooks" / "00-start.ipynb").is_file()
+
+
+def test_it_opens_the_copy_that_the_learner_is_in(
+    package: Path, jupyter: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.lab()
+    monkeypatch.chdir(package / "exercises")
+    lab.lab()
+    assert jupyter.started[1] == package
+
+
+def test_a_starter_is_not_put_where_nobody_works(package: Path) -> None:
+    with pytest.raises(CourseError, match="Go to the course's folder"):
+        reset("add-up")
+    assert list(package.iterdir()) == []
+
+
+def test_a_starter_comes_back_in_the_folder_above(
+    package: Path, jupyter: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.lab()
+    (package / "exercises" / "add-up.ipynb").write_text("mine")
+    monkeypatch.chdir(package / "exercises")
+    reset("add-up")
+    assert "TODO" in (package / "exercises" / "add-up.ipynb").read_text("utf-8")
+    assert not (package / "exercises" / "exercises").exists()
+
+
 def test_a_starter_comes_back_out_of_the_package(
     package: Path, jupyter: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "jupytext", None)
+    lab.lab()
+    (package / "exercises" / "add-up.ipynb").unlink()
     assert reset("add-up") == 0
     assert "TODO" in (package / "exercises" / "add-up.ipynb").read_text("utf-8")

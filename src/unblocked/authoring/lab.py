@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
+from pathlib import Path
+from subprocess import Popen
 from typing import TYPE_CHECKING
 
-from unblocked.authoring._places import shipped_folder, working_folder
+from unblocked._places import find_working_folder, shipped_folder
 from unblocked.course import CourseError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 
 def lab(jupyter: Sequence[str] = ()) -> int:
     """Open JupyterLab on the first lesson; `jupyter` are options of JupyterLab's own.
 
-    Returns JupyterLab's exit code.
+    Returns JupyterLab's exit code. A package's notebooks are put into the folder that it is started
+    in, unless that belongs to a course already.
+
+    Raises:
+        CourseError: there are no lessons to open.
     """
-    folder = working_folder()
+    folder = find_working_folder() or Path.cwd()
     first = _first_notebook(folder)
-    command = [sys.executable, "-m", "jupyterlab", *_as_root(), *jupyter, str(first)]
-    process = subprocess.Popen(command, cwd=folder)
+    # Not as a file to open: JupyterLab would take that file's folder for its root, and links from
+    # lessons to exercises would leave it.
+    place = [f"--ServerApp.root_dir={folder}", f"--LabApp.default_url=/lab/tree/notebooks/{first}"]
+    command = [sys.executable, "-m", "jupyterlab", *place, *_as_root(), *jupyter]
+    process = Popen(command, cwd=folder)
     while True:
         try:
             return process.wait()
@@ -37,13 +44,20 @@ def _as_root() -> list[str]:
     return ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
 
 
-def _first_notebook(folder: Path) -> Path:
-    if not any((folder / "notebooks").glob("*.ipynb")):
+def _first_notebook(folder: Path) -> str:
+    if not _lessons(folder):
         _unpack(folder)
-    found = sorted((folder / "notebooks").glob("[0-9][0-9]-*.ipynb"))
+    found = _lessons(folder)
     if not found:
-        raise CourseError(f"{folder} holds no notebooks/; `unblocked build` makes them.")
-    return found[0].relative_to(folder)
+        raise CourseError(
+            f"{folder} holds no lessons. Go to the course's folder, which holds notebooks/, and "
+            "run this there; in a clone `unblocked build` makes them."
+        )
+    return found[0]
+
+
+def _lessons(folder: Path) -> list[str]:
+    return sorted(path.name for path in (folder / "notebooks").glob("[0-9][0-9]-*.ipynb"))
 
 
 def _unpack(folder: Path) -> None:

@@ -6,16 +6,15 @@ from one that was built before: the learner's own, the solved one, or the one in
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from unblocked import course as _course
+from unblocked._files import put
+from unblocked._places import shipped_folder, working_folder
 from unblocked.authoring import _learner
 from unblocked.authoring._cells import to_bytes
 from unblocked.authoring._exercises import answer_source, exercise_notebook
 from unblocked.authoring._pages import read_course
-from unblocked.authoring._places import shipped_folder, working_folder
-from unblocked.authoring.build import replace
 from unblocked.course import CourseError
 
 if TYPE_CHECKING:
@@ -32,7 +31,8 @@ def reset(slug: str) -> int:
     Returns the command's exit code.
 
     Raises:
-        CourseError: there is no such exercise, or nothing to make its notebook from.
+        CourseError: there is no such exercise, nobody works here (`working_folder`), or there is
+            nothing to make its notebook from.
     """
     room = _course.room(slug)
     path = working_folder() / "exercises" / f"{slug}.ipynb"
@@ -40,19 +40,10 @@ def reset(slug: str) -> int:
     if path.is_file() and path.read_bytes() == content:
         print(f"{path.name} is the untouched starter already.")
         return 0
-    kept = _keep(path)
-    replace(path, content)
+    kept = put(path, content)
     print(f"{path.name} is the starter again." + (f" What was there: {kept.name}" if kept else ""))
     print("Is it open in JupyterLab? Choose File → Reload Notebook from Disk.")
     return 0
-
-
-def _keep(path: Path) -> Path | None:
-    if not path.is_file():
-        return None
-    kept = path.with_name(f"{path.stem}.{datetime.now():%Y-%m-%d-%H%M%S-%f}.ipynb")
-    path.rename(kept)
-    return kept
 
 
 def _fresh(room: Room, path: Path) -> Notebook:
