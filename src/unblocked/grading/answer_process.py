@@ -15,6 +15,7 @@ import json
 import linecache
 import logging
 import os
+import re
 import signal
 import socket
 import sys
@@ -24,6 +25,7 @@ from typing import Any
 
 import uvicorn
 
+import unblocked
 from unblocked.grading import channel, inside
 
 FILE = "answer.py"
@@ -42,7 +44,7 @@ class Server(uvicorn.Server):
                 loop="none",
                 http="h11",
                 ws="none",
-                lifespan="on",
+                lifespan="auto",
                 log_level="error",
                 timeout_keep_alive=KEEP_ALIVE,
             )
@@ -59,6 +61,19 @@ class Server(uvicorn.Server):
         """Shut down."""
         self.should_exit = True
         self._leave.set()
+
+
+class StartFailed(Exception):
+    """The app's start-up failed; the text says why. Uvicorn has logged it already."""
+
+
+class _Logged(logging.Handler):
+    """Keeps what a logger is given, tracebacks included."""
+
+    text = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.text += f"{self.format(record)}\n"
 
 
 class Answer:
@@ -84,6 +99,7 @@ class Answer:
     async def load(self, spec: dict[str, Any]) -> bool:
         """Execute the given names, the answer and the room's functions; say how it went."""
         sys.modules["answer"] = self.module
+        vars(sys.modules["unblocked"])["__getattr__"] = _of_the_notebook
         inside.watch()
         for module in (self.module, self.looker):
             vars(module)["__builtins__"] = builtins
@@ -120,6 +136,8 @@ class Answer:
         what = message.pop("do")
         try:
             value = await getattr(self, f"_do_{what}")(**message)
+        except StartFailed as error:
+            self.say(event=f"{what}-failed", error=str(error))
         except BaseException as error:
             traceback.print_exc()
             self.say(event=f"{what}-failed", error=describe(error))
@@ -130,14 +148,16 @@ class Answer:
         app = getattr(self.module, "app", None)
         if app is None:
             raise NameError("name 'app' is not defined")
-        self.server = Server(app)
+        self.server, log = Server(app), _Logged()
+        logging.getLogger("uvicorn.error").addHandler(log)
         sock = _listening()
         self.serving = asyncio.create_task(_survive(self.server.serve(sockets=[sock])))
         begun = asyncio.create_task(self.server.begun.wait())
         await asyncio.wait([self.serving, begun], return_when=asyncio.FIRST_COMPLETED)
         begun.cancel()
+        logging.getLogger("uvicorn.error").removeHandler(log)
         if not self.server.started:
-            raise RuntimeError("the app's start-up failed")
+            raise StartFailed(f"its lifespan raised {_last_error(log.text)}")
         port: int = sock.getsockname()[1]
         return port
 
@@ -155,6 +175,20 @@ class Answer:
 
     async def _do_end(self) -> None:
         self.over.set()
+
+
+def _of_the_notebook(name: str) -> Any:
+    """What `from unblocked import …` gives an answer: names that say, when used, that they cannot.
+
+    The lines that try an answer out stand in other cells; an import may stand in its own.
+    """
+    if name not in unblocked.__all__:
+        raise AttributeError(f"module 'unblocked' has no attribute {name!r}")
+
+    def absent(*_: Any, **__: Any) -> None:
+        raise RuntimeError(f"{name}() is for the notebook: leave it out of the answer's cell")
+
+    return absent
 
 
 def _listening() -> socket.socket:
@@ -188,6 +222,14 @@ def describe(error: BaseException) -> str:
         lines = [error.lineno]
     where = f" (line {lines[-1]} of your answer)" if lines else ""
     return f"{type(error).__name__}: {error}"[:600] + where
+
+
+def _last_error(text: str) -> str:
+    """The last error in a log, in the words of `describe`; groups of errors have a margin."""
+    errors = re.findall(r"^[\s|]*([\w.]*(?:Error|Exception|Timeout|Exit)\w*(?:: .*)?)$", text, re.M)
+    lines = re.findall(rf'File "{FILE}", line (\d+)', text)
+    where = f" (line {lines[-1]} of your answer)" if lines else ""
+    return (errors[-1][:600] if errors else "an error") + where
 
 
 def main(talk: socket.socket) -> None:

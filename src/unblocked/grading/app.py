@@ -296,7 +296,7 @@ class App:
             seen += f"; all the time that an answer may take, {ALLOWANCE:.0f} s, is used up"
         raise Failed(
             called=called,
-            saw=self._with_log(seen),
+            saw=self.with_log(seen),
             expected=expected,
             look=look,
             stuck=True,
@@ -334,12 +334,13 @@ class App:
         await self._log_settles()
         saw = "no answer" if call.cancelled() or call.exception() else f"answer {call.result()}"
         raise Failed(
-            called=called, saw=self._with_log(f"{saw}, too early"), expected=expected, look=look
+            called=called, saw=self.with_log(f"{saw}, too early"), expected=expected, look=look
         )
 
-    def _with_log(self, saw: str) -> str:
+    def with_log(self, saw: object) -> str:
+        """What was seen, and the last error in the app's log, if there is one."""
         words = self.last_words()
-        return f"{saw}; the app's log says {words}" if words else saw
+        return f"{saw}; the app's log says {words}" if words else str(saw)
 
     async def _log_settles(self) -> None:
         """Give the log of an error the time to arrive: it follows the answer, for messages only."""
@@ -533,7 +534,7 @@ class App:
             if error := call.exception():
                 detail = str(error) if isinstance(error, TooLong) else type(error).__name__
                 seen = f"no answer ({detail})"
-                raise Failed(called=called, saw=self._with_log(seen), expected=expected)
+                raise Failed(called=called, saw=self.with_log(seen), expected=expected)
         replies = [c.result() for c in calls]
         if any(reply.status == 500 for reply in replies):
             await self._log_settles()

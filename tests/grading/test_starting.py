@@ -1,0 +1,66 @@
+"""How an answer's app starts, and what is said when it does not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from conftest import RIGHT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Marked = Callable[..., list[dict[str, Any]]]
+
+PLAIN_ASGI = """
+import httpx
+
+
+async def app(scope, receive, send):
+    assert scope["type"] == "http"
+    async with httpx.AsyncClient() as client:
+        body = (await client.get(URL)).content
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": body})
+"""
+IN_A_GROUP = """
+    async with anyio.create_task_group() as group:
+        group.start_soon(anyio.sleep, "a while")
+"""
+
+
+def test_an_app_that_knows_no_lifespan(marked: Marked) -> None:
+    [result] = marked(PLAIN_ASGI)
+    assert result["points"] == 6
+
+
+@pytest.mark.parametrize(
+    ("first", "why"),
+    [
+        ("    limit = TIMEOUT\n", "NameError: name 'TIMEOUT' is not defined (line 11 of"),
+        (
+            "    httpx.AsyncClient(time_out=5)\n",
+            "unexpected keyword argument 'time_out' (line 11 of",
+        ),
+        (IN_A_GROUP, "TypeError: "),
+    ],
+)
+def test_a_lifespan_that_raises_is_told_with_its_line(marked: Marked, first: str, why: str) -> None:
+    begin = "async def lifespan(app):\n"
+    [result] = marked(
+        RIGHT.replace(begin, begin + first).replace("import httpx", "import anyio, httpx")
+    )
+    message = result["checks"][0]["message"]
+    assert message.startswith("Your app did not start: its lifespan raised ")
+    assert why in message
+    assert "of your answer)" in message
+
+
+def test_names_of_the_notebook_may_be_imported_but_not_used(marked: Marked) -> None:
+    imported = "from unblocked import Upstream, check, serve\n" + RIGHT
+    used, unknown = imported + "\nserve(app)\n", "from unblocked import server\n" + RIGHT
+    results = marked(imported, used, unknown)
+    assert [result["points"] for result in results] == [6, 0, 0]
+    messages = [result["checks"][0]["message"] for result in results[1:]]
+    assert "serve() is for the notebook: leave it out of the answer's cell" in messages[0]
+    assert "cannot import name 'server'" in messages[1]
