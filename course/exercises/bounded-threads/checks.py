@@ -57,7 +57,7 @@ async def until_held(
     )
 
 
-def expect_texts(reply: Reply, upstream: Upstream, called: str) -> None:
+def expect_texts(app: App, reply: Reply, upstream: Upstream, called: str) -> None:
     """The answer is a JSON list of five texts that `fetch` was given."""
     sent = Counter(call.text for call in upstream.calls if by_fetch(call))
     found = reply.json()
@@ -66,7 +66,7 @@ def expect_texts(reply: Reply, upstream: Upstream, called: str) -> None:
         return
     raise Failed(
         called=called,
-        saw=str(reply),
+        saw=app.with_log(reply),
         expected="200 and a JSON list of the five texts that fetch returned",
         look="return the list of results; FastAPI makes JSON of it",
     )
@@ -79,7 +79,7 @@ async def served(
     upstream.released.set()
     replies = await app.answers(callers, called=called)
     for reply in replies:
-        expect_texts(reply, upstream, called)
+        expect_texts(app, reply, upstream, called)
 
 
 @criterion("five calls at once", points=2)

@@ -23,6 +23,8 @@ MANY = 30
 TRIES = 3
 A_LITTLE = 1.2
 """Seconds that an upstream may be silent: more than the one for a place, less than the two."""
+FOR_A_PLACE, THEN_SILENT = 0.55, 1.55
+"""Seconds, each allowed by itself, together more than the two for the silence alone."""
 TOO_LONG = 3.7
 """Seconds that are too long for either, and too short for the five that HTTPX has by itself."""
 DRIP_EVERY = 2 * TICK
@@ -211,15 +213,25 @@ async def served_to_the_end(
 @patiently
 async def short_wait(exam: Exam) -> str:
     async with exam.serving() as (app, upstream):
-        upstream.script = upstream.hold
+
+        async def held_then_silent(call: Call) -> None:
+            if call.number < PLACES:
+                await upstream.released.wait()
+            else:
+                await a_while(upstream, THEN_SILENT)
+            await call.reply(call.text)
+
+        upstream.script = held_then_silent
         callers = app.call_many(PLACES)
         await in_flight(app, upstream, callers)
-        called = "one more caller, GET /, who waits a moment for a connection to be free"
+        called = "one more caller, GET /, who waits a moment for a connection, then for an answer"
         late = app.call()
         await app.turn(5)
+        await a_while(upstream, FOR_A_PLACE)
         upstream.released.set()
         for reply in await app.answers([*callers, late], called=called):
-            look = "refuse only when a second has passed: pool=1, or a deadline on the semaphore"
+            look = "a second for a place (pool=1, or a deadline on the semaphore), and then, anew, "
+            look += "two for the first byte: a deadline around both counts the one as the other"
             expect_text(app, reply, upstream, called, look)
     return "Waiting is what a pool is for. Only waiting too long is a failure."
 

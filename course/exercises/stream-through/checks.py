@@ -474,8 +474,8 @@ async def break_off(app: App, upstream: Upstream, length: int | None) -> None:
             called=called,
             saw=f"200 and {caller.received} bytes that look complete",
             expected="a body that the caller can see is broken",
-            look="an error that is swallowed in the generator ends the body as if all was there: "
-            "let it out",
+            look="an error that is swallowed, in the generator or by a middleware made with "
+            "@app.middleware, ends the body as if all was there: let it out",
         )
 
 

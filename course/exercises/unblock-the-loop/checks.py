@@ -133,16 +133,30 @@ async def expect_answer(scene: Scene, kind: str, meanwhile: str = "") -> None:
     )
     reply = (await scene.app.answers([caller], called=called))[0]
     if key:
-        expect_json(reply, {"value": scene.value_of(kind, key)}, called)
+        expect_value(scene, kind, key, reply, called)
         return
-    expect_json(reply, {"paused": True}, called)
+    expect_json(scene.app, reply, {"paused": True}, called)
     if len(scene.pauses.calls) == before:
         raise Failed(called=called, saw="no call of URL", expected="a call, and its answer awaited")
 
 
-def expect_json(reply: Reply, wanted: dict[str, Any], called: str) -> None:
+def expect_value(scene: Scene, kind: str, key: str, reply: Reply, called: str) -> None:
+    """What the given function returned is answered."""
+    found = scene.value_of(kind, key)
+    if found is None:
+        function = {"legacy": "legacy_lookup(key)", "crunch": "crunch(n)"}[kind]
+        raise Failed(
+            called=called,
+            saw=f"{scene.app.with_log(reply)}, and no call of {function}",
+            expected=f"{function} is called, and its value answered",
+        )
+    expect_json(scene.app, reply, {"value": found}, called)
+
+
+def expect_json(app: App, reply: Reply, wanted: dict[str, Any], called: str) -> None:
     if reply.status != 200 or reply.json() != wanted:
-        raise Failed(called=called, saw=str(reply), expected=f"200 with {str(wanted)[:120]}")
+        expected = f"200 with {str(wanted)[:120]}"
+        raise Failed(called=called, saw=app.with_log(reply), expected=expected)
 
 
 async def expect_others(scene: Scene, kind: str, callers: int) -> None:
@@ -178,7 +192,7 @@ async def pauses_cost_no_thread(exam: Exam) -> str:
         made.released.set()
         called = f"{PAUSES} callers of /pause"
         for reply in await app.answers(callers, called=called):
-            expect_json(reply, {"paused": True}, called)
+            expect_json(app, reply, {"paused": True}, called)
     return "Fifty tasks and fifty sockets waited. What can be awaited needs no thread."
 
 
@@ -246,7 +260,7 @@ async def same_answers(exam: Exam) -> str:
         callers = callers_of(made, "legacy", 12)
         await made.app.answers(callers, called="12 callers of /legacy/{key}")
         sent = {call.text for call in made.gate.calls}
-        got = {str((caller.result().json() or {}).get("value")) for caller in callers}
+        got = {value_in(caller.result()) for caller in callers}
         if len(got) != len(callers) or not got <= sent:
             raise Failed(
                 called="12 callers of /legacy/{key}, at once, each with a key of its own",
@@ -254,6 +268,11 @@ async def same_answers(exam: Exam) -> str:
                 expected="each gets the value of its own key",
             )
     return "Where the work is done changed; what the callers get did not."
+
+
+def value_in(reply: Reply) -> str:
+    found = reply.json()
+    return str(found.get("value")) if isinstance(found, dict) else ""
 
 
 @criterion("starts and stops cleanly", points=1)
