@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 import zipfile
 from typing import TYPE_CHECKING
 
@@ -79,21 +81,171 @@ def test_restoring_twice_changes_nothing(machine: Machine) -> None:
     assert len(list((folder / "exercises").iterdir())) == 1
 
 
+def archived(file: Path, members: dict[str, str]) -> Path:
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, text in members.items():
+            archive.writestr(name, text)
+    return file
+
+
 @pytest.mark.parametrize(
-    "members",
-    [None, {}, {"marks.json": "[]"}, {"marks.json": "{}", "exercises/a.ipynb": "not JSON"}],
+    "members", [{}, {"marks.json": "[]"}, {"marks.json": "{"}, {"exercises/a.ipynb": "{}"}]
 )
-def test_another_file_is_refused(machine: Machine, members: dict[str, str] | None) -> None:
+def test_another_file_is_refused(machine: Machine, members: dict[str, str]) -> None:
     folder = machine("laptop")
-    file = folder / "other.zip"
-    file.write_bytes(b"no zip")
-    if members is not None:
-        with zipfile.ZipFile(file, "w") as archive:
-            for name, text in members.items():
-                archive.writestr(name, text)
-    with pytest.raises(CourseError, match="unblocked save"):
-        _work.restore(file)
+    with pytest.raises(CourseError, match="not a file that `unblocked save` made"):
+        _work.restore(archived(folder / "other.zip", members))
     assert list((folder / "exercises").iterdir()) == []
+
+
+def test_half_a_file_is_told_from_another(machine: Machine) -> None:
+    folder = machine("binder")
+    answer(folder, "mine")
+    saved = folder / "work.zip"
+    _work.save(saved)
+    saved.write_bytes(saved.read_bytes()[:-30])
+    with pytest.raises(CourseError, match=r"only a part of one. Fetch it again"):
+        _work.restore(saved)
+
+
+# --- one notebook that cannot be read --------------------------------------------------------
+
+CONFLICT = '{\n "cells": [\n<<<<<<< HEAD\n'
+
+
+@pytest.mark.parametrize("broken", ["", '{"cells": [', CONFLICT, "[]", "[" * 100_000])
+def test_a_broken_notebook_travels_as_it_is_with_the_rest(
+    machine: Machine, capsys: pytest.CaptureFixture[str], broken: str
+) -> None:
+    there = machine("binder")
+    good = answer(there, "mine").read_bytes()
+    (there / "exercises" / "fan-out.ipynb").write_text(broken, encoding="utf-8")
+    mark(there, serve=7)
+    saved = there / "work.zip"
+    assert _work.save(saved) == 0
+    assert "fan-out.ipynb cannot be read as a notebook" in capsys.readouterr().out
+
+    here = machine("laptop")
+    starter = answer(here, "starter", "fan-out").read_bytes()
+    assert _work.restore(saved) == 0
+    said = capsys.readouterr().out
+    assert "fan-out.ipynb cannot be read as a notebook" in said
+    assert "unblocked reset fan-out" in said
+    assert (here / "exercises/serve-it.ipynb").read_bytes() == good
+    assert (here / "exercises/fan-out.ipynb").read_text("utf-8") == broken
+    assert starter in [path.read_bytes() for path in (here / "exercises").iterdir()]
+    assert points() == {"serve": 7}
+
+
+def test_a_damaged_member_is_named_and_the_rest_comes_back(
+    machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there = machine("usb-stick")
+    members = {"marks.json": "{}", "exercises/a.ipynb": '"damaged"', "exercises/b.ipynb": "{}"}
+    saved = archived(there / "work.zip", members)
+    saved.write_bytes(saved.read_bytes().replace(b'"damaged"', b'"dXmaged"', 1))
+    assert _work.restore(saved) == 1
+    assert [path.name for path in (there / "exercises").iterdir()] == ["b.ipynb"]
+    assert "a.ipynb is damaged in work.zip" in capsys.readouterr().out
+
+
+# --- how much -------------------------------------------------------------------------------
+
+
+def test_what_restore_would_not_take_is_refused_at_saving(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = machine("binder")
+    answer(folder, "x" * 2_000, "fan-out")
+    answer(folder, "mine")
+    monkeypatch.setattr(_work, "_MOST_BYTES", 1_000)
+    with pytest.raises(CourseError, match=r"fan-out\.ipynb.*Clear"):
+        _work.save(folder / "work.zip")
+    assert not (folder / "work.zip").exists()
+
+
+def test_what_unpacks_to_too_much_is_told_so(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = machine("binder")
+    answer(folder, "x" * 2_000)
+    saved = folder / "work.zip"
+    _work.save(saved)
+    monkeypatch.setattr(_work, "_MOST_BYTES", 1_000)
+    with pytest.raises(CourseError, match="more than"):
+        _work.restore(saved)
+
+
+def test_save_says_how_many_notebooks_it_packed(
+    machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = machine("binder")
+    answer(folder, "mine")
+    answer(folder, "mine", "fan-out")
+    mark(folder, serve=7)
+    _work.save(folder / "work.zip")
+    said = capsys.readouterr().out
+    assert f"2 notebooks of {folder / 'exercises'}, and the marks of 1 exercise." in said
+
+
+def test_without_a_notebook_nothing_is_saved(machine: Machine) -> None:
+    folder = machine("binder")
+    mark(folder, serve=7)
+    with pytest.raises(CourseError, match=r"no notebook.*marks\.json"):
+        _work.save(folder / "work.zip")
+    assert not (folder / "work.zip").exists()
+
+
+# --- what the file may be -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["exercises/serve-it.ipynb", "notes.txt", "work"])
+def test_only_a_zip_is_written(machine: Machine, name: str) -> None:
+    folder = machine("laptop")
+    answer(folder, "mine")
+    target = folder / name
+    before = target.read_bytes() if target.exists() else None
+    with pytest.raises(CourseError, match=r"\.zip"):
+        _work.save(target)
+    assert (target.read_bytes() if target.exists() else None) == before
+
+
+def test_an_older_file_is_kept(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = machine("laptop")
+    answer(folder, "mine")
+    target = folder / "Work.ZIP"
+    target.write_bytes(b"older")
+    _work.save(target)
+    (kept,) = [path for path in folder.glob("*.ZIP") if path != target]
+    assert kept.read_bytes() == b"older"
+    assert kept.name in capsys.readouterr().out
+    assert zipfile.is_zipfile(target)
+
+
+def test_a_full_disk_leaves_the_older_file_where_it_is(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(half: Path, content: bytes) -> int:
+        with half.open("wb") as file:
+            file.write(content[:10])
+        raise OSError(errno.ENOSPC, "No space left on device", str(half))
+
+    folder = machine("laptop")
+    answer(folder, "mine")
+    target = folder / "work.zip"
+    target.write_bytes(b"older")
+    before = {path: path.is_file() and path.read_bytes() for path in folder.rglob("*")}
+    monkeypatch.setattr(type(target), "write_bytes", full)
+    with pytest.raises(OSError, match="No space left"):
+        _work.save(target)
+    assert {path: path.is_file() and path.read_bytes() for path in folder.rglob("*")} == before
+
+
+def test_a_file_older_than_zips_is_packed(machine: Machine) -> None:
+    """Files out of an image may be dated 1970, which a zip cannot say."""
+    folder = machine("binder")
+    os.utime(answer(folder, "mine"), (0, 0))
+    assert _work.save(folder / "work.zip") == 0
 
 
 def test_nothing_is_written_outside_the_exercises(machine: Machine) -> None:
@@ -101,7 +253,13 @@ def test_nothing_is_written_outside_the_exercises(machine: Machine) -> None:
     file = folder / "hostile.zip"
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("marks.json", "{}")
-        for name in ("../up.ipynb", "exercises/../../up.ipynb", "/up.ipynb", "exercises/x/y.ipynb"):
+        for name in (
+            "../up.ipynb",
+            "exercises/../../up.ipynb",
+            "/up.ipynb",
+            "exercises/x/y.ipynb",
+            "x/exercises/y.ipynb",
+        ):
             archive.writestr(name, "{}")
     _work.restore(file)
     assert list((folder / "exercises").iterdir()) == []
@@ -134,6 +292,18 @@ def test_the_button_sends_what_there_is_when_it_is_pressed(monkeypatch: pytest.M
     button._pressed(button, "make", [])
     button._pressed(button, "something else", [])
     assert sent == [({"name": "a.zip", "type": "application/octet-stream"}, [b"late"])]
+    button.close()
+
+
+def test_the_button_says_why_it_cannot(monkeypatch: pytest.MonkeyPatch) -> None:
+    def make() -> bytes:
+        raise CourseError("There is no notebook.")
+
+    button = _download.Download("Take", "a.zip", make)
+    sent: list[object] = []
+    monkeypatch.setattr(button, "send", lambda about, buffers=(): sent.append((about, buffers)))
+    button._pressed(button, "make", [])
+    assert sent == [({"error": "There is no notebook."}, ())]
     button.close()
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 import traitlets
 
+from unblocked.course import CourseError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -24,6 +26,10 @@ function render({ model, el }) {
     model.send("make");
   });
   const receive = (message, buffers) => {
+    if (message.error) {
+      says.textContent = message.error;
+      return;
+    }
     const url = URL.createObjectURL(new Blob([buffers[0]], { type: message.type }));
     const link = document.createElement("a");
     link.href = url;
@@ -43,7 +49,10 @@ export default { render };
 
 
 class Download(anywidget.AnyWidget):
-    """A button; `make()` gives the bytes of the file `name` each time it is pressed."""
+    """A button; `make()` gives the bytes of the file `name` each time it is pressed.
+
+    Why it cannot (`CourseError`, `OSError`) is shown beside the button.
+    """
 
     _esm = _SCRIPT
     label = traitlets.Unicode().tag(sync=True)
@@ -56,4 +65,9 @@ class Download(anywidget.AnyWidget):
     def _pressed(self, _widget: object, message: Any, _buffers: object) -> None:
         if message == "make":
             about = {"name": self._name, "type": "application/octet-stream"}
-            self.send(about, buffers=[self._make()])
+            try:
+                content = self._make()
+            except (CourseError, OSError) as error:
+                self.send({"error": str(error)})
+            else:
+                self.send(about, buffers=[content])
