@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nbformat
 import pytest
 
-from unblocked.authoring import _cells, build
+from unblocked.authoring import _cells, _handout, build
 from unblocked.course import CourseError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 EXERCISE = "exercises/add-up.ipynb"
 SOLUTION = "solutions/add-up.ipynb"
 LESSON = "notebooks/01-counting.ipynb"
@@ -309,6 +312,50 @@ def test_a_copy_for_learners_holds_nothing_solved(at_home: Path, tmp_path: Path)
     assert [p for p in out.rglob("*") if p.is_file() and "solved" in p.read_text("utf-8")] == []
     assert not (out / "solutions").exists()
     assert in_step(out)
+
+
+# What INSTRUCTORS.md lets lie in the course's folder, and what an editor or a learner leaves there.
+NOT_FOR_LEARNERS = (
+    "submissions/ada/fan-out.ipynb",
+    "marks/grades.csv",
+    "private/exercises/exam/checks.py",
+    "class/gradebook.db",
+    "class.csv",
+    "gradebook.db",
+    "my-unblocked-work.zip",
+    "jupyterhub_config.py",
+    "venv/bin/python",
+    ".venv/bin/python",
+    ".env",
+    "bench/results.py",
+    "exercises/add-up.2026-01-01-120000-000000.ipynb",
+    "src/unblocked/__pycache__/x.pyc",
+    "notebooks/.ipynb_checkpoints/x.ipynb",
+)
+
+
+def test_a_copy_for_learners_holds_nothing_of_the_class(
+    at_home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in NOT_FOR_LEARNERS:
+        (at_home / name).parent.mkdir(parents=True, exist_ok=True)
+        (at_home / name).write_text("secret")
+    out = tmp_path / "out"
+    assert build.build(for_learners=out) == 0
+    assert [p for p in out.rglob("*") if p.is_file() and p.read_text("utf-8") == "secret"] == []
+    said = capsys.readouterr().out
+    assert "class, class.csv, gradebook.db" in said
+    assert ".venv" not in said
+
+
+@pytest.mark.skipif(not (REPOSITORY / ".git").exists(), reason="needs a clone")
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+def test_a_copy_for_learners_holds_what_the_course_needs() -> None:
+    """All that lies under version control here, but for what is left out by name."""
+    listed = ["git", "ls-tree", "--name-only", "HEAD"]
+    done = subprocess.run(listed, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    left_out = {".ci", "bench", "exercises", "solutions", "tests"}
+    assert set(done.stdout.split()) - left_out == set(_handout.HANDED_OUT)
 
 
 def test_a_copy_for_learners_may_lie_inside_the_course(at_home: Path) -> None:

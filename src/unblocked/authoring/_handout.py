@@ -11,11 +11,29 @@ from unblocked.authoring._exercises import exercise_notebook
 from unblocked.authoring._pages import read_course
 from unblocked.course import CourseError
 
-_LEFT_OUT = frozenset({"solutions", "exercises", "tests", "bench", "dist", "node_modules"})
+HANDED_OUT = (
+    ".devcontainer",
+    ".gitattributes",
+    ".gitignore",
+    "CONTRIBUTING.md",
+    "INSTRUCTORS.md",
+    "LICENSE",
+    "README.md",
+    "course",
+    "environment.yml",
+    "jupyter",
+    "notebooks",
+    "pyproject.toml",
+    "requirements.txt",
+    "src",
+    "start.py",
+)
+"""What is named here and no more: beside it lie submissions, marks, lists of the class."""
+_OF_THE_COURSE = frozenset({"bench", "exercises", "solutions", "tests"})
 _SOLVED = frozenset({"solution.py", "right", "wrong"})
+_LITTER = frozenset({"__pycache__", ".ipynb_checkpoints", "node_modules", ".DS_Store"})
 _SOLVED_PART = re.compile(r"<!-- solved -->.*?<!-- /solved -->\n", re.DOTALL)
 _RESULTS = Path("bench/results")
-_KEPT_HIDDEN = frozenset({".devcontainer", ".dockerignore", ".gitignore"})
 
 
 def hand_out(root: Path, out: Path) -> None:
@@ -26,30 +44,46 @@ def hand_out(root: Path, out: Path) -> None:
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise CourseError(f"{out} is there already; name a new or empty folder.")
-    shutil.copytree(root, out, ignore=_Unsolved(root, out), dirs_exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
+    for name in HANDED_OUT:
+        _copy(root / name, out)
     _copy_results(root, out)
     _shorten_readme(out / "README.md")
     _write_exercises(root, out)
     print(f"{out}: the course without its solutions")
+    if others := _others(root, out):
+        print(f"Not in it, as they are no part of the course: {', '.join(others)}")
+
+
+def _copy(source: Path, out: Path) -> None:
+    """Copy a file or folder of the course; a class's own course may lack some."""
+    if source.is_dir():
+        shutil.copytree(source, out / source.name, ignore=_Unsolved(source.parent, out))
+    elif source.is_file():
+        shutil.copy2(source, out)
+
+
+def _others(root: Path, out: Path) -> list[str]:
+    """What an instructor may have meant to hand out, and did not."""
+    ours = {*HANDED_OUT, *_OF_THE_COURSE, *_LITTER}
+    names = {path.name for path in root.iterdir() if path.resolve() != out.resolve()}
+    return sorted(name for name in names - ours if not name.startswith("."))
 
 
 class _Unsolved:
     """Says to copytree what stays behind."""
 
     def __init__(self, root: Path, out: Path) -> None:
-        self._root, self._out = root.resolve(), out.resolve()
+        self._rooms, self._out = root.resolve() / "course" / "exercises", out.resolve()
 
     def __call__(self, folder: str, names: list[str]) -> set[str]:
         place = Path(folder).resolve()
         return {name for name in names if self._stays(place, name)}
 
     def _stays(self, place: Path, name: str) -> bool:
-        if place / name == self._out or name == "__pycache__" or name.endswith(".egg-info"):
-            return True
-        if place == self._root:
-            return name in _LEFT_OUT or (name.startswith(".") and name not in _KEPT_HIDDEN)
-        in_a_room = place.parent == self._root / "course" / "exercises"
-        return name == ".ipynb_checkpoints" or (in_a_room and name in _SOLVED)
+        solved = place.parent == self._rooms and name in _SOLVED
+        litter = name in _LITTER or name.endswith(".egg-info")
+        return solved or litter or place / name == self._out
 
 
 def _copy_results(root: Path, out: Path) -> None:
