@@ -210,7 +210,9 @@ def pip_of_venv() -> list:
     """
     python = str(python_of_venv())
     packages = "Lib/site-packages" if os.name == "nt" else "lib/python*/site-packages"
-    if not list(VENV.glob(packages + "/pip")):
+    if not list(VENV.glob(packages + "/pip-*.dist-info/RECORD")):  # which is written last
+        for half in [*VENV.glob(packages + "/pip"), *VENV.glob(packages + "/pip-*.dist-info")]:
+            shutil.rmtree(str(half), ignore_errors=True)  # a set-up was stopped in the midst of it
         if importlib.util.find_spec("ensurepip"):
             run([python, "-m", "ensurepip", "--default-pip"])
         elif importlib.util.find_spec("pip"):
@@ -296,7 +298,8 @@ def with_newer_python(args: list) -> int:
     uv = shutil.which("uv")
     if uv:  # which finds or fetches a newer one
         newer = "{}.{}".format(*OLDEST)
-        return become(uv, "run", "--no-project", "--python", ">=" + newer, __file__, *args)
+        this = str(ROOT / "start.py")  # __file__ may be relative, and `become` changes the folder
+        return become(uv, "run", "--no-project", "--python", ">=" + newer, this, *args)
     raise Stop(
         "Python {}.{} is too old, {}.{} or newer is needed: install one, "
         "then run this file with it.".format(*sys.version_info[:2], *OLDEST)

@@ -127,6 +127,37 @@ def test_a_venv_whose_python_has_gone_is_made_anew(
     assert not (folder / ".venv" / "left-over").exists()
 
 
+def pip_in(folder: Path, *files: str) -> Path:
+    place = "Lib" if os.name == "nt" else "lib/python3.12"
+    packages = folder / ".venv" / place / "site-packages"
+    for name in files:
+        (packages / name).parent.mkdir(parents=True, exist_ok=True)
+        (packages / name).touch()
+    return packages
+
+
+@pytest.mark.parametrize(
+    "left", [["pip/__init__.py"], ["pip/__init__.py", "pip-26.0.dist-info/METADATA"]]
+)
+def test_half_a_pip_is_put_in_anew(
+    start: ModuleType, machine: Machine, folder: Path, left: list[str]
+) -> None:
+    """Ctrl-C in the first set-up; with its METADATA there, ensurepip would be content with it."""
+    machine.run(["venv"])
+    packages = pip_in(folder, *left)
+    start.setup([])
+    assert any("ensurepip" in command for command in machine.commands)
+    assert list(packages.iterdir()) == []
+
+
+def test_a_whole_pip_stays(start: ModuleType, machine: Machine, folder: Path) -> None:
+    machine.run(["venv"])
+    packages = pip_in(folder, "pip/__main__.py", "pip-26.0.dist-info/RECORD", "pip_of_others/x")
+    start.setup([])
+    assert not any("ensurepip" in command for command in machine.commands)
+    assert len(list(packages.iterdir())) == 3
+
+
 def test_a_moved_folder_is_set_up_anew(
     start: ModuleType, machine: Machine, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -261,15 +292,16 @@ def test_an_old_python_is_told_so(
 
 
 def test_an_old_python_with_uv_goes_on_with_a_newer_one(
-    start: ModuleType, monkeypatch: pytest.MonkeyPatch
+    start: ModuleType, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     became: list[str] = []
+    monkeypatch.setattr(start, "__file__", "../here/start.py")  # as an old Python has it
     monkeypatch.setattr(start.sys, "version_info", (3, 9, 6))
     monkeypatch.setattr(start.shutil, "which", lambda name: "uv")
     monkeypatch.setattr(start, "become", lambda *words: became.extend(words) or 0)
     assert start.main(["setup"]) == 0
     assert became[0] == "uv"
-    assert became[-1] == "setup"
+    assert became[-2:] == [str(folder / "start.py"), "setup"]
     assert ">=3.11" in became
 
 
@@ -312,6 +344,15 @@ def test_usage(
     assert start.main(arguments) == code
     out = capsys.readouterr()
     assert "python3 start.py test" in (out.out if code == 0 else out.err)
+
+
+def test_jupyterlab_is_started_as_the_command_does(start: ModuleType, folder: Path) -> None:
+    """`tests/authoring/test_lab.py` asks jupyter_server what it makes of these."""
+    root = f"--ServerApp.root_dir={folder}"
+    address = "--LabApp.default_url=/lab/tree/notebooks/00-start-here.ipynb"
+    command = start.COMMANDS["lab"](["--no-browser"])
+    assert command[:4] == ["-m", "jupyterlab", root, address]
+    assert command[-1] == "--no-browser"
 
 
 @pytest.mark.parametrize("code", [0, 1, 5])
