@@ -139,13 +139,19 @@ def _summed(variant: str, by_users: dict[int, Row], users: list[int]) -> Row:
         for many in users
     }
     kept = ("threads_added", "memory_added_mb", "sockets_peak", "cpu_ms_per_call")
+    stopped = [many for many in users if many in by_users and _only_cold(by_users[many])]
     return {
         "variant": variant,
         **answers,
+        "first round only, users": ", ".join(map(cell, stopped)) or None,
         **{key: told[key] for key in kept},
         "new_connections_per_call": told["new_connections_per_call"],
         "errors": sum(row["errors"] for row in by_users.values()),
     }
+
+
+def _only_cold(row: Row) -> bool:
+    return bool(row["first_round_only"] == "yes")
 
 
 def _cold(rows: list[Row]) -> list[Row]:
@@ -154,8 +160,8 @@ def _cold(rows: list[Row]) -> list[Row]:
             "variant": row["variant"],
             "users": row["users"],
             "cold_answers_per_second": row["cold_answers_per_second"],
-            "warm_answers_per_second": row["answers_per_second"],
-            "spread_of_warm": row["spread"],
+            "warm_answers_per_second": None if _only_cold(row) else row["answers_per_second"],
+            "spread_of_warm": None if _only_cold(row) else row["spread"],
         }
         for row in rows
     ]
@@ -179,7 +185,7 @@ def _notes(rows: list[Row]) -> list[str]:
         {
             f"{row['variant']} ({cell(row['users'])} users, {row['delay_ms']} ms)"
             for row in rows
-            if row["first_round_only"] == "yes"
+            if _only_cold(row)
         }
     )
     return [
@@ -191,7 +197,8 @@ def _notes(rows: list[Row]) -> list[str]:
         "most. `cold_answers_per_second`: the first round of that many users, while connections "
         "are being opened. Threads, memory and sockets are added to those of the idle app, at the "
         "peak. An idle app has had one answer. The first table's threads, memory, sockets and CPU "
-        "are those of the most users up to 200; `none` was not tried.",
+        "are those of the most users up to 200; `none` was not tried, or made no call. With as "
+        "many users as `first round only` names, the answers a second are those of that round.",
         "The ideal is users ÷ delay. Plain HTTP on loopback: opening a connection costs more in "
         "life, so variants that open one for each call (`new_connections_per_call` near 1) look "
         "better here than they are.",

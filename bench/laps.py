@@ -46,13 +46,13 @@ class Lap:
     """Added to what the idle app had, at the peak; so are the next two."""
     memory_mb: float
     sockets: int
-    cpu_ms: float
-    """Milliseconds of CPU of the app for each upstream call."""
-    connections: float
-    """New connections for each upstream call."""
+    cpu_ms: float | None
+    """Milliseconds of CPU of the app for each upstream call; None when it made none."""
+    connections: float | None
+    """New connections for each upstream call; None when it made none."""
     limited: bool
     first_round_only: bool = False
-    """Whether the first round took so long that no other followed."""
+    """Whether the first round took so long that no other followed; all figures are then its."""
 
 
 def _plain(delay: float) -> AbstractContextManager[Any]:
@@ -161,11 +161,15 @@ async def _lap(
         threads=max(0, meter.peak.threads - idle.threads),
         memory_mb=(meter.peak.rss - idle.rss) / 1e6,
         sockets=meter.peak.sockets - idle.sockets,
-        cpu_ms=1000 * meter.latest.cpu / max(1, counts.requests),
-        connections=counts.opened / max(1, counts.requests),
+        cpu_ms=_for_each(counts.requests, 1000 * meter.latest.cpu),
+        connections=_for_each(counts.requests, counts.opened),
         limited=told.limited,
         first_round_only=slow,
     )
+
+
+def _for_each(calls: int, total: float) -> float | None:
+    return total / calls if calls else None
 
 
 def rows(laps: Iterable[Lap]) -> list[Row]:
@@ -186,22 +190,23 @@ def _row(laps: list[Lap]) -> Row:
         "spread": spread([significant(lap.per_second, 3) for lap in laps]),
         "repetitions": len(laps),
         "cold_answers_per_second": middle([lap.cold_per_second for lap in laps], 3),
-        "p50_ms": _middle_of([lap.p50_ms for lap in laps]),
-        "p99_ms": _middle_of([lap.p99_ms for lap in laps]),
+        "p50_ms": _middle_of([lap.p50_ms for lap in laps], 3),
+        "p99_ms": _middle_of([lap.p99_ms for lap in laps], 3),
         "errors": sum(lap.errors for lap in laps),
         "threads_added": max(lap.threads for lap in laps),
         "memory_added_mb": middle([lap.memory_mb for lap in laps], 2),
         "sockets_peak": max(lap.sockets for lap in laps),
-        "cpu_ms_per_call": middle([lap.cpu_ms for lap in laps], 2),
-        "new_connections_per_call": middle([lap.connections for lap in laps], 2),
+        "cpu_ms_per_call": _middle_of([lap.cpu_ms for lap in laps], 2),
+        "new_connections_per_call": _middle_of([lap.connections for lap in laps], 2),
         "load_was_the_limit": sum(lap.limited for lap in laps),
         "first_round_only": "yes" if any(lap.first_round_only for lap in laps) else "no",
     }
 
 
-def _middle_of(values: list[float]) -> float | None:
-    """The median; None when nothing was answered, where a latency is not a number."""
-    return middle([value for value in values if not math.isnan(value)], 3)
+def _middle_of(values: list[float] | list[float | None], digits: int) -> float | None:
+    """The median of those that are numbers: a latency without answers is none; None of nothing."""
+    there = [value for value in values if value is not None and not math.isnan(value)]
+    return middle(there, digits)
 
 
 async def arrivals(name: str, rates: Sequence[float], seconds: float) -> list[Row]:

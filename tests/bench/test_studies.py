@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from bench import STUDIES, __main__, agree
+from bench import STUDIES, __main__, agree, fanout, laps
+from bench.laps import Course
 from bench.pool import fit
-from bench.report import Report, cell, table, write
+from bench.report import RESULTS, Report, cell, table, write
 from unblocked import Upstream
 from unblocked.show.variants import NAMES, STUDIED
 from unblocked.show.variants._lean import LeanTransport
@@ -123,6 +124,32 @@ async def _failures(client: httpx.AsyncClient, url: str) -> None:
     async with client.stream("GET", url), client.stream("GET", url), client.stream("GET", url):
         with pytest.raises(httpx.PoolTimeout):
             await client.get(url, timeout=httpx.Timeout(10, pool=0.01))
+
+
+def test_what_calls_nobody_has_no_cost_of_a_call() -> None:
+    (row,) = laps.rows(laps.run(Course(("no_call",), (2,), 0.02, 0.1, 1)))
+    assert row["answers_per_second"] > 0
+    assert row["first_round_only"] == "no"
+    assert row["cpu_ms_per_call"] is row["new_connections_per_call"] is None
+
+
+def test_a_first_round_that_took_long_is_not_called_warm() -> None:
+    rows = laps.rows(laps.run(Course(("no_call",), (2, 4), 0.02, 0.1, 1, longest=0.0)))
+    assert [(row["users"], row["first_round_only"]) for row in rows] == [(2, "yes")]
+    (cold,) = fanout._cold(rows)
+    assert cold["cold_answers_per_second"] == rows[0]["answers_per_second"]
+    assert cold["warm_answers_per_second"] is cold["spread_of_warm"] is None
+    assert [row["first round only, users"] for row in fanout._summary(rows)] == ["2", None]
+
+
+def test_a_summary_names_each_load_that_had_one_round() -> None:
+    results = json.loads((RESULTS / "fanout.json").read_text(encoding="utf-8"))
+    detail = results["tables"]["Upstream of 200 ms"]
+    for row in results["rows"][:-1]:
+        mine = [one for one in detail if one["variant"] == row["variant"]]
+        stopped = [cell(one["users"]) for one in mine if one["first_round_only"] == "yes"]
+        assert row["first round only, users"] == (", ".join(stopped) or None)
+        assert row["errors"] == sum(one["errors"] for one in mine)
 
 
 def _kept(folder: Path, answers: dict[str, tuple[float, str]]) -> Path:
