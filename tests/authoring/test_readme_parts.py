@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -76,14 +77,62 @@ def asks_for_figures(root: Path, study: object) -> None:
     (root / RESULTS).write_text(json.dumps(study), "utf-8")
 
 
-def test_figures_are_those_of_the_study(root: Path) -> None:
-    study = json.loads((HERE / RESULTS).read_text("utf-8"))
-    row = next(row for row in study["rows"] if row["variant"] == "HttpxAiohttpClient")
-    row.update({"answers/s, 50 users": 1234.5, "answers/s, 1000 users": None, "threads_added": 7})
+NAME = "HttpxAiohttpClient"
+
+
+@pytest.fixture
+def study() -> dict[str, Any]:
+    """The study's results, one round with every load and nothing failed."""
+    found: dict[str, Any] = json.loads((HERE / RESULTS).read_text("utf-8"))
+    for row in found["tables"]["Upstream of 200 ms"]:
+        row.update({"first_round_only": "no", "errors": 0})
+    return found
+
+
+def measured(study: dict[str, Any], users: int) -> dict[str, Any]:
+    rows = study["tables"]["Upstream of 200 ms"]
+    return next(row for row in rows if (row["variant"], row["users"]) == (NAME, users))
+
+
+def shown(root: Path, study: object) -> tuple[list[str], str]:
+    """The cells of the variant's line, and the caption."""
     asks_for_figures(root, study)
-    [line] = [line for line in made(root).splitlines() if line.startswith("| HttpxAiohttpClient")]
-    assert "| 1,234 |" in line
-    assert "| not tried | 7 |" in line
+    lines = made(root).splitlines()
+    (line,) = [line for line in lines if line.startswith(f"| {NAME} |")]
+    (caption,) = [line for line in lines if line.startswith("*Calls of")]
+    return [cell.strip() for cell in line.strip("|").split("|")], caption
+
+
+def test_figures_are_those_of_the_study(root: Path, study: dict[str, Any]) -> None:
+    measured(study, 50)["answers_per_second"] = 1234.5
+    measured(study, 200).update({"threads_added": 7, "cpu_ms_per_call": 0.123})
+    study["tables"]["Upstream of 200 ms"].remove(measured(study, 1000))
+    cells, caption = shown(root, study)
+    assert cells[2] == "1,234"
+    assert cells[4:] == ["not tried", "7", "0.12"]
+    assert "warm" in caption
+    assert "¹" not in caption
+    assert "Failed: " not in caption
+
+
+def test_what_is_the_first_round_is_not_called_warm(root: Path, study: dict[str, Any]) -> None:
+    row = {"first_round_only": "yes", "answers_per_second": 35.6, "errors": 249, "repetitions": 1}
+    measured(study, 1000).update(row)
+    cells, caption = shown(root, study)
+    assert cells[4] == "36¹, 249 of 1,000 failed"
+    assert "¹" not in "".join(cells[:4])
+    assert "warm but for ¹" in caption
+    assert "Failed: " in caption
+
+
+def test_failures_are_told_where_the_number_of_all_is_not_known(
+    root: Path, study: dict[str, Any]
+) -> None:
+    measured(study, 200).update({"answers_per_second": 417.0, "errors": 3})
+    cells, caption = shown(root, study)
+    assert cells[3] == "417, 3 failed"
+    assert "¹" not in caption
+    assert "Failed: " in caption
 
 
 @pytest.mark.parametrize("study", [{}, [], {"rows": [], "tables": {}}, {"rows": 1}])

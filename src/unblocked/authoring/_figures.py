@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from unblocked.course import CourseError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     Row = dict[str, Any]
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 RESULTS = "bench/results/fanout.json"
 _CHOICE = "Which one, up to what load"
 _DELAY_MS = 200
+_MEASURED = f"Upstream of {_DELAY_MS} ms"
+_USERS = (50, 200, 1000)
+_TOLD = 200
+_COLD = "¹"
 _SHOWN = (
     "a thread pool per request, requests",
     "one pool of 100 threads, requests",
@@ -46,16 +51,44 @@ def figures(root: Path) -> str:
 
 
 def _row(study: Any, name: str) -> str:
-    row = _found(study["rows"], variant=name)
     near = _found(study["tables"][_CHOICE], variant=name, delay_ms=_DELAY_MS)
+    told = _found(study["tables"][_MEASURED], variant=name, users=_TOLD)
     cells = [
         name,
         _callers(near["80 % of the ideal up to users"]),
-        *(_rounded(row[f"answers/s, {users} users"]) for users in (50, 200, 1000)),
-        _rounded(row["threads_added"]),
-        f"{row['cpu_ms_per_call']:.2g}",
+        *(_answers(row) for row in _by_users(study, name)),
+        f"{told['threads_added']:,}",
+        f"{told['cpu_ms_per_call']:.2g}",
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def _by_users(study: Any, name: str) -> Iterator[Row | None]:
+    """What was measured with each number of callers; None where that was not tried."""
+    for users in _USERS:
+        try:
+            yield _found(study["tables"][_MEASURED], variant=name, users=users)
+        except LookupError:
+            yield None
+
+
+def _answers(row: Row | None) -> str:
+    if row is None:
+        return "not tried"
+    mark = _COLD if _only_cold(row) else ""
+    return f"{row['answers_per_second']:,.0f}{mark}{_failures(row)}"
+
+
+def _only_cold(row: Row) -> bool:
+    return bool(row["first_round_only"] == "yes")
+
+
+def _failures(row: Row) -> str:
+    """How many failed; of how many where that is known: a first round asks once for each caller."""
+    if not row["errors"]:
+        return ""
+    of = f" of {row['users']:,}" if _only_cold(row) and row["repetitions"] == 1 else ""
+    return f", {row['errors']:,}{of} failed"
 
 
 def _found(rows: list[Row], **wanted: object) -> Row:
@@ -69,15 +102,25 @@ def _callers(most: int | None) -> str:
     return "never" if most is None else f"{most} caller{'s' * (most > 1)}"
 
 
-def _rounded(number: float | None) -> str:
-    return "not tried" if number is None else f"{number:,.0f}"
-
-
 def _source(study: Any) -> str:
     where = study["surroundings"]
+    shown = [row for name in _SHOWN for row in _by_users(study, name) if row is not None]
     return (
-        f"*Calls of {_DELAY_MS} ms on {where['cores']} cores ({where['processor']}), warm, "
-        f"{where['date'].partition(' ')[0]}; near the ideal: four fifths of callers ÷ delay. "
-        "Threads and CPU are those at 200 callers. Made again by "
-        f"`python3 start.py bench fanout --{where['size']}`.*"
+        f"*Calls of {_DELAY_MS} ms on {where['cores']} cores ({where['processor']}), "
+        f"{where['date'].partition(' ')[0]}, {_how(shown)} Near the ideal: four fifths of "
+        f"callers ÷ delay, and nothing failed. Threads and CPU are those at {_TOLD} callers. "
+        f"Made again by `python3 start.py bench fanout --{where['size']}`.*"
     )
+
+
+def _how(shown: list[Row]) -> str:
+    """Whether connections were there already, and what failing means where something did."""
+    how = "warm."
+    if any(map(_only_cold, shown)):
+        how = (
+            f"warm but for {_COLD}: there the first round, in which connections are opened, took "
+            "so long that no other followed."
+        )
+    if any(row["errors"] for row in shown):
+        how += " Failed: answered with an error, or not in time; not counted as answers."
+    return how
