@@ -8,6 +8,7 @@ command could not be used as given; then one sentence on stderr says what to men
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from pathlib import Path
@@ -30,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Set UNBLOCKED_TRACEBACK=1 to see where an error of ours came from.
     """
+    _write_what_cannot_be_written()
     args = _parse(argv)
     command: Command = args.command
     try:
@@ -44,6 +46,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fault(error)
     except Exception as error:
         return _fault(error)
+
+
+def _write_what_cannot_be_written() -> None:
+    """As an escape: on Windows a pipe may lack an arrow, or a letter of an answer's message.
+
+    Else a command would die of what it says after what it did. The encoding stays the reader's.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _fault(error: Exception) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from unblocked import cli
+from unblocked.authoring import build
 
 if TYPE_CHECKING:
     import argparse
@@ -121,6 +124,44 @@ def test_marks_are_looked_up_without_notebook_tools(argv: list[str]) -> None:
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stderr.splitlines()[-1] == ""
+
+
+# The small course in the place of ours; the rest is the command as it is.
+IN_A_PIPE = """
+import pathlib, sys
+import unblocked.course
+unblocked.course._PACKAGE = pathlib.Path("src/unblocked").absolute()
+import unblocked.cli
+sys.exit(unblocked.cli.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
+def test_what_a_pipe_cannot_hold_stops_no_command(at_home: Path, encoding: str) -> None:
+    """As on Windows, where a pipe has the code page of the country."""
+    build.write(at_home)
+    (at_home / "exercises/add-up.ipynb").write_text("mine")
+    done = subprocess.run(
+        [sys.executable, "-c", IN_A_PIPE, "reset", "add-up"],
+        cwd=at_home,
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    arrow = "→".encode(encoding, "backslashreplace")
+    assert b"File " + arrow + b" Reload" in done.stdout
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_streams_of_others_are_left_alone(
+    at_home: Path, monkeypatch: pytest.MonkeyPatch, stream: str
+) -> None:
+    """A notebook's streams cannot be changed; without a console there are none."""
+    build.write(at_home)
+    for put in (io.StringIO(), None):
+        monkeypatch.setattr(sys, stream, put)
+        assert cli.main(["reset", "add-up"]) == 0
 
 
 def test_it_runs_as_a_module_too() -> None:
