@@ -171,7 +171,8 @@ def _save(commands: Commands) -> None:
         return save(args.file)
 
     parser = _add(commands, "save", save, "put your marks and answers into one file (zip)")
-    parser.add_argument("file", metavar="FILE", type=Path)
+    text = "a name that ends in .zip; a file that has it already is kept under a dated name"
+    parser.add_argument("file", metavar="FILE", type=Path, help=text)
 
 
 def _restore(commands: Commands) -> None:
@@ -181,7 +182,8 @@ def _restore(commands: Commands) -> None:
         return restore(args.file)
 
     parser = _add(commands, "restore", restore, "take back what `unblocked save` put into FILE")
-    parser.add_argument("file", metavar="FILE", type=Path)
+    text = "the better mark counts; notebooks that differ from it are kept under dated names"
+    parser.add_argument("file", metavar="FILE", type=Path, help=text)
 
 
 def _grade(commands: Commands) -> None:
