@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 CALLS = 5
 PARTS = ("user", "orders", "prices", "status", "recommendations")
 ODD = {"a/b": "a%2Fb", "é": "%C3%A9", "?x=1": "%3Fx%3D1", "a&b": "a%26b", "#1": "%231"}
+ADA = "GET /dashboard/ada"
 LOOK_QUOTE = "urllib.parse.quote(user, safe='') for the path, `params=` for the query"
+LOOK_CLIENT = "one client for all requests: httpx.AsyncClient(base_url=UPSTREAM, …) in the lifespan"
 
 
 def part(call: Call) -> str:
@@ -40,16 +42,25 @@ class Asked:
     def __init__(self, app: App, upstream: Upstream, token: str) -> None:
         self.app, self.upstream, self.token = app, upstream, token
 
-    def of(self, name: str) -> Call:
+    def calls_for(self, name: str) -> list[Call]:
+        return [call for call in self.upstream.calls if part(call) == name]
+
+    def of(self, name: str, called: str = ADA) -> Call:
         """The newest call for this part; fails when there is none."""
-        found = [call for call in self.upstream.calls if part(call) == name]
-        if not found:
-            raise Failed(
-                called="GET /dashboard/ada",
-                saw=f"no call for {name}; calls for {sorted(map(part, self.upstream.calls))}",
-                expected=f"calls for {', '.join(PARTS)}",
-            )
-        return found[-1]
+        if found := self.calls_for(name):
+            return found[-1]
+        paths = sorted({call.path for call in self.upstream.calls})
+        others = f"no call for {name}; calls to {', '.join(paths[:CALLS])}"
+        raise Failed(
+            called=called,
+            saw=others if paths else "no upstream call at all",
+            expected=f"calls for {', '.join(PARTS)}",
+        )
+
+    async def get_anew(self, path: str = "/dashboard/ada") -> Reply:
+        """The answer to one more caller; only the calls made for it are counted."""
+        self.upstream.begin(as_json)
+        return await self.app.get(path)
 
 
 @contextlib.asynccontextmanager
@@ -96,25 +107,24 @@ async def at_once(exam: Exam) -> str:
 @criterion("puts the five answers together", points=1)
 async def together(exam: Exam) -> str:
     async with asked(exam) as it:
-        reply = await it.app.get("/dashboard/ada")
-        expect_status(it.app, reply, 200, "GET /dashboard/ada")
-        expected = {name: json.loads(body(it.of(name))) for name in PARTS}
-        if reply.json() != expected:
-            raise Failed(
-                called="GET /dashboard/ada",
-                saw=reply.text[:300],
-                expected=f"an object of {', '.join(PARTS)}, each the JSON of its upstream call",
-            )
-        if len(it.upstream.calls) != CALLS:
-            raise Failed(
-                called="GET /dashboard/ada",
-                saw=f"{len(it.upstream.calls)} upstream calls",
-                expected="five",
-            )
-        user = it.of("orders").query.get("user")
-        if user != "ada":
-            raise Failed(called="GET /dashboard/ada", saw=f"orders?user={user}", expected="ada")
+        expect_parts(it, await it.get_anew())
+        asked_for = it.of("orders").query.get("user")
+        if asked_for != "ada":
+            raise Failed(called=ADA, saw=f"orders?user={asked_for}", expected="orders?user=ada")
     return "Each part stands under its own name, whichever came first."
+
+
+def expect_parts(it: Asked, reply: Reply) -> None:
+    expect_status(it.app, reply, 200, ADA)
+    expected = {name: json.loads(body(it.of(name))) for name in PARTS}
+    if reply.json() != expected:
+        raise Failed(
+            called=ADA,
+            saw=reply.text[:300],
+            expected=f"an object of {', '.join(PARTS)}, each the JSON of its upstream call",
+        )
+    if len(it.upstream.calls) != CALLS:
+        raise Failed(called=ADA, saw=f"{len(it.upstream.calls)} upstream calls", expected="five")
 
 
 @criterion("posts JSON", points=1)
@@ -126,9 +136,10 @@ async def posts(exam: Exam) -> str:
         wanted: Any = {"user": "ada", "limit": 3}
         if call.method != "POST" or sent != wanted or "application/json" not in kind:
             raise Failed(
-                called="GET /dashboard/ada",
-                saw=f"{call.method} /recommendations with {kind or 'no content type'}: {sent}",
-                expected=f"POST with application/json: {wanted}",
+                called=ADA,
+                saw=f"{call.method} /recommendations with {kind or 'no content type'}, "
+                f"the body {call.body.decode(errors='replace')[:200]!r}",
+                expected=f"POST with application/json: {json.dumps(wanted)}",
                 look='client.post("/recommendations", json={…})',
             )
     return "`json=` encodes the body and names its type."
@@ -139,34 +150,54 @@ async def headers(exam: Exam) -> str:
     async with asked(exam) as it:
         wanted = secrets.token_hex(6)
         reply = await it.app.get("/dashboard/ada", headers={"X-Request-ID": wanted})
-        expect_headers(it, reply, wanted)
-        made = [(await it.app.get("/dashboard/ada")).headers.get("x-request-id") for _ in "12"]
-        if not all(made) or made[0] == made[1]:
+        called = f"{ADA}, X-Request-ID: {wanted}"
+        expect_headers(it, wanted, called)
+        expect_id(reply, wanted, called)
+        made = [await made_id(it) for _ in "12"]
+        if made[0] == made[1]:
             raise Failed(
-                called="GET /dashboard/ada, twice, without X-Request-ID",
-                saw=f"answers with X-Request-ID {made}",
-                expected="one is made, a new one for each request",
+                called=f"{ADA}, twice, without X-Request-ID",
+                saw=f"answers with X-Request-ID {' and '.join(made)}",
+                expected="a new one for each request",
                 look="uuid.uuid4().hex",
             )
-        expect_headers(it, None, str(made[1]))
     return "One ID goes through all five calls and back: a slow dashboard can be traced."
 
 
-def expect_headers(it: Asked, reply: Reply | None, wanted: str) -> None:
+async def made_id(it: Asked) -> str:
+    """The ID that the app makes for a caller who sends none."""
+    called = f"{ADA}, without X-Request-ID"
+    made = (await it.get_anew()).headers.get("x-request-id")
+    if not made:
+        raise Failed(
+            called=called,
+            saw="an answer without X-Request-ID",
+            expected="one is made, and stands in the answer's headers",
+            look="uuid.uuid4().hex",
+        )
+    expect_headers(it, made, called)
+    return made
+
+
+def expect_headers(it: Asked, wanted: str, called: str) -> None:
     for name in PARTS:
-        sent = it.of(name).headers
+        sent = it.of(name, called).headers
         seen = (sent.get("authorization"), sent.get("x-request-id"))
         if seen != (f"Bearer {it.token}", wanted):
             raise Failed(
-                called=f"GET /dashboard/ada, X-Request-ID: {wanted}",
+                called=called,
                 saw=f"{name} was called with Authorization {seen[0]}, X-Request-ID {seen[1]}",
-                expected="Authorization: Bearer TOKEN, and the caller's X-Request-ID, on each call",
+                expected=f"Authorization: Bearer TOKEN, X-Request-ID: {wanted}, on each call",
             )
-    if reply and reply.headers.get("x-request-id") != wanted:
+
+
+def expect_id(reply: Reply, wanted: str, called: str) -> None:
+    seen = reply.headers.get("x-request-id", "missing")
+    if seen != wanted:
         raise Failed(
-            called=f"GET /dashboard/ada, X-Request-ID: {wanted}",
-            saw=f"an answer with X-Request-ID {reply.headers.get('x-request-id')}",
-            expected="the same X-Request-ID in the answer's headers",
+            called=called,
+            saw=f"an answer of {reply.status}, its X-Request-ID {seen}",
+            expected=f"X-Request-ID: {wanted} in the answer's headers",
         )
 
 
@@ -175,28 +206,37 @@ async def odd_names(exam: Exam) -> str:
     async with asked(exam) as it:
         for name, quoted in ODD.items():
             called = f"GET /dashboard/{quoted}, the user {name!r}"
-            expect_status(it.app, await it.app.get(f"/dashboard/{quoted}"), 200, called)
-            path = it.of("user").path
-            segments = path.split("/")
-            if len(segments) != 3 or unquote(segments[-1]) != name or it.of("user").query:
-                raise Failed(
-                    called=called,
-                    saw=f"a call to {it.of('user').request.raw_path}",
-                    expected="/users/ and one path segment that means the name",
-                    look=LOOK_QUOTE,
-                )
-            seen = (
-                it.of("orders").query.get("user"),
-                (json_of(it.of("recommendations")) or {}),
-            )
-            if seen[0] != name or seen[1].get("user") != name:
-                raise Failed(
-                    called=called,
-                    saw=f"orders?user={seen[0]}, recommendations for {seen[1]}",
-                    expected=repr(name),
-                    look=LOOK_QUOTE,
-                )
+            reply = await it.get_anew(f"/dashboard/{quoted}")
+            expect_status(it.app, reply, 200, called)
+            expect_segment(it.of("user", called), name, called)
+            expect_name(it, name, called)
     return "A name is data. Unquoted, it is a path, a query or nothing at all."
+
+
+def expect_segment(call: Call, name: str, called: str) -> None:
+    segments = call.path.split("/")
+    if len(segments) != 3 or unquote(segments[-1]) != name or call.query:
+        raise Failed(
+            called=called,
+            saw=f"a call to {call.request.raw_path}",
+            expected="/users/ and one path segment that means the name",
+            look=LOOK_QUOTE,
+        )
+
+
+def expect_name(it: Asked, name: str, called: str) -> None:
+    """The name is what is asked for where it is no part of the path."""
+    asked_for = it.of("orders", called).query.get("user")
+    call = it.of("recommendations", called)
+    sent = json_of(call)
+    if asked_for != name or not isinstance(sent, dict) or sent.get("user") != name:
+        text = call.body.decode(errors="replace")[:200]
+        raise Failed(
+            called=called,
+            saw=f"orders?user={asked_for}, and recommendations with the body {text!r}",
+            expected=f"the user {name!r} in both",
+            look='`params={"user": user}` for the query, `json={"user": user, …}` for the body',
+        )
 
 
 @criterion("an unknown user is a 404", points=1)
@@ -266,14 +306,24 @@ async def bad_gateway(exam: Exam) -> str:
 async def one_client(exam: Exam) -> str:
     async with asked(exam) as it:
         for _ in range(6):
-            expect_status(it.app, await it.app.get("/dashboard/ada"), 200, "GET /dashboard/ada")
+            expect_status(it.app, await it.app.get("/dashboard/ada"), 200, ADA)
+        called = f"{ADA}, six times, one after the other"
+        await it.app.turn()
+        if it.upstream.open == 0:
+            calls = "call at all" if not it.upstream.calls else "connection left after the answers"
+            raise Failed(
+                called=called,
+                saw=f"no upstream {calls}",
+                expected="idle connections, kept for the next request",
+                look=LOOK_CLIENT,
+            )
         # An idle pool may still open a connection more when five calls reach for it together.
         if it.upstream.opened >= 4 * CALLS:
             raise Failed(
-                called="GET /dashboard/ada, six times, one after the other",
+                called=called,
                 saw=f"{it.upstream.opened} upstream connections",
                 expected="five or a few more, kept alive",
-                look="one client, made by the lifespan: httpx.AsyncClient(base_url=UPSTREAM, …)",
+                look=LOOK_CLIENT,
             )
     return "The connections were used again."
 
