@@ -10,13 +10,17 @@ MANY = 50
 async def expect_text(app: App, upstream: Upstream, called: str = "GET /") -> None:
     reply = await app.get()
     kind = reply.headers.get("content-type", "no content type")
-    if reply.status == 200 and reply.text == upstream.calls[-1].text and "text/plain" in kind:
+    text = upstream.calls[-1].text if upstream.calls else None
+    if reply.status == 200 and reply.text == text and "text/plain" in kind:
         return
     log = app.last_words()
     raise Failed(
         called=called,
-        saw=f"{reply}, {kind}" + (f"; the app's log says {log}" if log else ""),
+        saw=f"{reply}, {kind}"
+        + ("" if upstream.calls else "; no upstream call")
+        + (f"; the app's log says {log}" if log else ""),
         expected="200, text/plain, the upstream's own text",
+        look="" if upstream.calls else "the endpoint calls URL for each request",
     )
 
 
@@ -77,7 +81,7 @@ async def fifty(exam: Exam) -> str:
             called=called,
             saw=lambda: f"{upstream.in_flight} upstream calls in flight",
             expected=f"{MANY} upstream calls in flight",
-            look="a small limit, a lock, or a thread pool stands before the upstream",
+            look="a small limit, a lock, or a thread pool before the upstream; or no call at all",
             calls=callers,
         )
         await app.turn()
