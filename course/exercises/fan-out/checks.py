@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
 CALLS = 5
 PARTS = ("user", "orders", "prices", "status", "recommendations")
+AT_ONCE = ("ada", "grace", "hedy")
 ODD = {"a/b": "a%2Fb", "é": "%C3%A9", "?x=1": "%3Fx%3D1", "a&b": "a%26b", "#1": "%231"}
 ADA = "GET /dashboard/ada"
 LOOK_QUOTE = "urllib.parse.quote(user, safe='') for the path, `params=` for the query"
 LOOK_CLIENT = "one client for all requests: httpx.AsyncClient(base_url=UPSTREAM, …) in the lifespan"
+LOOK_SHARED = "a name that all requests share holds what the last of them wrote"
 
 
 def part(call: Call) -> str:
@@ -34,6 +36,12 @@ def body(call: Call) -> str:
 
 async def as_json(call: Call, status: int = 200) -> None:
     await call.reply(body(call), status, content_type="application/json")
+
+
+def whose(call: Call) -> str | None:
+    """The one of the users who come at once that this call names, wherever it does."""
+    sent = call.request.raw_path.encode(errors="replace") + b" " + call.body
+    return next((name for name in AT_ONCE if name.encode() in sent), None)
 
 
 class Asked:
@@ -61,6 +69,41 @@ class Asked:
         """The answer to one more caller; only the calls made for it are counted."""
         self.upstream.begin(as_json)
         return await self.app.get(path)
+
+    async def together(self, ids: dict[str, str]) -> list[Reply]:
+        """The answers to callers who come at once, each with an ID.
+
+        What the upstream says of the users comes last: each has its other parts by then.
+        """
+        self.upstream.begin(self._user_last)
+        async with self.app.together(len(ids)):
+            callers = [
+                self.app.call(f"/dashboard/{user}", headers={"X-Request-ID": request_id})
+                for user, request_id in ids.items()
+            ]
+        with self.app.by_the_way():  # one caller after the other is no fault here
+            await self.app.until(
+                lambda: len(self.upstream.calls) >= CALLS * len(ids),
+                called=together_with(ids),
+                expected="five calls each",
+            )
+            await self.app.turn()
+        self.upstream.released.set()
+        return await self.app.answers(callers, called=together_with(ids))
+
+    async def _user_last(self, call: Call) -> None:
+        if part(call) == "user":
+            await self.upstream.released.wait()
+        await as_json(call)
+
+
+def together_with(ids: dict[str, str]) -> str:
+    callers = (f"GET /dashboard/{user}, X-Request-ID: {ids[user]}" for user in ids)
+    return f"{'; '.join(callers)}; all at once"
+
+
+def new_ids() -> dict[str, str]:
+    return {user: secrets.token_hex(4) for user in AT_ONCE}
 
 
 @contextlib.asynccontextmanager
@@ -111,7 +154,12 @@ async def together(exam: Exam) -> str:
         asked_for = it.of("orders").query.get("user")
         if asked_for != "ada":
             raise Failed(called=ADA, saw=f"orders?user={asked_for}", expected="orders?user=ada")
-    return "Each part stands under its own name, whichever came first."
+        ids = new_ids()
+        taken: set[Call] = set()
+        for user, reply in zip(ids, await it.together(ids), strict=True):
+            expect_status(it.app, reply, 200, together_with(ids), LOOK_SHARED)
+            expect_own_parts(it, user, reply, ids, taken)
+    return "Each part stands under its own name, whichever came first, and in its own answer."
 
 
 def expect_parts(it: Asked, reply: Reply) -> None:
@@ -125,6 +173,25 @@ def expect_parts(it: Asked, reply: Reply) -> None:
         )
     if len(it.upstream.calls) != CALLS:
         raise Failed(called=ADA, saw=f"{len(it.upstream.calls)} upstream calls", expected="five")
+
+
+def expect_own_parts(
+    it: Asked, user: str, reply: Reply, ids: dict[str, str], taken: set[Call]
+) -> None:
+    """Each part is that of a call which was made for this user, and which no other one has."""
+    given = reply.json()
+    for name in PARTS:
+        seen = given.get(name) if isinstance(given, dict) else None
+        found = [call for call in it.calls_for(name) if json.loads(body(call)) == seen]
+        if not found or found[0] in taken or whose(found[0]) not in (None, user):
+            what = "is that of another caller" if found else f"is {json.dumps(seen)[:200]}"
+            raise Failed(
+                called=together_with(ids),
+                saw=f"in the answer for {user}, the part {name} {what}",
+                expected="each caller's own five parts",
+                look=LOOK_SHARED,
+            )
+        taken.add(found[0])
 
 
 @criterion("posts JSON", points=1)
@@ -161,6 +228,11 @@ async def headers(exam: Exam) -> str:
                 expected="a new one for each request",
                 look="uuid.uuid4().hex",
             )
+        ids = new_ids()
+        replies = await it.together(ids)
+        for user, reply in zip(ids, replies, strict=True):
+            expect_own_id(it, user, ids)
+            expect_id(reply, ids[user], together_with(ids))
     return "One ID goes through all five calls and back: a slow dashboard can be traced."
 
 
@@ -199,6 +271,21 @@ def expect_id(reply: Reply, wanted: str, called: str) -> None:
             saw=f"an answer of {reply.status}, its X-Request-ID {seen}",
             expected=f"X-Request-ID: {wanted} in the answer's headers",
         )
+
+
+def expect_own_id(it: Asked, user: str, ids: dict[str, str]) -> None:
+    """The five calls for this user carry its ID, and no call for another one does."""
+    for name in PARTS:
+        calls = it.calls_for(name)
+        traced = [call for call in calls if call.headers.get("x-request-id") == ids[user]]
+        if not traced or any(whose(call) not in (None, user) for call in traced):
+            seen = [f"{c.request.raw_path} with {c.headers.get('x-request-id')}" for c in calls]
+            raise Failed(
+                called=together_with(ids),
+                saw=f"calls for {name}: {', '.join(seen[: 2 * len(ids)]) or 'none'}",
+                expected="each caller's X-Request-ID on the five calls made for it",
+                look="`headers=` of the call: those of the client are shared by all requests",
+            )
 
 
 @criterion("odd user names", points=1)
