@@ -49,10 +49,10 @@ async def none_before(exam: Exam) -> str:
         raise Failed(
             called="the module, executed but not yet started",
             saw=f"{len(found)} HTTPX client(s)",
-            expected="none: the lifespan makes it",
+            expected="none before the app starts",
             look="a client made at import belongs to nobody, and to no event loop yet",
         )
-    return "Importing the module opened nothing. Tests and tools can import it for free."
+    return "Importing the module made no HTTPX client. Tests and tools can import it for free."
 
 
 @criterion("requests share one connection", points=2)
@@ -94,7 +94,7 @@ async def fifty(exam: Exam) -> str:
                 saw="answers that are not the upstream's texts",
                 expected="each caller its own upstream response",
             )
-    return "Fifty calls in flight from one client. Its default limit is a hundred."
+    return "Fifty calls in flight. One client's default limit is a hundred connections."
 
 
 @criterion("fifty callers share one client", points=1)
@@ -116,11 +116,14 @@ async def share_one(exam: Exam) -> str:
                 called=called,
                 saw=f"{len(found)} open HTTPX clients",
                 expected="one",
-                look="a client made when it is first needed is made once for each that was early",
+                look="a client for each request, or one that is awaited before it is kept",
             )
         upstream.released.set()
         await app.answers(callers, called=called)
-    return "One client was there before the first caller came."
+    return (
+        "No caller had an HTTPX client of its own. One made when it is first needed stays one only "
+        "while nothing is awaited before it is kept; the lifespan needs no such care."
+    )
 
 
 @criterion("starts and stops cleanly", points=2)
@@ -135,7 +138,7 @@ async def stops(exam: Exam) -> str:
             saw=lambda: f"{app.process.threads() - 1} threads of the answer still run",
             expected="none",
         )
-    return "The idle connection was closed by the lifespan, not by the end of the process."
+    return "No connection was left at the upstream, and the process was still alive."
 
 
 async def stop(app: App, upstream: Upstream) -> None:
