@@ -60,6 +60,12 @@ def test_the_starter_fails_by_a_check(judged: Any) -> None:
     assert _failed(results[room.starter])
 
 
+def test_no_check_fails_itself(judged: Any) -> None:
+    _, results = judged
+    messages = [message for result in results.values() for message in _failed(result).values()]
+    assert not [message for message in messages if "check failed itself" in message]
+
+
 def test_every_wrong_answer_fails_the_criterion_it_names(judged: Any) -> None:
     room, results = judged
     slipped = {}

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import RIGHT
 
+from unblocked.grading.exam import Reply
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -64,3 +66,7 @@ def test_names_of_the_notebook_may_be_imported_but_not_used(marked: Marked) -> N
     messages = [result["checks"][0]["message"] for result in results[1:]]
     assert "serve() is for the notebook: leave it out of the answer's cell" in messages[0]
     assert "cannot import name 'server'" in messages[1]
+
+
+def test_a_reply_nested_too_deep_is_no_json() -> None:
+    assert Reply(200, {}, b"[" * 100_000).json() is None

@@ -115,8 +115,8 @@ class Reply:
         return self.text.removesuffix("\n").split("\n")
 
     def json(self) -> Any:
-        """The body as JSON, or None when it is none."""
-        with contextlib.suppress(ValueError):
+        """The body as JSON, or None when it is none, or nested too deep."""
+        with contextlib.suppress(ValueError, RecursionError):
             return json.loads(self.body)
         return None
 

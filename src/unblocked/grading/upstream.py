@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import random
 import secrets
@@ -339,8 +340,6 @@ async def piece_by_piece(call: Call) -> None:
 
 def json_of(call: Call) -> Any:
     """The JSON that the call sent, or None."""
-    import json
-
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, RecursionError):
         return json.loads(call.body)
     return None
