@@ -18,6 +18,7 @@ from unblocked.grading.exam import (
     Call,
     Exam,
     Failed,
+    Reply,
     Upstream,
     at_once,
     criterion,
@@ -634,12 +635,17 @@ async def shutdown(exam: Exam) -> str:
 
 
 async def port_closed(made: Scene, called: str) -> None:
-    for _ in range(PROBES):
-        probe = made.app.call(f"/{secrets.token_hex(6)}")
-        await made.app.until(probe.done, called=called, expected="refused, or an answer")
-        if probe.exception():
-            break
+    """Wait until a caller is refused, then see that a feed is.
+
+    Callers that come as the port is closed may hear nothing: asyncio forgets their connections.
+    """
+    probes: list[asyncio.Task[Reply]] = []
+    refused: Callable[[], bool] = lambda: any(p.done() and p.exception() for p in probes)  # noqa: E731
+    while not refused() and len(probes) < PROBES:
+        probes.append(made.app.call(f"/{secrets.token_hex(6)}"))
         await asyncio.sleep(0.05)
+    saw: Callable[[], str] = lambda: f"{len(probes)} new callers, none of them refused"  # noqa: E731
+    await made.app.until(refused, called=called, saw=saw, expected="new callers are refused")
     late = made.feed()
     await made.until(lambda: late.over, late, called, "new feeds refused")
     if late.status == 200:
