@@ -26,7 +26,7 @@ from unblocked.grading.exam import (
 from unblocked.grading.upstream import piece_by_piece
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
     Script = Callable[[Call], Awaitable[None]]
     Line = dict[str, Any]
@@ -122,7 +122,7 @@ class Feed:
 
 
 def parse(piece: bytes) -> Line:
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, RecursionError):
         line = json.loads(piece)
         return line if isinstance(line, dict) else {}
     return {}
@@ -174,7 +174,14 @@ class Scene:
             look=look,
         )
         if not condition():
-            raise Failed(called=called, saw=f"{saw()}, too early", expected=expected, look=look)
+            saw_last = await self.with_log(f"{saw()}, too early")
+            raise Failed(called=called, saw=saw_last, expected=expected, look=look)
+
+    async def with_log(self, saw: object) -> str:
+        """What was seen, and the log's error; that comes after the answer, or soon after."""
+        with contextlib.suppress(Failed):
+            await self.app.turn(1)
+        return self.app.with_log(saw)
 
     async def ended(self, feeds: list[Feed], called: str) -> None:
         """Wait until all feeds have ended, whole."""
@@ -182,10 +189,9 @@ class Scene:
         await self.until(lambda: all(feed.over for feed in feeds), feeds, called, expected)
         for feed in feeds:
             if feed.status != 200 or not feed.complete:
-                saw = self.app.last_words()
                 raise Failed(
                     called=called,
-                    saw=f"{feed}; the app's log says {saw}" if saw else str(feed),
+                    saw=await self.with_log(feed),
                     expected="200, and a body that comes to its proper end",
                 )
 
@@ -240,7 +246,7 @@ def expect(
     feed: Feed,
     called: str,
     *,
-    texts: Mapping[str, Container[Any]],
+    texts: Mapping[str, Sequence[str]],
     errors: Mapping[str, str] | None = None,
     look: str = "",
 ) -> None:
@@ -257,16 +263,16 @@ def expect(
     if not right:
         raise Failed(
             called=called,
-            saw=str(feed),
+            saw=feed.app.with_log(feed),
             expected=f"a line of JSON with the text of each of {sorted(texts)}"
             + (f", and lines with the errors {dict(errors)}" if errors else ""),
             look=look or 'json.dumps({"source": name, "text": text}) + "\\n"',
         )
 
 
-def sent(made: Scene, *names: str) -> dict[str, set[str]]:
+def sent(made: Scene, *names: str) -> dict[str, list[str]]:
     """All texts that these sources sent."""
-    return {name: {call.text for call in made[name].calls} for name in names}
+    return {name: [call.text for call in made[name].calls] for name in names}
 
 
 @criterion("each line as soon as it is there", points=3)
@@ -439,6 +445,7 @@ async def cut(exam: Exam) -> str:
         for number in (1, 2):
             feed = made.feed()
             await made.until(feed.task.done, feed, called, "the feed ends when DEADLINE is over")
+            await made.ended([feed], called)
             in_time(feed, "quick", called)
             texts = sent(made, "quick")
             expect(feed, called, texts=texts, errors={"silent": "timeout"})
@@ -491,8 +498,8 @@ async def waiting(exam: Exam) -> str:
         async with made.app.together(3):
             feeds = made.feeds(3)
         await made.until(lambda: all(f.over for f in feeds), feeds, called, "three ends of feeds")
-        told = sorted(str((feed.line("slow") or {}).get("error")) for feed in feeds)
-        if (told, survived) != (["None", "timeout", "timeout"], {1, 2}):
+        told = sorted(outcome(feed, source) for feed in feeds)
+        if (told, survived) != (["its text", "timeout", "timeout"], {1, 2}):
             raise Hurried(
                 called=called,
                 saw=f"{len(source.calls)} calls to the source; " + " | ".join(map(str, feeds)),
@@ -503,6 +510,13 @@ async def waiting(exam: Exam) -> str:
         return "The source is given its time, whoever was before. The caller's patience is another."
 
     return await near_a_deadline(partial(scene, exam, {"slow": silent}, per_source=1), judge)
+
+
+def outcome(feed: Feed, source: Upstream) -> str:
+    """What the feed says of the slow source: "its text", or an error, or anything else."""
+    line = feed.line("slow") or {}
+    text = line.get("text") in [call.text for call in source.calls]
+    return "its text" if text else str(line.get("error"))
 
 
 async def probes(app: App) -> None:
@@ -717,6 +731,9 @@ async def stops_cleanly(exam: Exam) -> str:
     async with scene(exam, {"one": at_once, "two": at_once}) as made:
         feeds = made.feeds(2)
         await made.ended(feeds, "two callers, GET /feed")
+        if not all(source.calls for source in made.sources.values()):
+            saw = f"{feeds[0]}, and no call to some sources"
+            raise Failed(called="GET /feed", saw=saw, expected="a GET to each source")
         await made.app.stop()
         opened: Callable[[], int] = lambda: sum(s.open for s in made.sources.values())  # noqa: E731
         await made.app.until(
