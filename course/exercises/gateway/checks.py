@@ -35,6 +35,8 @@ PLENTY = 600.0
 """A deadline (s) that no check lives to see."""
 MANY = 30
 THREADS_FORGIVEN = 4
+MORE = 2
+"""Callers that come at once with those for whom there is a place."""
 FEEDS = 200
 AT_A_TIME = 4
 FILLER = "x" * 200_000
@@ -384,12 +386,35 @@ def expect_peaks(made: Scene, most: int, called: str) -> None:
 @criterion("503 when CAPACITY feeds are open", points=3)
 async def capacity(exam: Exam) -> str:
     async with scene(exam, {"slow": None, "quick": at_once}, capacity=3) as made:
+        await overrun(made, 3)
         for _ in range(2):
             await fill(made, 3)
-            made["slow"].released.clear()
     return (
         "A quick no is kinder than a slow yes. The number in Retry-After is advice, not a promise."
     )
+
+
+async def overrun(made: Scene, places: int) -> None:
+    """Callers come before the app has seen the first of them: so many are let in, and no more."""
+    called = f"{places + MORE} callers at once, GET /feed, CAPACITY = {places}"
+    async with made.app.together(places + MORE):
+        feeds = made.feeds(places + MORE)
+    answered: Callable[[], bool] = lambda: all(feed.status or feed.over for feed in feeds)  # noqa: E731
+    await made.until(answered, feeds, called, "an answer each, at once")
+    statuses = sorted(feed.status for feed in feeds)
+    if statuses != [200] * places + [503] * MORE:
+        raise Failed(
+            called=called,
+            saw=await made.with_log(f"answers with the statuses {statuses}"),
+            expected=f"200 for {places} of them, 503 for the others",
+            look="see that there is a place and take it before the next `await`: what a generator "
+            "takes is taken later, when others have seen the same place",
+        )
+    for feed in feeds:
+        if feed.status == 503:
+            await expect_refusal(made, feed, called)
+    await complete(made, [feed for feed in feeds if feed.status == 200], called)
+    expect_calls(made, places * len(made.sources), called)
 
 
 async def fill(made: Scene, places: int) -> None:
@@ -404,6 +429,11 @@ async def fill(made: Scene, places: int) -> None:
         held=True,
     )
     await expect_refused(made, f"GET /feed, twice, while {places} of {places} feeds are open")
+    await complete(made, feeds, called)
+
+
+async def complete(made: Scene, feeds: list[Feed], called: str) -> None:
+    """Those who are in stay in, and get all lines when the slow source answers."""
     stay: Callable[[], bool] = lambda: not any(feed.over for feed in feeds)  # noqa: E731
     await made.until(stay, feeds, called, "those who are in stay in", held=True)
     made["slow"].released.set()
@@ -411,6 +441,7 @@ async def fill(made: Scene, places: int) -> None:
     for feed in feeds:
         expect(feed, called, texts=sent(made, *made.sources))
     await made.app.settle()
+    made["slow"].released.clear()
 
 
 async def expect_refused(made: Scene, called: str) -> None:
@@ -421,16 +452,31 @@ async def expect_refused(made: Scene, called: str) -> None:
         late = made.feed()
         answered = partial(lambda feed: feed.status > 0 or feed.over, late)
         await made.until(answered, late, called, "an answer, at once: 503")
-        if late.status != 503 or not late.headers.get("retry-after"):
-            raise Failed(
-                called=called,
-                saw=f"{late.status}, Retry-After: {late.headers.get('retry-after')}",
-                expected="503 with Retry-After, at once",
-                look="decide before the StreamingResponse is made: its status is sent first",
-            )
+        await expect_refusal(made, late, called)
     await made.app.settle()
-    if calls_in_all(made) > before:
-        raise Failed(called=called, saw="calls to sources", expected="503 without any call")
+    expect_calls(made, before, called)
+
+
+async def expect_refusal(made: Scene, feed: Feed, called: str) -> None:
+    """The answer is 503, and says when to come again."""
+    advice = feed.headers.get("retry-after")
+    if feed.status != 503 or not advice:
+        raise Failed(
+            called=called,
+            saw=await made.with_log(f"{feed}, Retry-After: {advice}"),
+            expected="503 with Retry-After, at once",
+            look="decide before the StreamingResponse is made: its status is sent first",
+        )
+
+
+def expect_calls(made: Scene, most: int, called: str) -> None:
+    """Those who were refused have called no source."""
+    if (more := calls_in_all(made) - most) > 0:
+        raise Failed(
+            called=called,
+            saw=f"{more} calls to sources for those who were refused",
+            expected="503 without any call",
+        )
 
 
 def calls_in_all(made: Scene) -> int:
