@@ -34,7 +34,10 @@ if TYPE_CHECKING:
 PLENTY = 600.0
 """A deadline (s) that no check lives to see."""
 MANY = 30
+LONG = 20
+"""Seconds that a source is silent where the deadline is later: HTTPX gives up after five."""
 THREADS_FORGIVEN = 4
+GIVES_UP = "HTTPX gives up by itself when five seconds bring nothing: timeout=None"
 MORE = 2
 """Callers that come at once with those for whom there is a place."""
 FEEDS = 200
@@ -555,6 +558,7 @@ async def waiting(exam: Exam) -> str:
             )
         return "The source is given its time, whoever was before. The caller's patience is another."
 
+    await late_but_in_time(exam)
     return await near_a_deadline(partial(scene, exam, {"slow": silent}, per_source=1), judge)
 
 
@@ -563,6 +567,36 @@ def outcome(feed: Feed, source: Upstream) -> str:
     line = feed.line("slow") or {}
     text = line.get("text") in [call.text for call in source.calls]
     return "its text" if text else str(line.get("error"))
+
+
+async def late_but_in_time(exam: Exam) -> None:
+    """A source that is silent for long, but not until the deadline, has its text in the feed.
+
+    Nobody waits for that: the clock of the app's loop is put forward.
+    """
+    async with scene(exam, {"slow": None, "quick": at_once}, per_source=1) as made:
+        called = (
+            f"two callers, GET /feed, PER_SOURCE = 1, DEADLINE = {PLENTY:.0f}, while a source is "
+            f"silent for {LONG} s, and then answers"
+        )
+        feeds = made.feeds(2)
+        expected = "the line of the other source, and a call to the one that is silent"
+        await made.until(
+            lambda: have_lines(feeds, "quick") and made["slow"].in_flight > 0,
+            feeds,
+            called,
+            expected,
+            held=True,
+        )
+        await made.app.settle()
+        await made.app.inside("put_forward", seconds=LONG)
+        await made.app.settle()
+        made["slow"].released.set()
+        await made.ended(feeds, called)
+        for feed in feeds:
+            given_up = "error" in (feed.line("slow") or {})
+            look = GIVES_UP if given_up else ""
+            expect(feed, called, texts=sent(made, "slow", "quick"), look=look)
 
 
 async def probes(app: App) -> None:
