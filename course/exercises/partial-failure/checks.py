@@ -6,14 +6,14 @@ import asyncio
 import contextlib
 import time
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from unblocked.grading.deadlines import DEADLINES, Hurried, near_a_deadline
 from unblocked.grading.exam import App, Call, Exam, Failed, Reply, Upstream, at_once, criterion
 from unblocked.grading.upstream import piece_by_piece
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 
     Script = Callable[[Call], Awaitable[None]]
 
@@ -22,6 +22,7 @@ PLENTY = 600.0
 DRIPS_A_SECOND = 5
 TIMES_TOO_LATE = 5
 HUNG_CALLERS = 8
+LOOK = "catch what a source raises where that source is asked, and return it as a result"
 NAMES = ("prices", "news", "größe", "weather", "stock", "a b", "reviews")
 
 
@@ -34,8 +35,24 @@ class Scene:
         """Seconds between two pieces of a source that drips, at most."""
 
     def texts(self, *names: str) -> dict[str, str]:
-        """What these sources answered last."""
-        return {name: self.sources[name].calls[-1].text for name in names}
+        """What these sources answered last, those of them that were called."""
+        sources = {name: self.sources[name] for name in names}
+        return {name: source.calls[-1].text for name, source in sources.items() if source.calls}
+
+    def asked(self, reply: Reply, called: str) -> None:
+        """Every source was called.
+
+        Raises:
+            Hurried: one was not, or not in time.
+        """
+        if left := sorted(name for name, source in self.sources.items() if not source.calls):
+            raise Hurried(
+                called=called,
+                saw=self.app.with_log(f"{reply}, and no call to {left}"),
+                expected="a GET to the address of each source",
+                look="what keeps your code from asking: an error of its own that is caught with "
+                "those of the sources, say",
+            )
 
     def in_flight(self, *names: str) -> int:
         return sum(self.sources[name].in_flight for name in names or self.sources)
@@ -92,26 +109,36 @@ def drips_beyond(made: Scene) -> Script:
 
 
 def expect(
+    made: Scene,
     reply: Reply,
-    ok: Mapping[str, str],
+    names: Iterable[str],
     failed: Mapping[str, str],
     called: str,
-    look: str = "catch what a source raises where that source is asked, and return it as a result",
+    look: str = LOOK,
 ) -> None:
-    """The summary has exactly these texts and these failures."""
-    found = reply.json()
-    body = found if isinstance(found, dict) else {}
+    """The summary has exactly the texts that these sources sent last, and these failures."""
+    made.asked(reply, called)
+    ok, body = made.texts(*names), summary_of(reply)
     if reply.status == 200 and (body.get("ok"), body.get("failed")) == (ok, failed):
         return
     raise Failed(
         called=called,
-        saw=described(reply, ok, body),
+        saw=made.app.with_log(described(reply, ok, body)),
         expected=f"200, the texts of {sorted(ok)} under ok, and failed: {dict(failed)}",
         look=look,
     )
 
 
-def described(reply: Reply, ok: Mapping[str, str], body: dict[str, object]) -> str:
+def summary_of(reply: Reply) -> dict[str, Any]:
+    """The object that the reply holds, {} where it holds none."""
+    return as_dict(reply.json())
+
+
+def as_dict(found: object) -> dict[str, Any]:
+    return found if isinstance(found, dict) else {}
+
+
+def described(reply: Reply, ok: Mapping[str, str], body: dict[str, Any]) -> str:
     texts, failed = body.get("ok"), body.get("failed")
     if reply.status != 200 or not isinstance(texts, dict):
         return str(reply)
@@ -120,21 +147,21 @@ def described(reply: Reply, ok: Mapping[str, str], body: dict[str, object]) -> s
     return f"{told}; not the text that was sent: {wrong}" if wrong else told
 
 
-def in_time(reply: Reply, quick: str, called: str) -> None:
+def in_time(made: Scene, reply: Reply, quick: str, called: str) -> None:
     """The source that answers at once is not among the failed.
 
     Raises:
         Failed: there is no summary that says so.
-        Hurried: it is, or there was nothing to summarise.
+        Hurried: it is, or there was nothing to summarise, or a source was not asked.
     """
-    body = reply.json() if reply.status == 200 else None
-    failed = body.get("failed") if isinstance(body, dict) else None
+    made.asked(reply, called)
+    failed = summary_of(reply).get("failed") if reply.status == 200 else None
     if isinstance(failed, dict) and failed.get(quick) != "timeout":
         return
     kind = Hurried if isinstance(failed, dict) or reply.status == 502 else Failed
     raise kind(
         called=called,
-        saw=str(reply),
+        saw=made.app.with_log(reply),
         expected=f"200, and {quick}, which answers at once, under ok",
         look="`asyncio.wait_for` around all calls loses what has come; a deadline for each source, "
         "or `asyncio.wait(tasks, timeout=…)`, keeps it",
@@ -165,7 +192,7 @@ async def all_at_once(exam: Exam) -> str:
             await let_answer(made, source)
         called = f"GET /summary, with {len(NAMES)} sources that answer, the last one first"
         reply = (await made.app.answers([caller], called=called, expected="an answer, at once"))[0]
-        expect(reply, made.texts(*NAMES), {}, called)
+        expect(made, reply, NAMES, {}, called)
     return "When the last one has answered, so do you: a deadline is the longest wait, not the wait"
 
 
@@ -209,7 +236,7 @@ async def failures(exam: Exam) -> str:
             reply = (await made.app.answers([caller], called=called))[0]
             raise Failed(
                 called=called,
-                saw=f"answer {reply}, while two sources had yet to answer",
+                saw=made.app.with_log(f"answer {reply}, while two sources had yet to answer"),
                 expected="no answer before all sources have answered or failed",
                 look="a TaskGroup cancels the others at the first error, gather raises it: catch "
                 "the error of a source inside its own task",
@@ -217,7 +244,7 @@ async def failures(exam: Exam) -> str:
         for name in slow:
             made.sources[name].released.set()
         reply = (await made.app.answers([caller], called=called))[0]
-        expect(reply, made.texts(*slow), failed, called)
+        expect(made, reply, slow, failed, called)
     return "Each failure stayed with its source. Half an answer is often better than none."
 
 
@@ -227,9 +254,9 @@ async def deadline(exam: Exam) -> str:
 
     async def judge(made: Scene) -> str:
         reply = await ask(made, called, "an answer when DEADLINE is over")
-        in_time(reply, "quick", called)
+        in_time(made, reply, "quick", called)
         late = {"silent": "timeout", "stuck": "timeout"}
-        expect(reply, made.texts("quick"), late, called)
+        expect(made, reply, ["quick"], late, called)
         return "What had come was kept, what had not was named. The caller knows what is missing."
 
     scripts = {"silent": silent, "quick": at_once, "stuck": begins}
@@ -243,9 +270,9 @@ async def whole_call(exam: Exam) -> str:
     async def judge(made: Scene) -> str:
         made.sources["dripping"].script = drips_beyond(made)
         reply = await ask(made, called, "an answer when DEADLINE is over")
-        in_time(reply, "quick", called)
+        in_time(made, reply, "quick", called)
         look = "HTTPX's timeouts bound each piece: asyncio.timeout bounds the call"
-        expect(reply, made.texts("quick"), {"dripping": "timeout"}, called, look)
+        expect(made, reply, ["quick"], {"dripping": "timeout"}, called, look)
         dripped_too_slowly = made.widest_gap > made.deadline / 2  # a timeout of a piece struck
         if dripped_too_slowly and made.deadline < max(DEADLINES):
             raise Hurried(called=called, saw="pieces that came too late", expected="no gap")
@@ -260,7 +287,8 @@ async def let_go(exam: Exam) -> str:
     called = "GET /summary, with a source that is silent and one that stops in the middle"
 
     async def judge(made: Scene) -> str:
-        in_time(await ask(made, called, "an answer when DEADLINE is over"), "quick", called)
+        reply = await ask(made, called, "an answer when DEADLINE is over")
+        in_time(made, reply, "quick", called)
         await made.app.let_go(
             lambda: made.in_flight() == 0,
             called=called,
@@ -305,28 +333,30 @@ async def others_served(exam: Exam) -> str:
         await made.app.turn()  # so that the quick source's answer comes first, for sure
         moody.released.set()
         reply = (await made.app.answers([caller], called=called))[0]
-        expect(reply, made.texts("moody", "quick"), {}, called)
+        expect(made, reply, ["moody", "quick"], {}, called)
     return "Those who wait for a hung source wait alone, as long as there are connections enough."
 
 
 @criterion("502 when none is ok", points=1)
 async def none_ok(exam: Exam) -> str:
     async with scene(exam, {"broken": fails, "missing": missing}, away="away") as made:
-        await expect_502(made, "GET /summary, all sources fail")
+        called = "GET /summary, all sources fail"
+        made.asked(await expect_502(made, called), called)
         for source in made.sources.values():
             source.script = at_once
         called = "GET /summary, after all sources have failed"
         reply = await ask(made, called)
-        expect(reply, made.texts("broken", "missing"), {"away": "error"}, called)
+        expect(made, reply, ["broken", "missing"], {"away": "error"}, called)
     async with scene(exam, {"one": silent, "two": silent}, deadline=DEADLINES[0]) as made:
         await expect_502(made, "GET /summary, all sources hang")
     return "A summary of nothing is no summary. Say so with the status: machines read that first."
 
 
-async def expect_502(made: Scene, called: str) -> None:
+async def expect_502(made: Scene, called: str) -> Reply:
     reply = await ask(made, called)
     if reply.status != 502:
-        raise Failed(called=called, saw=str(reply), expected="502")
+        raise Failed(called=called, saw=made.app.with_log(reply), expected="502")
+    return reply
 
 
 @criterion("starts and stops cleanly", points=1)
@@ -334,7 +364,8 @@ async def stops_cleanly(exam: Exam) -> str:
     async with scene(exam, dict.fromkeys(NAMES[:3], at_once)) as made:
         reply = await ask(made, "GET /summary")
         if reply.status != 200:
-            raise Failed(called="GET /summary", saw=str(reply), expected="200")
+            raise Failed(called="GET /summary", saw=made.app.with_log(reply), expected="200")
+        made.asked(reply, "GET /summary")
         await made.app.stop()
         opened: Callable[[], int] = lambda: sum(s.open for s in made.sources.values())  # noqa: E731
         await made.app.until(
