@@ -305,36 +305,62 @@ async def let_go(exam: Exam) -> str:
 @criterion("a source that hangs delays no other caller", points=1)
 async def others_served(exam: Exam) -> str:
     async with scene(exam, {"moody": at_once, "quick": at_once}) as made:
-        moody = made.sources["moody"]
+        moody, wakes_up = made.sources["moody"], asyncio.Event()
 
         async def hangs_at_first(call: Call) -> None:
-            await (silent(call) if call.number < HUNG_CALLERS else moody.hold(call))
+            await (wakes_up if call.number < HUNG_CALLERS else moody.released).wait()
+            await call.reply(call.text)
 
         moody.script = hangs_at_first
-        made.app.call_many(HUNG_CALLERS, "/summary")
+        callers = made.app.call_many(HUNG_CALLERS, "/summary")
         called = f"{HUNG_CALLERS} callers of GET /summary, while a source hangs"
-        await made.app.until(
-            lambda: moody.in_flight == HUNG_CALLERS,
-            called=called,
-            saw=lambda: f"{moody.in_flight} calls in flight to the source",
-            expected="a call for each caller",
-            look="a lock, a pool of few connections, or a call that blocks the loop",
-        )
+        await more_calls(made, HUNG_CALLERS, callers, called)
+        await made.app.settle()  # what the quick source said has been read
         called = "one more caller, for whom all sources answer, while the others wait"
         caller = made.app.call("/summary")
-        await made.app.until(
-            lambda: moody.in_flight > HUNG_CALLERS,
-            called=called,
-            saw=lambda: "no further call to the source that hung",
-            expected="a call for this caller, too",
-            look="a lock, a pool of few connections, or a call that blocks the loop",
-            calls=[caller],
-        )
+        await more_calls(made, HUNG_CALLERS + 1, [*callers, caller], called)
         await made.app.turn()  # so that the quick source's answer comes first, for sure
         moody.released.set()
         reply = (await made.app.answers([caller], called=called))[0]
         expect(made, reply, ["moody", "quick"], {}, called)
+        wakes_up.set()
+        called = f"{HUNG_CALLERS} callers of GET /summary, when the source has answered at last"
+        expect_own(made, [reply, *await made.app.answers(callers, called=called)], called)
     return "Those who wait for a hung source wait alone, as long as there are connections enough."
+
+
+async def more_calls(
+    made: Scene, wanted: int, callers: list[asyncio.Task[Reply]], called: str
+) -> None:
+    """So many calls have come to the source that hangs, and no caller has an answer yet."""
+    moody = made.sources["moody"]
+    await made.app.until(
+        lambda: moody.in_flight >= wanted and len(made.sources["quick"].calls) >= wanted,
+        called=called,
+        saw=lambda: f"{moody.in_flight} calls in flight to the source that hangs",
+        expected="a call to each source for each caller, and no answer before all have answered",
+        look="each caller asks for itself: it waits for nobody's lock, for no connection out of "
+        "few, and for no call that blocks the loop",
+        calls=callers,
+    )
+
+
+def expect_own(made: Scene, replies: list[Reply], called: str) -> None:
+    """Each caller got what was asked for it: texts that were sent, and no two the same."""
+    for reply in replies:
+        if reply.status != 200:
+            raise Failed(called=called, saw=made.app.with_log(reply), expected="200")
+    texts = [as_dict(summary_of(reply).get("ok")) for reply in replies]
+    for name, source in made.sources.items():
+        told = {str(ok.get(name)) for ok in texts}
+        if not told <= {call.text for call in source.calls} or len(told) != len(replies):
+            raise Failed(
+                called=called,
+                saw=f"{len(told)} different texts of {name!r} in {len(replies)} summaries",
+                expected="each caller's own: the text that the source sent for that caller",
+                look="what outlives a request, such as a dict of the module, is one for all "
+                "callers: keep the results in names of the endpoint",
+            )
 
 
 @criterion("502 when none is ok", points=1)
