@@ -22,7 +22,10 @@ PLENTY = 600.0
 DRIPS_A_SECOND = 5
 TIMES_TOO_LATE = 5
 HUNG_CALLERS = 8
+LONG = 20
+"""Seconds that a source is silent where the deadline is later: HTTPX gives up after five."""
 LOOK = "catch what a source raises where that source is asked, and return it as a result"
+GIVES_UP = "HTTPX gives up by itself when five seconds bring nothing: timeout=None"
 NAMES = ("prices", "news", "größe", "weather", "stock", "a b", "reviews")
 
 
@@ -278,8 +281,34 @@ async def whole_call(exam: Exam) -> str:
             raise Hurried(called=called, saw="pieces that came too late", expected="no gap")
         return "A timeout bounds the wait for the next piece, a deadline bounds them all together."
 
+    await late_but_in_time(exam)
     scripts = {"dripping": at_once, "quick": at_once}
     return await near_a_deadline(partial(scene, exam, scripts), judge)
+
+
+async def late_but_in_time(exam: Exam) -> None:
+    """A source that is silent for long, but not until the deadline, has its text in the answer.
+
+    Nobody waits for that: the clock of the app's loop is put forward.
+    """
+    async with scene(exam, {"slow": at_once, "quick": at_once}) as made:
+        slow = made.sources["slow"]
+        slow.script = slow.hold
+        called = f"GET /summary: one source answers after {LONG} s, DEADLINE = {PLENTY:.0f}"
+        caller = made.app.call("/summary")
+        await made.app.until(
+            lambda: all(source.calls for source in made.sources.values()),
+            called=called,
+            expected="a call to each source, and no answer before both have answered",
+            calls=[caller],
+        )
+        await made.app.settle()
+        await made.app.inside("put_forward", seconds=LONG)
+        await made.app.settle()
+        slow.released.set()
+        reply = (await made.app.answers([caller], called=called))[0]
+        given_up = "slow" in as_dict(summary_of(reply).get("failed"))
+        expect(made, reply, ["slow", "quick"], {}, called, GIVES_UP if given_up else LOOK)
 
 
 @criterion("a source that hangs is let go", points=2)
