@@ -227,4 +227,5 @@ def mark(course: Class) -> dict[str, Any]:
     grade = ["grade", str(submissions), "--out", str(out)]
     unblocked(course.venv, *grade, stderr=subprocess.STDOUT)
     lines = (out / "results.jsonl").read_text("utf-8").splitlines()
-    return {result["learner"]: result for result in map(json.loads, lines)}
+    found = [result for result in map(json.loads, lines) if result["exercise"] in EXERCISE]
+    return {result["learner"]: result for result in found}
