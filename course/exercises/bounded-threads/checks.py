@@ -230,10 +230,9 @@ async def fetch_raises(exam: Exam) -> str:
 async def expect_502(app: App, called: str) -> None:
     reply = (await app.answers([app.call()], called=called))[0]
     if reply.status != 502:
-        log = app.last_words()
         raise Failed(
             called=called,
-            saw=f"{reply.status}" + (f"; the app's log says {log}" if log else ""),
+            saw=app.with_log(reply.status),
             expected="502",
             look="an error in a thread comes out where its result is awaited: catch it there and "
             "raise HTTPException(502)",

@@ -117,8 +117,7 @@ async def asked(exam: Exam) -> AsyncIterator[Asked]:
 
 def expect_status(app: App, reply: Reply, status: int, called: str, look: str = "") -> None:
     if reply.status != status:
-        log = app.last_words()
-        saw = f"{reply.status}" + (f"; the app's log says {log}" if log else "")
+        saw = app.with_log(reply.status)
         raise Failed(called=called, saw=saw, expected=str(status), look=look)
 
 

@@ -333,10 +333,9 @@ async def upstream_fails(exam: Exam) -> str:
 async def expect_502(app: App, called: str) -> None:
     reply = (await app.answers([app.call()], called=called))[0]
     if reply.status != 502:
-        log = app.last_words()
         raise Failed(
             called=called,
-            saw=f"{reply.status}" + (f"; the app's log says {log}" if log else ""),
+            saw=app.with_log(reply.status),
             expected="502",
             look="`raise_for_status()` and `except httpx.HTTPError`, with HTTPException(502)",
         )

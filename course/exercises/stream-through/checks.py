@@ -97,10 +97,9 @@ def expect_body(app: App, reply: Reply, body: bytes, called: str, look: str = ""
         saw += ", broken off"
     elif len(reply.body) == len(body):
         saw += ", not the same"
-    log = app.last_words()
     raise Failed(
         called=called,
-        saw=f"{saw}; the app's log says {log}" if log else saw,
+        saw=app.with_log(saw),
         expected=f"200 and the upstream's {len(body)} bytes",
         look=look or "aiter_raw gives the bytes as they came; text and lines are interpretations",
     )
@@ -412,10 +411,9 @@ async def statuses(exam: Exam) -> str:
 async def expect_status(app: App, status: int, called: str) -> None:
     reply = await fetch(app, called)
     if reply.status != status:
-        log = app.last_words()
         raise Failed(
             called=called,
-            saw=f"{reply.status}" + (f"; the app's log says {log}" if log else ""),
+            saw=app.with_log(reply.status),
             expected=str(status),
             look="open the upstream response before you return yours: its status is known then",
         )

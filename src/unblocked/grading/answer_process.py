@@ -15,7 +15,6 @@ import json
 import linecache
 import logging
 import os
-import re
 import signal
 import socket
 import sys
@@ -27,6 +26,7 @@ import uvicorn
 
 import unblocked
 from unblocked.grading import channel, inside
+from unblocked.grading.errors import last_error
 
 FILE = "answer.py"
 """The name under which the answer's code stands in tracebacks."""
@@ -73,7 +73,8 @@ class _Logged(logging.Handler):
     text = ""
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.text += f"{self.format(record)}\n"
+        lines = self.format(record).splitlines()
+        self.text += "".join(f"{line.lstrip(' |')}\n" for line in lines)  # groups have a margin
 
 
 class Answer:
@@ -157,7 +158,7 @@ class Answer:
         begun.cancel()
         logging.getLogger("uvicorn.error").removeHandler(log)
         if not self.server.started:
-            raise StartFailed(f"its lifespan raised {_last_error(log.text)}")
+            raise StartFailed(f"its lifespan raised {last_error(log.text) or 'an error'}")
         port: int = sock.getsockname()[1]
         return port
 
@@ -222,14 +223,6 @@ def describe(error: BaseException) -> str:
         lines = [error.lineno]
     where = f" (line {lines[-1]} of your answer)" if lines else ""
     return f"{type(error).__name__}: {error}"[:600] + where
-
-
-def _last_error(text: str) -> str:
-    """The last error in a log, in the words of `describe`; groups of errors have a margin."""
-    errors = re.findall(r"^[\s|]*([\w.]*(?:Error|Exception|Timeout|Exit)\w*(?:: .*)?)$", text, re.M)
-    lines = re.findall(rf'File "{FILE}", line (\d+)', text)
-    where = f" (line {lines[-1]} of your answer)" if lines else ""
-    return (errors[-1][:600] if errors else "an error") + where
 
 
 def main(talk: socket.socket) -> None:

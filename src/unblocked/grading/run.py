@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import errno
 import os
-import re
 import shutil
 import socket
 import subprocess
@@ -18,6 +17,7 @@ import tempfile
 from typing import TYPE_CHECKING, Any
 
 from unblocked.grading import channel, processes
+from unblocked.grading.errors import last_error
 from unblocked.grading.quiescence import Quiescence
 
 if TYPE_CHECKING:
@@ -35,8 +35,6 @@ _SYSTEMS = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "HOME", "VIRTU
 _WINDOWS = ("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "TEMP", "TMP")
 _LIBRARIES = ("LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _HANDED_DOWN = frozenset(_SYSTEMS + _WINDOWS + _LIBRARIES)
-_ERROR = re.compile(r"[\w.]*(?:Error|Exception|Timeout|Exit)\w*")
-_LONGEST_LINE = 1000
 _SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
 
 
@@ -239,12 +237,7 @@ class AnswerRun:
 
     def last_words(self) -> str:
         """The last error that the answer's process printed, with the answer's line, or ''."""
-        text = self.output.decode(errors="replace")
-        shown = [line[:_LONGEST_LINE] for line in text.splitlines()]
-        errors = [line for line in shown if _ERROR.fullmatch(line.partition(":")[0][:100])]
-        lines = re.findall(r'File "[^"]*answer\.py", line (\d+)', text)
-        where = f" (line {lines[-1]} of your answer)" if lines else ""
-        return errors[-1][:300] + where if errors else ""
+        return last_error(self.output.decode(errors="replace"))
 
 
 def remove(folder: str) -> None:

@@ -58,6 +58,14 @@ def _rung(first: dict[str, Any]) -> str:
     return rung
 
 
+def _result(message: dict[str, Any]) -> dict[str, Any]:
+    """The result in a message about a job; raises `NotRun`."""
+    if "not run" in message:
+        raise NotRun(message["not run"])
+    result: dict[str, Any] = message["result"]
+    return result
+
+
 class Worker:
     """A marking process of our own, for so many lanes. Use with `async with`."""
 
@@ -115,10 +123,10 @@ class Worker:
     async def _hear(self) -> None:
         while message := await self._line():
             future = self.waiting.pop(message["id"])
-            if "result" in message:
-                future.set_result(message["result"])
-            else:
-                future.set_exception(NotRun(message["not run"]))
+            try:
+                future.set_result(_result(message))
+            except NotRun as why:
+                future.set_exception(why)
         for future in self.waiting.values():
             future.set_exception(WorkerDied())
         self.waiting.clear()
@@ -314,10 +322,7 @@ class _ClusterWorker:
         message = self._line()
         if not message:
             raise WorkerDied(job["file"])
-        if "not run" in message:
-            raise NotRun(message["not run"])
-        result: dict[str, Any] = message["result"]
-        return result
+        return _result(message)
 
 
 def mark_on_cluster(job: Job, course: str, require: str) -> Marked:
