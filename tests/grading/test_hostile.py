@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import RIGHT, processes_named
 
-from unblocked.grading import forked
+from unblocked.grading import bubblewrap, forked
 from unblocked.grading import run as grading_run
 from unblocked.grading.sandbox import Nursery
 
@@ -254,6 +255,19 @@ def test_a_run_whose_end_is_cut_short_keeps_no_socket(turns: int) -> None:
 def test_one_answer_does_not_disturb_another(marked: Marked) -> None:
     results = marked(RIGHT, "import os; os._exit(1)", RIGHT, "while True: pass", RIGHT)
     assert [r["points"] for r in results] == [6, 0, 6, 0, 6]
+
+
+def test_the_walls_of_bubblewrap_show_what_a_run_imports() -> None:
+    say = """
+import sys
+from pathlib import Path
+from unblocked.grading import answer_process, isolation, nursery
+files = (Path(m.__file__) for m in sys.modules.values() if getattr(m, "__file__", None))
+ours = [f for f in files if f.is_relative_to(isolation.PACKAGE)]
+print(*(f.relative_to(isolation.PACKAGE).with_suffix("").as_posix() for f in ours))
+"""
+    done = subprocess.run([sys.executable, "-c", say], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) == set(bubblewrap.SHOWN)
 
 
 def test_behind_the_walls_of_bubblewrap(marked: Marked, tmp_path: Path) -> None:

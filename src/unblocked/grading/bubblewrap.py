@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 _WALLS = ("--unshare-all", "--die-with-parent", "--as-pid-1", "--cap-drop", "ALL")
 _LINKER = ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d")
-_MODULES = ("answer_process", "bubblewrap", "channel", "inside", "isolation", "linux", "nursery")
-_OURS = ("__init__", "grading/__init__", "grading/rungs", *(f"grading/{m}" for m in _MODULES))
+_RUN = ("answer_process", "bubblewrap", "channel", "errors", "inside", "isolation", "linux")
+SHOWN = ("__init__", *(f"grading/{m}" for m in ("__init__", "nursery", "rungs", *_RUN)))
+"""The modules of this package that a run imports. No answer has to see another."""
 
 
 def become(command: Sequence[str], scratch: str, fds: Iterable[int]) -> NoReturn:
@@ -44,7 +45,7 @@ def _mounts(scratch: str) -> list[str]:
     python = [sys.base_prefix, sys.prefix, os.path.dirname(os.path.realpath(sys.executable))]
     more = [path for path in (*isolation.readable(), *_LINKER) if not _is_in(path, *python)]
     shown = [*python, *(path for path in more if not _is_in(path, "/proc", "/dev"))]
-    ours = [f"{isolation.PACKAGE}/{name}.py" for name in _OURS]
+    ours = [f"{isolation.PACKAGE}/{name}.py" for name in SHOWN]
     size = str(isolation.SCRATCH)
     return [
         *_read_only(shown),
