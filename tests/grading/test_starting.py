@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -70,3 +72,11 @@ def test_names_of_the_notebook_may_be_imported_but_not_used(marked: Marked) -> N
 
 def test_a_reply_nested_too_deep_is_no_json() -> None:
     assert Reply(200, {}, b"[" * 100_000).json() is None
+
+
+@pytest.mark.parametrize("module", ["commands", "__main__"])
+def test_what_imports_for_long_is_started_before_its_marker_imports_much(module: str) -> None:
+    say = f"import sys, unblocked.grading.{module}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", say], capture_output=True, text=True, check=True)
+    assert "unblocked.grading.preimport" in done.stdout.split()
+    assert not {"asyncio", "ssl", "aiohttp", "httpx", "psutil"} & set(done.stdout.split())

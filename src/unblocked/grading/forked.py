@@ -10,7 +10,6 @@ import contextlib
 import os
 import signal
 import socket
-import subprocess
 from typing import TYPE_CHECKING, Any
 
 from unblocked.grading import channel, processes
@@ -22,13 +21,13 @@ from unblocked.grading.run import (
     Gone,
     NotRun,
     Refused,
-    environment,
-    python,
 )
 from unblocked.grading.rungs import RUNGS
 
 if TYPE_CHECKING:
     from typing import BinaryIO
+
+    from unblocked.grading.preimport import Preimported
 
 _WARDEN_PATIENCE = 10.0
 MOST_SOCKETS = 4000
@@ -38,15 +37,8 @@ MOST_SOCKETS = 4000
 class Forks:
     """The pre-imported process, and the marker's line to it."""
 
-    def __init__(self) -> None:
-        self.line, theirs = socket.socketpair()
-        with theirs:
-            self.process = subprocess.Popen(
-                python("unblocked.grading.nursery"),
-                stdin=theirs.fileno(),
-                start_new_session=True,
-                env=environment(),
-            )
+    def __init__(self, preimported: Preimported) -> None:
+        self.process, self.line = preimported
 
     async def ready(self) -> None:
         """Wait until it has imported everything; raises `Refused` when it cannot."""

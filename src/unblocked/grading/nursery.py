@@ -48,7 +48,7 @@ def main() -> None:
             order, fds = channel.receive(marker)
         except (channel.ChannelClosed, OSError):
             _reap()
-            return
+            os._exit(0)  # taking it all down in order takes as long as marking an answer
         if os.fork() == 0:
             marker.close()
             _as_warden(order, fds)
@@ -70,6 +70,7 @@ def _prepare() -> None:
     Nothing is collected before: freed pages would be filled, and so copied, by every fork.
     """
     import resource  # noqa: F401
+    from importlib.metadata import version
 
     import anyio._backends._asyncio  # noqa: F401
     import uvicorn.lifespan.on
@@ -77,6 +78,7 @@ def _prepare() -> None:
 
     from unblocked.grading import answer_process  # noqa: F401
 
+    version("fastapi")  # finds all packages for good: an answer may not look into their folder
     _share_certificates()
     if sys.platform == "linux":
         isolation.shared_handles()

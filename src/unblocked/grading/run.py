@@ -12,7 +12,6 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 from typing import TYPE_CHECKING, Any
 
@@ -31,10 +30,6 @@ WATCH_EVERY = 0.1
 """Seconds between two looks at what an answer uses."""
 TAIL = 64 << 10
 """Bytes of an answer's output that are kept."""
-_SYSTEMS = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "HOME", "VIRTUAL_ENV")
-_WINDOWS = ("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "TEMP", "TMP")
-_LIBRARIES = ("LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR")
-_HANDED_DOWN = frozenset(_SYSTEMS + _WINDOWS + _LIBRARIES)
 _SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
 
 
@@ -57,16 +52,6 @@ class AnswerError(Exception):
 def is_shortage(error: object) -> bool:
     """Whether an error says that the system has no descriptors or memory left for the marker."""
     return isinstance(error, OSError) and error.errno in _SHORTAGES
-
-
-def python(module: str) -> list[str]:
-    """The command that runs a module of ours; files beside the caller hide nothing."""
-    return [sys.executable, "-P", "-m", module]
-
-
-def environment() -> dict[str, str]:
-    """What Python needs of ours: the rest may be secret, and an answer could print it."""
-    return {n: v for n, v in os.environ.items() if n in _HANDED_DOWN or n.startswith("PYTHON")}
 
 
 def tcp_socket() -> socket.socket:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Protocol
 
+from unblocked.grading import preimport
 from unblocked.grading.run import AnswerError, AnswerRun, Gone, NotRun, Refused
 from unblocked.grading.rungs import RUNGS
 from unblocked.grading.slots import Slots
 
 if TYPE_CHECKING:
     from typing import Self
+
+    from unblocked.grading.preimport import Preimported
 
 SLOTS = 2 * max(1, min(2, os.cpu_count() or 1))
 """Runs at work at the same time: more would only take the CPU from one another."""
@@ -26,11 +29,11 @@ class _Way(Protocol):
     def run(self, rung: str, *answer: Any) -> AnswerRun: ...
 
 
-def _best_way() -> _Way:
-    if hasattr(os, "fork"):
+def _best_way(preimported: Preimported | None) -> _Way:
+    if preimported:
         from unblocked.grading.forked import Forks
 
-        return Forks()
+        return Forks(preimported)
     from unblocked.grading.spawning import Spawns
 
     return Spawns()
@@ -55,9 +58,9 @@ class Nursery:
         self.slots = Slots(slots)
         """For runs that are at work. One that only waits gives its slot back meanwhile."""
 
-    def start(self) -> None:
-        """Start its process now, if it has one, so that it imports while the marker does, too."""
-        self._way = _best_way()
+    def start(self, preimported: Preimported | None = None) -> None:
+        """Start its process now, if it has one, or take one that has been started already."""
+        self._way = _best_way(preimported or preimport.begin())
 
     @property
     def lost(self) -> bool:

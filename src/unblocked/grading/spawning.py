@@ -21,6 +21,7 @@ import psutil
 
 from unblocked.grading import channel, processes
 from unblocked.grading.isolation import STANDARD
+from unblocked.grading.preimport import environment, python
 from unblocked.grading.run import (
     START_PATIENCE,
     TAIL,
@@ -28,8 +29,6 @@ from unblocked.grading.run import (
     Gone,
     NotRun,
     Refused,
-    environment,
-    python,
 )
 
 if TYPE_CHECKING:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from unblocked.course import CourseError
@@ -24,7 +24,14 @@ def course_version(room: Room) -> str:
         texts = [_text(room.checks), *(text_of(room, name) for name in ("given.py", "inside.py"))]
     except OSError as error:
         raise CourseError(f"{room.checks} cannot be loaded: {error}.") from error
-    return f"{version('unblocked')}+{hashlib.sha256(chr(0).join(texts).encode()).hexdigest()[:12]}"
+    return f"{_package()}+{hashlib.sha256(chr(0).join(texts).encode()).hexdigest()[:12]}"
+
+
+@functools.cache
+def _package() -> str:
+    from importlib.metadata import version
+
+    return version("unblocked")
 
 
 def text_of(room: Room, name: str) -> str:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from unblocked.grading.mark import Exercise, Result
+    from unblocked.grading.preimport import Preimported
 
 ANSWERS_AT_A_TIME = 10
 """Answers in hand at once for each core: wrong ones mostly wait, and waiting costs nothing."""
@@ -133,14 +134,9 @@ class Marker:
         return await mark(task, found.source, self.nursery, note=found.note, second_look=True)
 
 
-async def serve(folder: Path | None, require: str | None, lanes: int, out: BinaryIO) -> None:
+async def serve(nursery: Nursery, folder: Path | None, lanes: int, out: BinaryIO) -> None:
     """Mark what comes on stdin until it closes, a few answers at a time for each lane."""
-    from unblocked.rig import raise_descriptor_limit
-
-    raise_descriptor_limit()  # each run of an answer takes dozens
     room = asyncio.Semaphore(lanes * ANSWERS_AT_A_TIME)
-    nursery = Nursery(require, slots=lanes * SLOTS)
-    nursery.start()  # it imports all that answers need while this process does its own
     exercises = _exercises(folder)
     async with nursery, asyncio.TaskGroup() as group:
         versions = {slug: exercise.version for slug, exercise in exercises.items()}
@@ -198,19 +194,17 @@ def _leave(code: int) -> NoReturn:
     os._exit(code)
 
 
-def main() -> None:
-    """`python -m unblocked.grading.worker [COURSE] [RUNG] [LANES]`, each may be ''."""
-    folder, require, lanes = [*sys.argv[1:], "", "", ""][:3]
-    out = _own_output()
+def main(preimported: Preimported | None) -> None:
+    """Be a worker's process: see `__main__.py`."""
+    folder, require, given = [*sys.argv[1:], "", "", ""][:3]
+    out, lanes = _own_output(), int(given or 1)
     tempfile.tempdir = tempfile.mkdtemp(prefix=_SCRATCH)
+    nursery = Nursery(require or None, slots=lanes * SLOTS)
+    nursery.start(preimported)
     try:
-        asyncio.run(serve(Path(folder) if folder else None, require or None, int(lanes or 1), out))
+        asyncio.run(serve(nursery, Path(folder) if folder else None, lanes, out))
     except (Refused, course.CourseError) as error:
         _say(out, {"refused": str(error)})
     except KeyboardInterrupt:
         pass
     _leave(0)
-
-
-if __name__ == "__main__":
-    main()

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from unblocked.grading import answer
-from unblocked.grading.run import python, remove
+from unblocked.grading.preimport import python
+from unblocked.grading.run import remove
 from unblocked.grading.sandbox import NotRun, Refused
 from unblocked.grading.worker import ANSWERS_AT_A_TIME, NotMarked, deadly
 
@@ -146,7 +147,7 @@ class Worker:
 
 
 def _command(*arguments: str) -> list[str]:
-    return [*python("unblocked.grading.worker"), *arguments]
+    return [*python("unblocked.grading"), *arguments]
 
 
 @dataclass(frozen=True)

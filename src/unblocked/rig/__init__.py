@@ -3,11 +3,8 @@
 Importing it is cheap: uvicorn, aiohttp and psutil are loaded when they are first needed.
 """
 
-from unblocked.rig._host import (
-    descriptors_left,
-    free_loopback_of_proxies,
-    raise_descriptor_limit,
-)
+from unblocked._descriptors import raise_descriptor_limit
+from unblocked.rig._host import descriptors_left, free_loopback_of_proxies
 from unblocked.rig.load import LoadResult, load
 from unblocked.rig.meter import Meter, Sample
 from unblocked.rig.reply import Call, Counts, Reply

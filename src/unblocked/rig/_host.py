@@ -4,19 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.util import find_spec
 
-_WINDOWS_SOCKETS = 16_384
+from unblocked._descriptors import raise_descriptor_limit
+
 _LOOPBACK = ("127.0.0.1", "localhost")
-
-
-def raise_descriptor_limit() -> int:
-    """Allow as many open sockets as the system lets us, at most 16,384; returns how many."""
-    if sys.platform == "win32" or not find_spec("resource"):
-        return _WINDOWS_SOCKETS
-    from unblocked.rig import _posix
-
-    return _posix.raise_descriptor_limit()
 
 
 def descriptors_left() -> int:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
+from unblocked._descriptors import raise_descriptor_limit
 from unblocked.rig import _leash
-from unblocked.rig._host import raise_descriptor_limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from unblocked._descriptors import raise_descriptor_limit
 from unblocked.rig import _leash
-from unblocked.rig._host import raise_descriptor_limit
 from unblocked.rig.origin import Origin
 from unblocked.rig.reply import Counts, Reply
 

@@ -9,9 +9,10 @@ import traceback
 import warnings
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
+from unblocked._descriptors import raise_descriptor_limit
 from unblocked.rig import _cell
 from unblocked.rig._docs import LocalDocs
-from unblocked.rig._host import free_loopback_of_proxies, raise_descriptor_limit
+from unblocked.rig._host import free_loopback_of_proxies
 from unblocked.rig._link import Link, reachable
 from unblocked.rig._record import Recorder, Request, learners_part
 

@@ -1,17 +1,20 @@
-"""What only POSIX systems have. Imported where `sys.platform` is not `win32`."""
+"""How many sockets and files this process may have open. Imports nothing heavy."""
 
 from __future__ import annotations
 
-import resource
 import sys
-
-assert sys.platform != "win32"
+from importlib.util import find_spec
 
 _WANTED = 16_384
+"""More than anything here needs. Windows has no such limit, and this is what is said there."""
 
 
 def raise_descriptor_limit() -> int:
-    """Lift the soft limit of open descriptors towards 16,384; returns the limit now."""
+    """Allow as many as the system lets us, at most 16,384; returns how many."""
+    if sys.platform == "win32" or not find_spec("resource"):
+        return _WANTED
+    import resource
+
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return sys.maxsize
