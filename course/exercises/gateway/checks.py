@@ -603,7 +603,7 @@ async def probes(app: App) -> None:
     """Let the app's loop turn: whoever began to wait together with others is over with them."""
     for _ in range(LOOP_TURNS):
         with contextlib.suppress(aiohttp.ClientError):
-            await app.call(f"/{secrets.token_hex(6)}", keep_alive=True)
+            await app.call(f"/{secrets.token_hex(6)}")
 
 
 @criterion("a source that fails is an error, and the others go on", points=2)

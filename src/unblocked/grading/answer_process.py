@@ -57,6 +57,11 @@ class Server(uvicorn.Server):
         self.begun.set()
         await self._leave.wait()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Shut down as uvicorn does, without the tenth of a second that it sleeps for first."""
+        asyncio.get_running_loop().call_soon(inside.put_forward, 0.1)
+        await super().shutdown(sockets)
+
     def leave(self) -> None:
         """Shut down."""
         self.should_exit = True

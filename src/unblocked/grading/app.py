@@ -149,7 +149,7 @@ class App:
         """Seconds of quiet that the exercise itself asks for: patience comes on top of them."""
         self.receive_buffer: int | None = None
         """Bytes that the system may keep for a caller that does not read."""
-        self._sessions: dict[bool, aiohttp.ClientSession] = {}
+        self._sessions: dict[int | None, aiohttp.ClientSession] = {}
         self._sent = 0
         self._unsent: set[int] = set()
         self.port = 0
@@ -240,7 +240,6 @@ class App:
             Failed: the shutdown does not end, or raises.
         """
         self.stopped = True
-        self.slot.lend()  # uvicorn sleeps for a tenth of a second first
         message = await self._ordered(self.process.order("stop"), "the app to shut down")
         if not message["value"]:
             raise Failed(
@@ -369,9 +368,7 @@ class App:
                 return
 
     async def _probe(self) -> None:
-        await self.get(
-            f"/{secrets.token_hex(6)}", keep_alive=True, expected="an answer: the loop is free"
-        )
+        await self.get(f"/{secrets.token_hex(6)}", expected="an answer: the loop is free")
 
     def quiescent_for(self) -> float:
         """For how long (s) nothing will move but by an upstream or a new caller."""
@@ -422,17 +419,15 @@ class App:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.receive_buffer)
         return sock
 
-    def _session(self, *, keep_alive: bool) -> aiohttp.ClientSession:
+    def _session(self) -> aiohttp.ClientSession:
         """An HTTP client of callers, without limits, bodies as they were sent."""
-        if keep_alive not in self._sessions:
-            connector = aiohttp.TCPConnector(
-                limit=0, force_close=not keep_alive, socket_factory=self._blank
-            )
+        if self.receive_buffer not in self._sessions:
+            connector = aiohttp.TCPConnector(limit=0, socket_factory=self._blank)
             trace = aiohttp.TraceConfig()
             trace.on_request_start.append(self._note_begun)
             trace.on_request_headers_sent.append(self._note_sent)
             trace.on_request_exception.append(self._note_over)
-            self._sessions[keep_alive] = aiohttp.ClientSession(
+            self._sessions[self.receive_buffer] = aiohttp.ClientSession(
                 connector=connector,
                 trace_configs=[trace],
                 headers={"Accept-Encoding": "identity"},
@@ -440,7 +435,7 @@ class App:
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
-        return self._sessions[keep_alive]
+        return self._sessions[self.receive_buffer]
 
     async def _note_begun(self, _: object, caller: Any, __: object) -> None:
         self._unsent.add(id(caller))
@@ -456,9 +451,8 @@ class App:
     def open(self, path: str = "/", **kwargs: Any) -> Any:
         """A caller who reads as it likes: aiohttp's request context, for `async with`."""
         method = kwargs.pop("method", "GET")
-        session = self._session(keep_alive=kwargs.pop("keep_alive", False))
         url = Url(f"http://127.0.0.1:{self.port}{path}", encoded=True)
-        return session.request(method, url, allow_redirects=False, **kwargs)
+        return self._session().request(method, url, allow_redirects=False, **kwargs)
 
     def call(self, path: str = "/", **kwargs: Any) -> asyncio.Task[Reply]:
         """A caller on its way."""
