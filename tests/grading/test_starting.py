@@ -33,6 +33,11 @@ IN_A_GROUP = """
 """
 
 
+def test_an_answer_asks_for_versions_of_packages(marked: Marked) -> None:
+    [result] = marked("from importlib.metadata import version\nversion('httpx')\n" + RIGHT)
+    assert result["points"] == 6
+
+
 def test_an_app_that_knows_no_lifespan(marked: Marked) -> None:
     [result] = marked(PLAIN_ASGI)
     assert result["points"] == 6
@@ -78,5 +83,5 @@ def test_a_reply_nested_too_deep_is_no_json() -> None:
 def test_what_imports_for_long_is_started_before_its_marker_imports_much(module: str) -> None:
     say = f"import sys, unblocked.grading.{module}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", say], capture_output=True, text=True, check=True)
-    assert "unblocked.grading.preimport" in done.stdout.split()
+    assert "unblocked.grading.starting" in done.stdout.split()
     assert not {"asyncio", "ssl", "aiohttp", "httpx", "psutil"} & set(done.stdout.split())

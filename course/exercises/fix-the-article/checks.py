@@ -14,7 +14,6 @@ from unblocked.grading.exam import (
     Failed,
     Reply,
     Upstream,
-    at_once,
     criterion,
 )
 from unblocked.grading.upstream import in_pieces, piece_by_piece
@@ -26,11 +25,13 @@ FEW = 5
 """Turns of the loop that follow others: calls that wait for a place have timeouts of their own."""
 CALLS = 5
 POOL = 10
+SHORT = 31
+"""Characters of a short response."""
 SERVED_WITHOUT_BODIES = "ten callers were answered while their bodies were kept back"
 CLOSED_WITHOUT_BODIES = "and every one of their streams was closed"
 TURNED_MEANWHILE = "the loop turned while ten calls were held"
 SHORT_TAKEN_WHOLE = "responses of less than 50 characters were answered with whole"
-FEW_THREADS = "no threads were added by five calls in flight, nor by their bodies"
+FEW_THREADS = "five calls in flight and their bodies added one thread at most"
 AS_PIECES = (
     "characters are not bytes, and a response arrives in pieces: collect text until 50 characters "
     "are there"
@@ -128,13 +129,15 @@ async def five_at_once(exam: Exam) -> str:
             look="awaiting one call after the other: asyncio.gather or a TaskGroup starts all five",
             calls=[caller],
         )
+        seen = set()
         with app.by_the_way():
-            if before == 1:
-                await expect_few_threads(app, upstream, before)
-                exam.seen.add(FEW_THREADS)
+            if before == 1:  # threads that earlier requests left would hide new ones
+                await release_and_expect_few_threads(app, upstream, before)
+                seen.add(FEW_THREADS)
         upstream.released.set()
         bodies.set()
         await app.answers([caller], called="GET /")
+        exam.seen |= seen
     return "Five calls were in flight together. The slowest one decides how long the caller waits."
 
 
@@ -164,7 +167,7 @@ async def expect_no_threads_per_call(exam: Exam) -> None:
             expected="five calls in flight",
             calls=[caller],
         )
-        await expect_few_threads(app, upstream, before)
+        await release_and_expect_few_threads(app, upstream, before)
         bodies.set()
         await app.answers([caller], called="GET /")
 
@@ -183,16 +186,16 @@ async def in_stages(
     await call.finish(call.text[60:])
 
 
-async def expect_few_threads(app: App, upstream: Upstream, before: int) -> None:
-    """Neither while five calls are held nor in the middle of their bodies."""
+async def release_and_expect_few_threads(app: App, upstream: Upstream, before: int) -> None:
+    """No thread per call, neither while five are held nor in the middle of their bodies."""
     called = "one caller, GET /, five calls held"
-    await expect_few_more(app, before, called)
+    await expect_few_threads(app, before, called)
     upstream.released.set()
     await app.turn(FEW)
-    await expect_few_more(app, before, f"{called} in the middle of their bodies")
+    await expect_few_threads(app, before, f"{called} in the middle of their bodies")
 
 
-async def expect_few_more(app: App, before: int, called: str) -> None:
+async def expect_few_threads(app: App, before: int, called: str) -> None:
     there = await app.threads()
     more = there - before
     if more > 1 or there > CALLS:
@@ -209,16 +212,20 @@ async def expect_few_more(app: App, before: int, called: str) -> None:
 async def lines(exam: Exam) -> str:
     async with exam.serving() as (app, upstream):
         upstream.script = piece_by_piece
-        expect_lines(app, await app.get(), upstream)
-        if len(upstream.calls) != CALLS:
-            raise Failed(
-                called="GET /", saw=f"{len(upstream.calls)} upstream calls", expected="five"
-            )
+        await expect_five_lines(app, upstream, "GET /")
         if SHORT_TAKEN_WHOLE not in exam.seen:
-            upstream.text_size = 31
-            reply = await app.get()
-            expect_lines(app, reply, upstream, "GET /, again, short responses", since=CALLS)
+            upstream.text_size = SHORT
+            await expect_five_lines(app, upstream, "GET /, again, short responses")
     return "Characters, not bytes; and a short response is taken whole."
+
+
+async def expect_five_lines(app: App, upstream: Upstream, called: str) -> None:
+    """One caller's lines are right, and took five calls."""
+    before = len(upstream.calls)
+    expect_lines(app, await app.get(), upstream, called, since=before)
+    calls = len(upstream.calls) - before
+    if calls != CALLS:
+        raise Failed(called=called, saw=f"{calls} upstream calls", expected="five")
 
 
 @criterion("streams", points=2, fresh=False)
@@ -446,11 +453,9 @@ async def note_served_without_bodies(
 
 async def expect_reuse(exam: Exam, app: App, upstream: Upstream) -> None:
     """Whoever shares a client finds connections of the request before."""
-    upstream.script, upstream.text_size = at_once, 31  # read whole: they can be used again
-    seen = len(upstream.calls)
-    reply = await app.get()
+    upstream.script, upstream.text_size = piece_by_piece, SHORT  # read to its end: used again
     with app.by_the_way():
-        expect_lines(app, reply, upstream, since=seen)
+        await expect_five_lines(app, upstream, "GET /")
         exam.seen.add(SHORT_TAKEN_WHOLE)
     opened = upstream.opened
     await app.get()
@@ -498,8 +503,8 @@ async def lifespan(exam: Exam) -> str:
 
 @criterion("timeouts are as asked", points=1, fresh=False)
 async def timeouts(exam: Exam) -> str:
-    async with exam.serving() as (app, _):
-        if not app.served_before:
+    async with exam.serving() as (app, upstream):
+        if not upstream.origin.opened:  # nor by a criterion before: it may have no client yet
             await app.get()
         found = [c["timeout"] for c in await app.inside("clients") if not c["closed"]]
     asked = {"connect": 5, "read": 15, "write": 5, "pool": 5}

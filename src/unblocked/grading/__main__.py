@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from unblocked.grading import preimport
+from unblocked.grading import starting
 
 
 def main() -> None:
     """Mark what comes on standard input, as `worker.py` says."""
-    preimported = preimport.begin()
+    preimported = starting.preimport()
     from unblocked.grading import worker
 
     worker.main(preimported)

@@ -149,7 +149,8 @@ class App:
         """Seconds of quiet that the exercise itself asks for: patience comes on top of them."""
         self.receive_buffer: int | None = None
         """Bytes that the system may keep for a caller that does not read."""
-        self._sessions: dict[int | None, aiohttp.ClientSession] = {}
+        self._sessions: dict[tuple[int | None, int], aiohttp.ClientSession] = {}
+        self._crowds = 0
         self._sent = 0
         self._unsent: set[int] = set()
         self.port = 0
@@ -421,13 +422,14 @@ class App:
 
     def _session(self) -> aiohttp.ClientSession:
         """An HTTP client of callers, without limits, bodies as they were sent."""
-        if self.receive_buffer not in self._sessions:
+        kind = (self.receive_buffer, self._crowds)
+        if kind not in self._sessions:
             connector = aiohttp.TCPConnector(limit=0, socket_factory=self._blank)
             trace = aiohttp.TraceConfig()
             trace.on_request_start.append(self._note_begun)
             trace.on_request_headers_sent.append(self._note_sent)
             trace.on_request_exception.append(self._note_over)
-            self._sessions[self.receive_buffer] = aiohttp.ClientSession(
+            self._sessions[kind] = aiohttp.ClientSession(
                 connector=connector,
                 trace_configs=[trace],
                 headers={"Accept-Encoding": "identity"},
@@ -435,7 +437,7 @@ class App:
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
-        return self._sessions[self.receive_buffer]
+        return self._sessions[kind]
 
     async def _note_begun(self, _: object, caller: Any, __: object) -> None:
         self._unsent.add(id(caller))
@@ -469,9 +471,12 @@ class App:
     async def together(self, times: int) -> AsyncIterator[None]:
         """So many callers that the block lets begin have sent before the app sees the first one.
 
+        They have connections of their own: an app serves those that it knows a few turns earlier.
+
         Raises:
             Failed: they cannot send.
         """
+        self._crowds += 1
         wanted = self._sent + times
         with self.process.suspended():
             yield

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from unblocked.course import Room
     from unblocked.grading.judging import Verdict
     from unblocked.grading.mark import Exercise, Result
-    from unblocked.grading.preimport import Preimported
+    from unblocked.grading.starting import Preimported
 
 
 def check(args: argparse.Namespace, room: Room, path: Path, preimported: Preimported | None) -> int:

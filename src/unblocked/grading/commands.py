@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from unblocked import course
-from unblocked.grading import answer, marks, preimport
+from unblocked.grading import answer, marks, starting
 
 if TYPE_CHECKING:
     import argparse
@@ -22,7 +22,7 @@ def check(args: argparse.Namespace) -> int:
     except (answer.Unusable, course.CourseError) as error:
         print(error, file=sys.stderr)
         return 2
-    preimported = preimport.begin()
+    preimported = starting.preimport()
     from unblocked.grading import checking
 
     return checking.check(args, room, path, preimported)

@@ -27,7 +27,7 @@ from unblocked.grading.rungs import RUNGS
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-    from unblocked.grading.preimport import Preimported
+    from unblocked.grading.starting import Preimported
 
 _WARDEN_PATIENCE = 10.0
 MOST_SOCKETS = 4000

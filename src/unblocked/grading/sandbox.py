@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Protocol
 
-from unblocked.grading import preimport
+from unblocked.grading import starting
 from unblocked.grading.run import AnswerError, AnswerRun, Gone, NotRun, Refused
 from unblocked.grading.rungs import RUNGS
 from unblocked.grading.slots import Slots
@@ -13,7 +13,7 @@ from unblocked.grading.slots import Slots
 if TYPE_CHECKING:
     from typing import Self
 
-    from unblocked.grading.preimport import Preimported
+    from unblocked.grading.starting import Preimported
 
 SLOTS = 2 * max(1, min(2, os.cpu_count() or 1))
 """Runs at work at the same time: more would only take the CPU from one another."""
@@ -60,7 +60,7 @@ class Nursery:
 
     def start(self, preimported: Preimported | None = None) -> None:
         """Start its process now, if it has one, or take one that has been started already."""
-        self._way = _best_way(preimported or preimport.begin())
+        self._way = _best_way(preimported or starting.preimport())
 
     @property
     def lost(self) -> bool:

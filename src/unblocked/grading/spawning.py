@@ -21,7 +21,6 @@ import psutil
 
 from unblocked.grading import channel, processes
 from unblocked.grading.isolation import STANDARD
-from unblocked.grading.preimport import environment, python
 from unblocked.grading.run import (
     START_PATIENCE,
     TAIL,
@@ -30,6 +29,7 @@ from unblocked.grading.run import (
     NotRun,
     Refused,
 )
+from unblocked.grading.starting import environment, python
 
 if TYPE_CHECKING:
     from typing import IO

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from unblocked.grading.mark import Exercise, Result
-    from unblocked.grading.preimport import Preimported
+    from unblocked.grading.starting import Preimported
 
 ANSWERS_AT_A_TIME = 10
 """Answers in hand at once for each core: wrong ones mostly wait, and waiting costs nothing."""
@@ -200,8 +200,8 @@ def main(preimported: Preimported | None) -> None:
     out, lanes = _own_output(), int(given or 1)
     tempfile.tempdir = tempfile.mkdtemp(prefix=_SCRATCH)
     nursery = Nursery(require or None, slots=lanes * SLOTS)
-    nursery.start(preimported)
     try:
+        nursery.start(preimported)
         asyncio.run(serve(nursery, Path(folder) if folder else None, lanes, out))
     except (Refused, course.CourseError) as error:
         _say(out, {"refused": str(error)})

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from unblocked.grading import answer
-from unblocked.grading.preimport import python
 from unblocked.grading.run import remove
 from unblocked.grading.sandbox import NotRun, Refused
+from unblocked.grading.starting import python
 from unblocked.grading.worker import ANSWERS_AT_A_TIME, NotMarked, deadly
 
 if TYPE_CHECKING:

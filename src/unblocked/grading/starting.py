@@ -36,11 +36,12 @@ def python(module: str) -> list[str]:
 
 def environment() -> dict[str, str]:
     """What Python needs of ours: the rest may be secret, and an answer could print it."""
-    return {n: v for n, v in os.environ.items() if n in _HANDED_DOWN or n.startswith("PYTHON")}
+    ours = {n: v for n, v in os.environ.items() if n in _HANDED_DOWN or n.startswith("PYTHON")}
+    return ours | _NO_PLUGINS
 
 
-def begin() -> Preimported | None:
-    """Start that process; None where the system cannot fork.
+def preimport() -> Preimported | None:
+    """Start the process that answers are forked from; None where the system cannot fork.
 
     Raises this process's limit of descriptors, and so that one's: each run takes dozens.
     """
@@ -54,6 +55,6 @@ def begin() -> Preimported | None:
             stdin=theirs.fileno(),
             stdout=subprocess.DEVNULL,  # the marker's own may be a line that ends with it
             start_new_session=True,
-            env=environment() | _NO_PLUGINS,
+            env=environment(),
         )
     return Preimported(process, line)
