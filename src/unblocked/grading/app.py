@@ -165,7 +165,11 @@ class App:
     def was_starved(self) -> bool:
         """Whether the answer, or we, had to wait too long for a core, or may have."""
         kept = any(upstream.longest > KEPT_IN_FLIGHT for upstream in self._upstreams)
-        return self.starved or kept or processes.waited_for_cpu(self.process.pid) > KEPT_WAITING
+        return self.starved or kept or self.waited_for_cpu() > KEPT_WAITING
+
+    def waited_for_cpu(self) -> float:
+        """Seconds for which the answer's process was ready to run, and others had the cores."""
+        return processes.waited_for_cpu(self.process.pid)
 
     async def send_away(self) -> bool:
         """Let all callers leave that are still there; whether any left without an answer."""
