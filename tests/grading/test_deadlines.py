@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from unblocked import course
 from unblocked.grading import deadlines
+from unblocked.grading.app import App
 from unblocked.grading.deadlines import DEADLINES, LATEST, Hurried, near_a_deadline
-from unblocked.grading.exam import Failed
+from unblocked.grading.exam import Exam, Failed
+from unblocked.grading.mark import exercise
+from unblocked.grading.sandbox import Nursery
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -83,3 +88,30 @@ def test_it_passes_once_the_deadline_is_late_enough(machine: Machine) -> None:
         return "in time" if machine.asked[-1] > 9 else await hurried(_)
 
     assert asyncio.run(near_a_deadline(machine.scene, passes_late)) == "in time"
+
+
+@pytest.mark.parametrize("name", ["solution.py", "wrong/timeout_of_the_client.py"])
+def test_on_a_machine_that_is_too_busy_the_loop_tells_a_deadline_from_timeouts_of_pieces(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The real deadline passes every answer here, as it may where pieces come too late."""
+    room = course.room("partial-failure")
+    task = exercise(room)
+    [whole] = [c for c in task.criteria if c.name == "the deadline bounds the whole call"]
+    waited = count(0.0, 100.0)
+    monkeypatch.setattr(App, "waited_for_cpu", lambda _: next(waited))
+    monkeypatch.setitem(whole.judge.__globals__, "expect", lambda made, *_: None)
+    monkeypatch.setitem(whole.judge.__globals__, "in_time", lambda *_: None)
+
+    async def failure() -> str:
+        async with Nursery() as nursery:
+            exam = Exam(nursery, (room.folder / name).read_text(), task.given, task.inside)
+            try:
+                await whole.judge(exam)
+            except Failed as failed:
+                return str(failed)
+            return ""
+
+    seen = asyncio.run(failure())
+    assert ("0 of 1 answered" in seen) is (name != "solution.py")
+    assert bool(seen) is (name != "solution.py")
