@@ -313,13 +313,7 @@ async def expect_bound_by_the_loop(exam: Exam, called: str) -> None:
                 await call.send(call.text[:3])
 
         made.sources["dripping"].script = drip
-        caller = made.app.call("/summary")
-        await made.app.until(
-            lambda: all(source.calls for source in made.sources.values()),
-            called=called,
-            expected="a call to each source",
-            calls=[caller],
-        )
+        caller = await all_asked(made, called, "a call to each source")
         for _ in range(STEPS_BEYOND):
             due.release()
             await made.app.settle()
@@ -328,6 +322,18 @@ async def expect_bound_by_the_loop(exam: Exam, called: str) -> None:
         expected = "an answer when DEADLINE is over"
         reply = (await made.app.answers([caller], called=called, expected=expected))[0]
         expect(made, reply, ["quick"], {"dripping": "timeout"}, called, BOUNDS)
+
+
+async def all_asked(made: Scene, called: str, expected: str) -> asyncio.Task[Reply]:
+    """A caller who is on its way until every source has been asked, at least."""
+    caller = made.app.call("/summary")
+    await made.app.until(
+        lambda: all(source.calls for source in made.sources.values()),
+        called=called,
+        expected=expected,
+        calls=[caller],
+    )
+    return caller
 
 
 async def late_but_in_time(exam: Exam) -> None:
@@ -339,13 +345,8 @@ async def late_but_in_time(exam: Exam) -> None:
         slow = made.sources["slow"]
         slow.script = slow.hold
         called = f"GET /summary: one source answers after {LONG} s, DEADLINE = {PLENTY:.0f}"
-        caller = made.app.call("/summary")
-        await made.app.until(
-            lambda: all(source.calls for source in made.sources.values()),
-            called=called,
-            expected="a call to each source, and no answer before both have answered",
-            calls=[caller],
-        )
+        expected = "a call to each source, and no answer before both have answered"
+        caller = await all_asked(made, called, expected)
         await made.app.settle()
         await made.app.inside("put_forward", seconds=LONG)
         await made.app.settle()
