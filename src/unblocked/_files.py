@@ -1,4 +1,4 @@
-"""Files that learners care for: written in one step, and never over what was there."""
+"""Files that people care for: written in one step, and never over what was there."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 
 def replace(path: Path, content: bytes) -> None:
-    """Write a file in one step, so that a reader never sees half of it."""
+    """Write a file in one step, so that a reader never sees half of it.
+
+    Raises:
+        OSError: it cannot be written, and is as it was; the error names it.
+    """
     with _written(path, content) as half:
         half.replace(path)
 
@@ -32,7 +36,10 @@ def _written(path: Path, content: bytes) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     half = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        half.write_bytes(content)
+        try:
+            half.write_bytes(content)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(path)) from None
         yield half
     finally:
         half.unlink(missing_ok=True)

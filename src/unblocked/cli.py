@@ -8,6 +8,7 @@ command could not be used as given; then one sentence on stderr says what to men
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import os
 import sys
@@ -86,6 +87,8 @@ def _refuse(sentence: str) -> int:
 def _sentence(error: Exception) -> str:
     if isinstance(error, BrokenPipeError):
         return "nobody reads the output any more."
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return f"{error.filename or 'The disk'}: no space left. Make room there, and run it again."
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}. Check the path and your rights there."
     return str(error)

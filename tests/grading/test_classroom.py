@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -154,6 +155,28 @@ def test_killed_and_started_again_nothing_is_lost_or_marked_twice(
     assert sorted(str(r["learner"]) for r in results(out)) == sorted(
         f"learner-{number}" for number in range(8)
     )
+    assert not processes_named(str(relay.folder.parents[1]))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the size of files")
+def test_a_disk_that_is_full_ends_the_run_which_goes_on_when_there_is_room(
+    tmp_path: Path, relay: Room
+) -> None:
+    import resource
+
+    folder, out = tmp_path / "class", tmp_path / "marks"
+    for number in range(8):
+        hand_in(folder, f"learner-{number}", RIGHT + f"# {number}\n")
+    full = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (2000, resource.RLIM_INFINITY))
+    command = grade_command(folder, out, relay)
+    done = subprocess.run(command, preexec_fn=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert f"unblocked: {out / 'results.jsonl'}: File too large" in done.stderr
+    assert "pending" not in done.stderr
+    kept = lines(out / "results.jsonl")
+    assert 0 < kept < 8
+    assert grade(folder, out, relay).returncode == 0
+    assert sorted(r["learner"] for r in results(out)) == [f"learner-{n}" for n in range(8)]
     assert not processes_named(str(relay.folder.parents[1]))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -250,6 +251,22 @@ def test_again_keeps_what_was(tmp_path: Path) -> None:
         assert not ledger.results
         ledger.add(result("ada"))
     assert len(list(tmp_path.glob("results-before-*.jsonl"))) == 1
+
+
+def test_a_table_is_written_whole_or_stays_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "grades.csv"
+    reports.write_table(path, ("a",), [("1",)])
+
+    def full(half: Path, _: bytes) -> int:
+        half.touch()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(type(path), "write_bytes", full)
+    with pytest.raises(OSError, match=r"grades\.csv"):
+        reports.write_table(path, ("a",), [("2",)])
+    assert (read(path), list(tmp_path.iterdir())) == ([{"a": "1"}], [path])
 
 
 def test_the_summary_counts_in_a_class_of_one(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import os
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ from unblocked.grading.workforce import on_cluster, on_this_machine
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncGenerator, Iterator
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
@@ -110,19 +111,20 @@ async def _mark(args: argparse.Namespace, workforce: Workforce) -> int:
 
 
 async def _kept(
-    results: AsyncIterator[Marked], ledger: Ledger
+    results: AsyncGenerator[Marked], ledger: Ledger
 ) -> tuple[dict[tuple[str, str], dict[str, Any]], list[NotMarked]]:
     """Put the results into the ledger as they come; they by learner and exercise, and the rest.
 
     By the content that was marked they may not be found: a file can change meanwhile.
     """
     new, failed = {}, []
-    async for result in results:
-        if isinstance(result, NotMarked):
-            failed.append(result)
-        else:
-            ledger.add(result)
-            new[result["learner"], result["exercise"]] = result
+    async with aclosing(results):  # nobody goes on marking when a result cannot be kept
+        async for result in results:
+            if isinstance(result, NotMarked):
+                failed.append(result)
+            else:
+                ledger.add(result)
+                new[result["learner"], result["exercise"]] = result
     return new, failed
 
 
@@ -202,7 +204,7 @@ def _workforce(args: argparse.Namespace) -> AbstractAsyncContextManager[Workforc
     return on_this_machine(args.workers or os.cpu_count() or 1, folder, args.require)
 
 
-async def _shown(results: AsyncIterator[Marked], total: int) -> AsyncIterator[Marked]:
+async def _shown(results: AsyncGenerator[Marked], total: int) -> AsyncGenerator[Marked]:
     """The same results, with a bar that tells how far and how long yet."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
@@ -210,9 +212,10 @@ async def _shown(results: AsyncIterator[Marked], total: int) -> AsyncIterator[Ma
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress("marking", *columns, console=Console(stderr=True)) as progress:
         task = progress.add_task("marking", total=total)
-        async for result in results:
-            yield result
-            progress.advance(task)
+        async with aclosing(results):
+            async for result in results:
+                yield result
+                progress.advance(task)
 
 
 def _report(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -64,7 +65,8 @@ class Ledger:
 
     def __exit__(self, *_: object) -> None:
         if self._file:
-            self._file.close()
+            with contextlib.suppress(OSError):  # of a full disk, again; what is half is cut off later
+                self._file.close()
         self._lock.close()
 
     def _opened(self) -> BinaryIO:
@@ -93,11 +95,14 @@ class Ledger:
                 continue
 
     def add(self, result: dict[str, Any]) -> None:
-        """Append a result and wait until the disk has it."""
+        """Append a result and wait until the disk has it; raises OSError, which names the file."""
         file = self._opened()
-        file.write(json.dumps(result).encode() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+        try:
+            file.write(json.dumps(result).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.path)) from None
         self.results[key_of(result)] = result
 
 

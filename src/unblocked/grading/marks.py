@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from unblocked._files import replace
 
 
 def home() -> Path:
@@ -41,15 +44,5 @@ def remember(result: dict[str, Any]) -> None:
         "max_points": result["max_points"],
         "marked_at": now,
     }
-    _write(json.dumps(marks, indent=1))
-
-
-def _write(text: str) -> None:
-    file = home() / "marks.json"
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        draft = file.with_suffix(f".{os.getpid()}")
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(file)
-    except OSError:
-        return
+    with contextlib.suppress(OSError):
+        replace(home() / "marks.json", json.dumps(marks, indent=1).encode())

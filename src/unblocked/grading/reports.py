@@ -5,11 +5,14 @@ from __future__ import annotations
 import csv
 import hashlib
 import html
+import io
 import re
 from collections import Counter
 from itertools import dropwhile
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+
+from unblocked._files import replace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -71,10 +74,11 @@ def write_table(path: Path, heading: Sequence[str], lines: Iterable[Sequence[obj
 
     All cells are quoted: else one with a semicolon in it is two where that is the list separator.
     """
-    with path.open("w", encoding="utf-8", errors="replace", newline="") as file:
-        csv.writer(file).writerow([safe_cell(cell) for cell in heading])
-        quoting = csv.writer(file, quoting=csv.QUOTE_ALL)
-        quoting.writerows([safe_cell(cell) for cell in line] for line in lines)
+    file = io.StringIO(newline="")
+    csv.writer(file).writerow([safe_cell(cell) for cell in heading])
+    quoting = csv.writer(file, quoting=csv.QUOTE_ALL)
+    quoting.writerows([safe_cell(cell) for cell in line] for line in lines)
+    replace(path, file.getvalue().encode(errors="replace"))
 
 
 def grades(path: Path, rows: Iterable[Row], max_points: Mapping[str, int]) -> None:
@@ -168,7 +172,7 @@ meter { width: 12rem; max-width: 25vw }
 
 
 def _write_page(path: Path, title: str, body: str) -> None:
-    path.write_text(_page(title, body), encoding="utf-8", errors="replace")
+    replace(path, _page(title, body).encode(errors="replace"))
 
 
 def _page(title: str, body: str) -> str:
@@ -180,7 +184,6 @@ def _page(title: str, body: str) -> str:
 def feedback(folder: Path, result: Result, who: str) -> Path:
     """A page for one learner and exercise, self-contained; returns where it lies."""
     path = folder / safe_name(result["learner"]) / f"{result['exercise']}.html"
-    path.parent.mkdir(parents=True, exist_ok=True)
     title = f"{result['exercise']}: {result['points']} of {result['max_points']} points"
     note = html.escape(str(result.get("note", "")))
     origin = f"{html.escape(who)} · {html.escape(result['file'])}"

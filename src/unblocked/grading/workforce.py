@@ -20,14 +20,14 @@ from unblocked.grading.starting import python
 from unblocked.grading.worker import ANSWERS_AT_A_TIME, NotMarked, deadly
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
     from distributed import Client
 
     from unblocked.grading.worker import Job
 
     Marked = dict[str, Any] | NotMarked
-    Workforce = Callable[[Sequence[Job | NotMarked]], AsyncIterator[Marked]]
+    Workforce = Callable[[Sequence[Job | NotMarked]], AsyncGenerator[Marked]]
     """Takes jobs and gives their results, in the order in which they are ready.
 
     A job that cannot be read any more, or be marked, comes back as `NotMarked`. Raises `Refused`
@@ -183,7 +183,7 @@ async def on_this_machine(
         await first.stop()
 
 
-async def _results(work: _Class, workers: int) -> AsyncIterator[Marked]:
+async def _results(work: _Class, workers: int) -> AsyncGenerator[Marked]:
     jobs = work.jobs
     for number in range(len(jobs)):
         work.todo.put_nowait(number)
@@ -363,7 +363,7 @@ async def on_cluster(
 
 async def _of_cluster(
     client: Client, jobs: Sequence[Job | NotMarked], *arguments: str
-) -> AsyncIterator[Marked]:
+) -> AsyncGenerator[Marked]:
     from distributed import KilledWorker, as_completed
 
     files = {}
