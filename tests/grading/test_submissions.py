@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -196,6 +197,93 @@ def test_what_nobody_handed_in_is_no_news(tmp_path: Path) -> None:
     put(tmp_path / "marks" / "grades.csv")
     found = find(tmp_path, SLUGS, leave_out=tmp_path / "marks")
     assert ([s.learner for s in found.submissions], found.unplaced) == (["ada"], [])
+
+
+def test_whoever_handed_in_nothing_but_what_systems_leave_is_told(tmp_path: Path) -> None:
+    put(tmp_path / "bob" / "fan-out" / "timestamp.txt")
+    put(tmp_path / "cid" / ".ipynb_checkpoints" / "fan-out-checkpoint.ipynb")
+    put(tmp_path / "dan" / ".DS_Store")
+    pack(tmp_path / "fay.zip")
+    pack(tmp_path / "gil.zip", "__MACOSX/._fan-out.py")
+    told = unplaced(tmp_path)
+    assert set(told) == {"bob/fan-out", "cid", "dan", "fay.zip", "gil.zip"}
+    assert all("nothing was handed in" in why for why in told.values())
+
+
+def test_of_a_class_in_a_zip_whoever_handed_in_nothing_is_told(tmp_path: Path) -> None:
+    members = ("ada/fan-out.py", "bob/", "cid/.DS_Store", "__MACOSX/._ada")
+    pack(tmp_path / "all.zip", *members)
+    assert set(placed(tmp_path / "all.zip")) == {("ada", "fan-out")}
+    assert unplaced(tmp_path / "all.zip") == dict.fromkeys(("bob", "cid"), "nothing was handed in")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such files there")
+def test_what_is_no_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "eve").mkdir()
+    os.mkfifo(tmp_path / "eve" / "fan-out.ipynb")
+    assert unplaced(tmp_path) == {"eve/fan-out.ipynb": "neither a file nor a folder"}
+
+
+def test_a_folder_for_each_exercise(tmp_path: Path) -> None:
+    for slug in ("fan-out", "one-client"):
+        for name in ("ada", "bob_77_88_work"):
+            put(tmp_path / slug / f"{name}.py")
+    pack(tmp_path / "fix-the-article.zip", "cy.py", "fix-the-article.py")
+    found = find(tmp_path, SLUGS)
+    assert {(s.learner, s.exercise) for s in found.submissions} == {
+        (learner, slug) for learner in ("ada", "bob") for slug in ("fan-out", "one-client")
+    } | {("cy", "fix-the-article")}
+    assert found.unplaced == [("fix-the-article.zip/fix-the-article.py", "no learner is named")]
+    assert not found.crowds
+
+
+def zipped(*members: str) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        for member in members:
+            archive.writestr(member, f"app = {member!r}")
+    return made.getvalue()
+
+
+def test_learners_zips_within_the_platforms_zip(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        archive.writestr("byronada_7_100_work.zip", zipped("work/fan-out.py"))
+        archive.writestr("Bob Ng_8_assignsubmission_file_/w.zip", zipped("fan-out.py", "more.zip"))
+        archive.writestr("eve_9_101_work.zip", b"no zip")
+    assert placed(tmp_path / "all.zip") == {
+        ("byronada", "fan-out"): "byronada_7_100_work.zip/work/fan-out.py",
+        ("Bob Ng", "fan-out"): "Bob Ng_8_assignsubmission_file_/w.zip/fan-out.py",
+    }
+    told = unplaced(tmp_path / "all.zip")
+    assert "unpack" in told.pop("eve_9_101_work.zip")
+    assert "zip within a zip" in told.pop("Bob Ng_8_assignsubmission_file_/w.zip/more.zip")
+    assert not told
+
+
+def test_a_zip_within_a_zip_is_not_unpacked_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "MOST_PACKED", 100)
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        archive.writestr("eve_9_101_work.zip", zipped("fan-out.py"))
+    [(name, why)] = unplaced(tmp_path / "all.zip").items()
+    assert name == "eve_9_101_work.zip"
+    assert "larger than" in why
+
+
+def test_names_that_are_utf8_without_saying_so(tmp_path: Path) -> None:
+    pack(tmp_path / "all.zip", "Zo\u00eb_7_assignsubmission_file_/fan-out.py")
+    data = bytearray((tmp_path / "all.zip").read_bytes())
+    data[7] &= 0xF7
+    data[data.rfind(b"PK\x01\x02") + 9] &= 0xF7
+    (tmp_path / "all.zip").write_bytes(data)
+    assert set(placed(tmp_path / "all.zip")) == {("Zo\u00eb", "fan-out")}
+
+
+def test_a_download_that_is_taken_for_a_learner_is_told(tmp_path: Path) -> None:
+    pack(tmp_path / "week 1.zip", "ada_7_100_fan-out.py", "bob_8_101_fan-out.py")
+    pack(tmp_path / "cy.zip", "fan-out.py", "cy_9_102_one-client.py")
+    assert find(tmp_path, SLUGS).crowds == ["week 1.zip"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no folders so deep there")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
 import zipfile
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -29,8 +32,11 @@ _INSTALLED = ("site-packages", "dist-packages", "node_modules")
 
 MOST_MEMBERS = 50_000
 """Files in one zip: a class hands in fewer, and a zip made to keep the marker busy holds more."""
+MOST_PACKED = 32 << 20
+"""Bytes of a zip within a class's zip, which is read whole."""
 KEPT_OPEN = 8
-"""Zips at a time: each takes a file descriptor."""
+"""Zips at a time: each takes a file descriptor, or the bytes of one within another."""
+NOTHING = "nothing was handed in"
 
 
 class Unreadable(Exception):
@@ -70,15 +76,28 @@ class _Zips:
     """Zips, a few of them open: who opens one reads its whole directory first."""
 
     def __init__(self) -> None:
-        self._open: dict[Path, zipfile.ZipFile] = {}
+        self._open: dict[tuple[Path, int | None], zipfile.ZipFile] = {}
 
-    def opened(self, path: Path) -> zipfile.ZipFile:
-        """The zip, open at least until others have been asked for; raises what `zipfile` does."""
-        archive = self._open.pop(path, None) or zipfile.ZipFile(path)
-        self._open[path] = archive
+    def opened(self, path: Path, inner: zipfile.ZipInfo | None = None) -> zipfile.ZipFile:
+        """The zip, or the one within it, open at least until others have been asked for.
+
+        Raises what `zipfile` does.
+        """
+        key = path, inner.header_offset if inner else None
+        archive = self._open.pop(key, None) or self._new(path, inner)
+        self._open[key] = archive
         if len(self._open) > KEPT_OPEN:
             self._open.pop(next(iter(self._open))).close()
         return archive
+
+    def _new(self, path: Path, inner: zipfile.ZipInfo | None) -> zipfile.ZipFile:
+        if inner is None:
+            return zipfile.ZipFile(path)
+        with self.opened(path).open(inner) as member:
+            data = member.read(MOST_PACKED + 1)
+        if len(data) > MOST_PACKED:
+            raise zipfile.BadZipFile(f"it is larger than {MOST_PACKED >> 20} MiB")
+        return zipfile.ZipFile(io.BytesIO(data))
 
 
 def files_in(folder: Path, leave_out: Path | None) -> Iterator[File]:
@@ -107,18 +126,17 @@ def _entries(folder: Path, leave_out: Path | None) -> Iterator[tuple[Path, str]]
         except OSError as error:
             yield here, f"it cannot be read: {error.strerror}"
             continue
-        if not found:
-            yield here, "an empty folder: nothing was handed in"
+        kept = [path for path in found if not _is_litter(path.name)]
+        if not kept:
+            yield here, f"an empty folder: {NOTHING}"
         below = []
-        for path in found:
-            if _is_litter(path.name) or path == leave_out:
+        for path in kept:
+            if path == leave_out:
                 continue
-            if why := _why_not(path):
-                yield path, why
-            elif path.is_dir():
+            if path.is_dir() and not path.is_symlink() and not _why_not(path):
                 below.append(path)
-            elif path.is_file():
-                yield path, ""
+            else:
+                yield path, _why_not(path)
         folders += reversed(below)
 
 
@@ -131,6 +149,8 @@ def _why_not(path: Path) -> str:
         return why
     if path.is_symlink():  # it could show another learner's answer as one's own
         return "a link, which is not followed: put the file itself there"
+    if not (path.is_dir() or path.is_file()):
+        return "neither a file nor a folder"
     return ""
 
 
@@ -181,36 +201,68 @@ def _file(path: Path, parts: tuple[str, ...]) -> File:
     return File(parts, datetime.fromtimestamp(path.stat().st_mtime, UTC), read, timestamp)
 
 
-def _in_zip(zips: _Zips, path: Path, above: tuple[str, ...]) -> Iterator[File]:
-    """The files in a zip. `above` are the folders that it stands for."""
-    shown = above if above[-1:] == (path.name,) else (*above, path.name)
+def _in_zip(
+    zips: _Zips, path: Path, above: tuple[str, ...], inner: zipfile.ZipInfo | None = None
+) -> Iterator[File]:
+    """The files in a zip, or in the `inner` one within it. `above` are the folders it stands for.
+
+    Of a class's zip every folder is named, whether it holds anything or not.
+    """
+    opened = partial(zips.opened, path, inner)
+    shown = above if inner or above[-1:] == (path.name,) else (*above, path.name)
     try:
-        members = [info for info in zips.opened(path).infolist() if not info.is_dir()]
+        members = opened().infolist()
     except Exception as error:  # zipfile raises a dozen kinds, by what is wrong with the zip
-        yield _unusable(shown, f"a zip that cannot be read: {error}")
+        why = f"a zip that cannot be read ({error}): have it handed in again, or unpack it"
+        yield _unusable(shown, why)
         return
     if len(members) > MOST_MEMBERS:
         yield _unusable(shown, f"{len(members)} members: no class hands in so many")
         return
+    paths = [(parts, info) for info in members if (parts := _parts_of(info))]
+    folders = {parts[:1] for parts, _ in paths if not above and not _is_litter(parts[0])}
+    told = set()
+    for file, info in _members(opened, above, paths):
+        told.add(shown if above else file.parts[:1])
+        if info and not above and file.parts[-1].lower().endswith(".zip"):
+            yield from _in_zip(zips, path, file.parts, info)
+        else:
+            yield file
+    for silent in sorted((folders or {shown}) - told):
+        yield _unusable(silent, NOTHING)
+
+
+def _members(
+    opened: Callable[[], zipfile.ZipFile],
+    above: tuple[str, ...],
+    paths: list[tuple[tuple[str, ...], zipfile.ZipInfo]],
+) -> Iterator[tuple[File, zipfile.ZipInfo | None]]:
+    """The files of a zip, with their entries; without, where they are not even looked at."""
     refused: dict[tuple[str, ...], str] = {}
-    paths = [(_parts_of(info), info) for info in members]
-    stamps = {parts[:-1]: info for parts, info in paths if parts[-1:] == (TIMESTAMP,)}
+    stamps = {parts[:-1]: info for parts, info in paths if parts[-1] == TIMESTAMP}
     for parts, info in paths:
-        if not parts or any(map(_is_litter, parts)):
+        if info.is_dir() or any(map(_is_litter, parts)):
             continue
         why = [_why_not_by(part) for part in parts]
         if any(why):
             first = next(n for n, reason in enumerate(why) if reason)
             refused[(*above, *parts[: first + 1])] = why[first]
         else:
-            stamp = _stamp_reader(zips, path, stamps.get(parts[:-1]))
-            yield File((*above, *parts), _zip_time(info), _reader(zips, path, info), stamp)
+            stamp = _stamp_reader(opened, stamps.get(parts[:-1]))
+            yield File((*above, *parts), _zip_time(info), _reader(opened, info), stamp), info
     for parts, reason in sorted(refused.items()):
-        yield _unusable(parts, reason)
+        yield _unusable(parts, reason), None
+
+
+_NAMED_IN_UTF8 = 0x800
 
 
 def _parts_of(info: zipfile.ZipInfo) -> tuple[str, ...]:
-    parts = info.filename.replace("\\", "/").split("/")
+    name = info.filename
+    if not info.flag_bits & _NAMED_IN_UTF8:  # macOS writes UTF-8 all the same, and does not say so
+        with contextlib.suppress(UnicodeError):
+            name = name.encode("cp437").decode()
+    parts = name.replace("\\", "/").split("/")
     return tuple(part for part in parts if part not in ("", ".", ".."))
 
 
@@ -221,21 +273,28 @@ def _zip_time(info: zipfile.ZipInfo) -> datetime:
         return datetime.fromtimestamp(0, UTC)
 
 
-def _reader(zips: _Zips, path: Path, info: zipfile.ZipInfo) -> Callable[[], bytes]:
+_ENCRYPTED = 0x1
+
+
+def _reader(opened: Callable[[], zipfile.ZipFile], info: zipfile.ZipInfo) -> Callable[[], bytes]:
     def read() -> bytes:
         try:
-            with zips.opened(path).open(info) as member:
+            with opened().open(info) as member:
                 return member.read(answer.LARGEST + 1)
-        except Exception as error:  # encrypted, damaged, packed in a way unknown here
-            raise Unreadable(f"the zip does not give it out: {error}") from None
+        except Exception as error:  # damaged, say, or packed in a way unknown here
+            locked = "it is encrypted, so unpack it with its password"
+            why = locked if info.flag_bits & _ENCRYPTED else error
+            raise Unreadable(f"the zip does not give it out: {why}") from None
 
     return read
 
 
-def _stamp_reader(zips: _Zips, path: Path, info: zipfile.ZipInfo | None) -> Callable[[], bytes]:
+def _stamp_reader(
+    opened: Callable[[], zipfile.ZipFile], info: zipfile.ZipInfo | None
+) -> Callable[[], bytes]:
     if info is None:
         return bytes
-    read = _reader(zips, path, info)
+    read = _reader(opened, info)
 
     def timestamp() -> bytes:
         try:

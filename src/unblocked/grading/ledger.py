@@ -65,7 +65,7 @@ class Ledger:
 
     def __exit__(self, *_: object) -> None:
         if self._file:
-            with contextlib.suppress(OSError):  # of a full disk, again; what is half is cut off later
+            with contextlib.suppress(OSError):  # of a full disk, once more
                 self._file.close()
         self._lock.close()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain, count
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _COPY = re.compile(r"( \(\d+\)|-Copy\d+)$")
 """What browsers and JupyterLab add to the name of a file that is there already."""
+_ZIP = re.compile(r"\.zip$", re.I)
 MOST_LOOKED_INTO, MOST_BYTES = 1_000, 16 * answer.LARGEST
 """Of each learner: files that are read as their names leave open what they answer, and bytes."""
 
@@ -64,6 +65,8 @@ class Found:
     submissions: list[Submission]
     unplaced: list[tuple[str, str]]
     """(file, why it is not marked)."""
+    crowds: list[str] = field(default_factory=list)
+    """What counts as one learner, and holds what the platform names after several."""
 
 
 def find(
@@ -85,8 +88,20 @@ def find(
             found.unplaced.append((file.shown, place))
         else:
             placed.append(place)
+    found.crowds = _crowds(looking, placed)
     _keep_the_newest(_told_apart(named(placed)), found)
     return found
+
+
+def _crowds(looking: _Looking, placed: list[Submission]) -> list[str]:
+    """Where below a folder, or in a zip, that is taken for a learner's lies a class's download."""
+    numbers = defaultdict[str, set[str]](set)
+    for one in placed:
+        parts = looking.below(one.file.parts)
+        named = [CANVAS.fullmatch(part) or MOODLE.fullmatch(part) for part in parts]
+        if not named[0]:
+            numbers[parts[0]] |= {by["id"] for by in named if by}
+    return sorted(name for name, several in numbers.items() if len(several) > 1)
 
 
 def _told_apart(placed: list[Submission]) -> list[Submission]:
@@ -149,28 +164,33 @@ class _Looking:
         if file.unusable:
             return file.unusable
         *folders, name = file.parts
+        if name.lower().endswith(".zip"):
+            return "a zip within a zip: unpack it, and put the files there"
         if not name.lower().endswith(SUFFIXES):
             return "neither a notebook nor Python"
         if own := _named_by(name, self.slugs):
-            return _learner_of(file, own)
+            return self._submission(file, own)
         loosely = _named_loosely_by(name, self.slugs)
         if loosely and name.lower().endswith(".py"):
-            return _learner_of(file, loosely)
+            return self._submission(file, loosely)
         by_folder = (_named_by(part, self.slugs) for part in reversed(folders))
         likely = loosely or next(filter(None, by_folder), "")
         try:
             inside = self._named_inside(file) & set(self.slugs)
         except Unreadable as why:
-            return _learner_of(file, likely, doubt=str(why)) if likely else str(why)
+            return self._submission(file, likely, doubt=str(why)) if likely else str(why)
         if likely in inside:
-            return _learner_of(file, likely)
+            return self._submission(file, likely)
         if loosely:
-            return _learner_of(file, loosely, doubt=f"no cell of it is an answer to {loosely}")
+            return self._submission(file, loosely, doubt=f"no cell of it is an answer to {loosely}")
         if len(inside) == 1:
-            return _learner_of(file, inside.pop())
+            return self._submission(file, inside.pop())
         if likely:
-            return _learner_of(file, likely, doubt=f"only its folder names {likely}")
-        return f"no exercise of the course is named by it: {', '.join(self.slugs)}"
+            return self._submission(file, likely, doubt=f"only its folder names {likely}")
+        return (
+            "it does not say what it answers: put the exercise into its name, or begin the answer "
+            f"with the line # exercise: SLUG (there are {', '.join(self.slugs)})"
+        )
 
     def _named_inside(self, file: File) -> set[str]:
         """What cells' own ids and marker lines name.
@@ -178,7 +198,7 @@ class _Looking:
         Raises:
             Unreadable: it cannot be read, or enough of this learner's files have been.
         """
-        whose = (file.parts[0], file.parts[-1].lower().rpartition(".")[2])
+        whose = ("/".join(self.below(file.parts)[:1]), file.parts[-1].lower().rpartition(".")[2])
         if self._files[whose] >= MOST_LOOKED_INTO or self._bytes[whose] >= MOST_BYTES:
             raise Unreadable(
                 "its name leaves open what it answers, and it was not looked into: "
@@ -189,20 +209,25 @@ class _Looking:
         self._bytes[whose] += len(data)
         return _named_in(data, file.parts[-1])
 
+    def _submission(self, file: File, exercise: str, *, doubt: str = "") -> Submission | str:
+        parts = self.below(file.parts)
+        first = unicodedata.normalize("NFC", parts[0])  # further down, learners choose names
+        made = partial(Submission, exercise=exercise, file=file, doubt=doubt)
+        if canvas := CANVAS.fullmatch(first):  # the file, or a zip that a learner handed in
+            attempt = int(canvas["attempt"])
+            return made(canvas["who"], learner_id=canvas["id"], platform="canvas", attempt=attempt)
+        if moodle := MOODLE.fullmatch(first):
+            return made(moodle["who"], learner_id=moodle["id"], platform="moodle")
+        if len(parts) > 1:
+            return made(_ZIP.sub("", first))
+        stem = _COPY.sub("", first.rpartition(".")[0])
+        learner = re.sub(rf"[-_. ]*{re.escape(exercise)}[-_. ]*", "", stem, count=1)
+        return made(learner) if learner else "no learner is named"
 
-def _learner_of(file: File, exercise: str, *, doubt: str = "") -> Submission | str:
-    first = unicodedata.normalize("NFC", file.parts[0])  # further down, learners choose names
-    made = partial(Submission, exercise=exercise, file=file, doubt=doubt)
-    if canvas := CANVAS.fullmatch(first):  # the file, or a zip that a learner handed in
-        attempt = int(canvas["attempt"])
-        return made(canvas["who"], learner_id=canvas["id"], platform="canvas", attempt=attempt)
-    if moodle := MOODLE.fullmatch(first):
-        return made(moodle["who"], learner_id=moodle["id"], platform="moodle")
-    if len(file.parts) > 1:
-        return made(re.sub(r"\.zip$", "", first, flags=re.I))
-    stem = _COPY.sub("", first.rpartition(".")[0])
-    learner = re.sub(rf"[-_. ]*{re.escape(exercise)}[-_. ]*", "", stem, count=1)
-    return made(learner) if learner else "no learner is named"
+    def below(self, parts: tuple[str, ...]) -> tuple[str, ...]:
+        """The same without the folder of an exercise, in which some keep a class's answers."""
+        first, *below = parts
+        return tuple(below) if below and _ZIP.sub("", first) in self.slugs else parts
 
 
 def _named_by(part: str, slugs: tuple[str, ...]) -> str:
