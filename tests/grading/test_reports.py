@@ -95,6 +95,9 @@ def test_a_file_without_names(tmp_path: Path) -> None:
     [
         (b"", "is empty"),
         (b"PK\x03\x04", "save it as CSV"),
+        (b"\xd0\xcf\x11\xe0\xa1", "save it as CSV"),
+        ("name\n".encode("utf-16-le"), "no text: save it as CSV"),
+        (b'name\n"Lovelace, Ada\nNoether\n', "quotation mark in it is opened and never closed"),
         (b"colour,size\n", "Name one of: student, full name"),
     ],
 )
@@ -110,6 +113,22 @@ def test_a_roster_from_any_spreadsheet(tmp_path: Path, encoding: str, separator:
     text = f"Full name{separator}ID\nZoë Ångström{separator}7\n\n"
     (tmp_path / "roster.csv").write_bytes(text.encode(encoding))
     found = roster.read(tmp_path / "roster.csv")
+    assert [(x.id, x.name) for x in found.learners] == [("7", "Zoë Ångström")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'ID , Full name\n7, "Ångström, Zoë"\n',
+        "sep=;\nID;Full name\n7;Zoë Ångström\n",
+        "\n\nID,Full name\n7,Zoë Ångström\n",
+        'ID,Full name,Note\n7,Zoë Ångström,5" disk\n',
+        'ID,Full name\n"7" ,Zoë Ångström\n',
+    ],
+)
+def test_a_roster_as_people_type_it(tmp_path: Path, text: str) -> None:
+    found = class_of(tmp_path, text)
+    assert found.columns[:2] == ("ID", "Full name")
     assert [(x.id, x.name) for x in found.learners] == [("7", "Zoë Ångström")]
 
 
@@ -141,6 +160,21 @@ def test_moodle_gets_a_worksheet_for_each_exercise(tmp_path: Path) -> None:
     assert [row["Grade"] for row in read(tmp_path / "moodle-gather.csv")] == ["", ""]
     reports.canvas(tmp_path / "canvas.csv", table, people, slugs)
     assert not (tmp_path / "canvas.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("maximum", "grades"),
+    [("100.00", ("33.33", "100.00")), ("100,00", ("33.33", "100,00")), ("6.00", ("2", "6"))],
+)
+def test_moodles_grades_are_on_the_worksheets_scale(
+    tmp_path: Path, maximum: str, grades: tuple[str, str]
+) -> None:
+    text = f'Identifier,Full name,Grade,Maximum Grade\nParticipant 7,Ada,,"{maximum}"\n'
+    people = class_of(tmp_path, text)
+    table = table_of(people, ["relay"], result("Participant 7"))
+    reports.moodle(tmp_path, table, people, {"relay": 6})
+    [ada] = read(tmp_path / "moodle.csv")
+    assert (ada["Grade"], ada["Maximum Grade"]) == grades
 
 
 def test_absent_is_not_zero(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import html
 import io
+import math
 import re
 from collections import Counter
 from itertools import dropwhile
@@ -140,14 +141,25 @@ def _moodle(path: Path, rows: Sequence[Row], roster: Roster, most: int) -> None:
     lines = (
         [
             *(learner.row[c] for c in keep),
-            result["points"] if result else "",
-            most,
+            *_scaled(result["points"] if result else "", most, learner.row),
             _one_line(result) if result else "",
         ]
         for learner, _, _, result in rows
         if learner
     )
     write_table(path, [*keep, *_MOODLE_OWN], lines)
+
+
+def _scaled(points: int | str, most: int, row: Mapping[str, str]) -> tuple[object, object]:
+    """The grade and its maximum: the worksheet's, as Moodle's import takes the grade alone."""
+    given = next((value for name, value in row.items() if name.lower() == "maximum grade"), "")
+    try:
+        maximum = float(given.replace(",", "."))
+    except ValueError:
+        return points, most
+    if not 0 < maximum < math.inf or maximum == most:
+        return points, most
+    return (points if isinstance(points, str) else round(points * maximum / most, 2)), given
 
 
 _MOODLE_OWN = ("Grade", "Maximum Grade", "Feedback comments")
@@ -289,30 +301,46 @@ def summary(
     """The class at a glance: marks per exercise, which criterion fails most, what is unplaced."""
     parts = ["<h1>The class at a glance</h1>"]
     parts += [f"<p><strong>{html.escape(remark)}</strong></p>" for remark in remarks]
+    empty = [(r["file"], _first_message(r)) for *_, r in rows if r and not _holds_answer(r)]
+    if empty:
+        parts.append(f"<h2>No answer was found, so 0 points</h2>{_files_table(empty)}")
     slugs = dict.fromkeys(row[2] for row in rows)
     parts += [_exercise_summary(slug, [row for row in rows if row[2] == slug]) for slug in slugs]
     if unplaced:
-        items = (
-            f"<tr><td class=file>{html.escape(name)}<td>{html.escape(why)}</tr>"
-            for name, why in unplaced
-        )
-        parts.append("<h2>Not marked</h2><table>" + "".join(items) + "</table>")
+        parts.append(f"<h2>Not marked</h2>{_files_table(unplaced)}")
     _write_page(path, "The class at a glance", "\n".join(parts))
+
+
+def _files_table(files: Iterable[tuple[str, str]]) -> str:
+    lines = (
+        f"<tr><td class=file>{html.escape(name)}<td>{html.escape(why)}</tr>" for name, why in files
+    )
+    return f"<table>{''.join(lines)}</table>"
+
+
+def _holds_answer(result: Result) -> bool:
+    return bool(result["outcome"] != "no-answer")
+
+
+def _first_message(result: Result) -> str:
+    return next((str(check["message"]) for check in result["checks"]), "")
 
 
 def _exercise_summary(slug: str, rows: Sequence[Row]) -> str:
     results = [result for *_, result in rows if result]
     failed: Counter[str] = Counter()
-    for result in results:
+    for result in filter(_holds_answer, results):
         failed.update({c["name"]: int(not c["passed"]) for c in result["checks"]})
+    empty = sum(not _holds_answer(result) for result in results)
     lines = "".join(
         f"<tr><td>{html.escape(name)}<td class=n>{count}<td><meter value={count} "
-        f"max={len(results)}></meter></tr>"
+        f"max={max(1, len(results) - empty)}></meter></tr>"
         for name, count in failed.most_common()
     )
     full = sum(r["points"] == r["max_points"] for r in results)
     absent = len(rows) - len(results)
     return (
         f"<h2>{html.escape(slug)}</h2><p>{len(results)} marked, {full} with full marks, "
-        f"{absent} absent.</p><table><tr><th>Criterion<th class=n>Failed<th></tr>{lines}</table>"
+        f"{empty} without an answer; {absent} absent.</p>"
+        f"<table><tr><th>Criterion<th class=n>Failed<th></tr>{lines}</table>"
     )

@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -29,6 +29,11 @@ _CANVAS = {"student", "section", "sis user id", "sis login id"}
 
 _NUMBERED = re.compile(r"\D{3,}(\d+)")
 """Moodle's identifiers: "participant" in the site's language, and a number."""
+
+_SPREADSHEETS = (b"PK", b"\xd0\xcf\x11\xe0")
+"""How files of today's spreadsheets begin, and those of the nineties."""
+_SEPARATOR_LINE = re.compile(r"\s*sep=[,;\t]?\s*?\n", re.I)
+"""What Excel is told by the first line of some exports."""
 
 _SEVERAL_LISTED = "several there have this name or number"
 _OTHER_NUMBER = (
@@ -105,6 +110,13 @@ class Roster:
         found = self._by_key.get(_plain(name), [])
         return found[0] if len(found) == 1 else None
 
+    def strange_numbers(self, people: Iterable[Person]) -> bool:
+        """Whether both hold numbers of one platform, and have none of them in common."""
+        theirs = {person[1:] for person in people if person.number}
+        platforms = {platform for platform, _ in self._by_number}
+        listed = any(platform in platforms for platform, _ in theirs)
+        return listed and theirs.isdisjoint(self._by_number)
+
     def places(self, people: Iterable[Person]) -> dict[Person, Learner | str]:
         """Each person's line, or why it is nobody's: '' where the name does not stand there.
 
@@ -140,7 +152,7 @@ def read(path: Path) -> Roster:
         NoRoster: it cannot be read, or has no column that tells learners apart.
     """
     heading, *lines = _lines(path)
-    columns = tuple(heading)
+    columns = tuple(column.strip() for column in heading)
     if not any(c.lower() in (*_IDS, *_NAMES, *_LAST) for c in columns):
         raise NoRoster(
             f"{path.name} has no column of names or ids, only {', '.join(columns) or 'nothing'}. "
@@ -157,18 +169,31 @@ def _lines(path: Path) -> list[list[str]]:
         data = path.read_bytes()
     except OSError as error:
         raise NoRoster(f"{path} cannot be read: {error.strerror}. Check the path.") from None
-    if data.startswith(b"PK"):
+    if data.startswith(_SPREADSHEETS):
         raise NoRoster(f"{path.name} is a spreadsheet's own file: save it as CSV (UTF-8).")
-    text = _decoded(data)
+    text = _SEPARATOR_LINE.sub("", _decoded(data)).lstrip()
+    if "\0" in text:
+        raise NoRoster(f"{path.name} is no text: save it as CSV (UTF-8).")
     first = text.partition("\n")[0]
     separator = max(",;\t", key=first.count)
     try:
-        found = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
+        found = _cells(text, separator)
     except csv.Error as error:
         raise NoRoster(f"{path.name} cannot be read as CSV: {error}. Export it again.") from None
     if not found:
         raise NoRoster(f"{path.name} is empty: export the list of learners again.")
     return found
+
+
+def _cells(text: str, separator: str) -> list[list[str]]:
+    """Raises `csv.Error`: a quotation mark that is never closed would hide all that follow, too."""
+    read = partial(csv.reader, delimiter=separator, skipinitialspace=True)
+    try:
+        return list(read(io.StringIO(text, newline=""), strict=True))
+    except csv.Error as error:
+        if "unexpected end" in str(error):
+            raise csv.Error("a quotation mark in it is opened and never closed") from None
+        return list(read(io.StringIO(text, newline="")))
 
 
 def _decoded(data: bytes) -> str:
