@@ -151,7 +151,7 @@ def _check(commands: Commands) -> None:
 
     parser = _add(commands, "check", check, "mark one answer")
     parser.add_argument("slug", metavar="SLUG", help="which exercise (see `unblocked list`)")
-    parser.add_argument("file", metavar="FILE", type=Path, help="a notebook, or a .py answer")
+    parser.add_argument("file", metavar="FILE", type=_path, help="a notebook, or a .py answer")
     parser.add_argument("--json", action="store_true", help="print one JSON object, no more")
     parser.add_argument("--stream", action="store_true", help=argparse.SUPPRESS)
 
@@ -175,7 +175,7 @@ def _save(commands: Commands) -> None:
 
     parser = _add(commands, "save", save, "put your marks and answers into one file (zip)")
     text = "a name that ends in .zip; a file that has it already is kept under a dated name"
-    parser.add_argument("file", metavar="FILE", type=Path, help=text)
+    parser.add_argument("file", metavar="FILE", type=_path, help=text)
 
 
 def _restore(commands: Commands) -> None:
@@ -186,7 +186,7 @@ def _restore(commands: Commands) -> None:
 
     parser = _add(commands, "restore", restore, "take back what `unblocked save` put into FILE")
     text = "the better mark counts; notebooks that differ from it are kept under dated names"
-    parser.add_argument("file", metavar="FILE", type=Path, help=text)
+    parser.add_argument("file", metavar="FILE", type=_path, help=text)
 
 
 def _grade(commands: Commands) -> None:
@@ -196,17 +196,19 @@ def _grade(commands: Commands) -> None:
         return grade(args)
 
     parser = _add(commands, "grade", grade, "mark a class")
-    parser.add_argument("folder", metavar="FOLDER", type=Path, help="the submissions, or their zip")
-    parser.add_argument("--out", metavar="FOLDER", type=Path, required=True, help="the marks")
+    parser.add_argument(
+        "folder", metavar="FOLDER", type=_path, help="the submissions, or their zip"
+    )
+    parser.add_argument("--out", metavar="FOLDER", type=_path, required=True, help="the marks")
     parser.add_argument("--workers", metavar="N", type=_at_least_one, help="default: the cores")
     parser.add_argument("--dask", metavar="ADDRESS", help="a Dask scheduler that spreads the work")
     parser.add_argument("--again", action="store_true", help="mark afresh what is marked already")
     text = f"the least isolation to mark with: {', '.join(RUNGS)}"
     parser.add_argument("--require", metavar="RUNG", choices=RUNGS, help=text)
     text = "your class as CSV: Canvas's gradebook, Moodle's grading worksheet, or a list of names"
-    parser.add_argument("--roster", metavar="FILE", type=Path, help=text)
+    parser.add_argument("--roster", metavar="FILE", type=_path, help=text)
     text = "mark with your own exercises instead, in FOLDER/exercises/SLUG/"
-    parser.add_argument("--course", metavar="FOLDER", type=Path, help=text)
+    parser.add_argument("--course", metavar="FOLDER", type=_path, help=text)
 
 
 def _build(commands: Commands) -> None:
@@ -220,7 +222,7 @@ def _build(commands: Commands) -> None:
     way = parser.add_mutually_exclusive_group()
     way.add_argument("--check", action="store_true", help="write nothing; exit 1 if out of step")
     text = "also make a copy without solutions"
-    way.add_argument("--for-learners", metavar="OUT", type=Path, help=text)
+    way.add_argument("--for-learners", metavar="OUT", type=_path, help=text)
 
 
 def _new(commands: Commands) -> None:
@@ -242,7 +244,7 @@ def _race(commands: Commands) -> None:
 
     parser = _add(commands, "race", race, "the headline comparison, and as a picture")
     parser.add_argument("--users", metavar="N", type=_at_least_one, nargs="+", default=[50])
-    parser.add_argument("--out", metavar="FILE", type=Path, help="write the picture here (PNG)")
+    parser.add_argument("--out", metavar="FILE", type=_path, help="write the picture here (PNG)")
 
 
 def _site(commands: Commands) -> None:
@@ -252,7 +254,14 @@ def _site(commands: Commands) -> None:
         return site(args.out)
 
     parser = _add(commands, "site", site, "the course as static pages to read online")
-    parser.add_argument("out", metavar="OUT", type=Path)
+    parser.add_argument("out", metavar="OUT", type=_path)
+
+
+def _path(text: str) -> Path:
+    """A path; an empty one would be the current directory, where nobody means it."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("a path is needed: '' names none (an unset variable?)")
+    return Path(text)
 
 
 def _at_least_one(text: str) -> int:

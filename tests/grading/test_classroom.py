@@ -221,6 +221,10 @@ def test_an_answer_that_changes_meanwhile_has_the_mark_of_what_was_read(
     [
         (["--roster", "nowhere.csv"], "cannot be read"),
         (["--course", "nowhere"], "nowhere"),
+        (["--course", ""], "'' names none"),
+        (["--out", ""], "'' names none"),
+        (["--dask", "nonsense"], "'nonsense' is no scheduler's address: give tcp://HOST:PORT"),
+        (["--dask", ""], "'' is no scheduler's address"),
     ],
 )
 def test_what_cannot_be_done_is_said(
@@ -252,6 +256,57 @@ ROSTER = "Student,ID\nLovelace Ada,7\nNoether Emmy,8\n"
 def marks_in(path: Path) -> dict[str, str]:
     with path.open(newline="") as file:
         return {row["student_id"]: row["score"] for row in csv.DictReader(file)}
+
+
+def test_a_roster_that_comes_later_marks_nothing_twice(tmp_path: Path, relay: Room) -> None:
+    folder, out, roster = tmp_path / "class", tmp_path / "marks", tmp_path / "roster.csv"
+    hand_in(folder, "Ada Lovelace", RIGHT)
+    assert grade(folder, out, relay).returncode == 0
+    roster.write_text(ROSTER)
+    done = grade(folder, out, relay, "--roster", str(roster))
+    first, second = results(out)
+    assert second == first | {"learner": "7"}
+    assert marks_in(out / "grades.csv") == {"7": "6", "8": ""}
+    assert "earlier marks" not in done.stderr
+
+
+def test_answers_that_are_none_are_told(tmp_path: Path, relay: Room) -> None:
+    folder, out = tmp_path / "class", tmp_path / "marks"
+    hand_in(folder, "ada", WRONG)
+    hand_in(folder, "bob", '{"cells": [', "relay.ipynb")
+    done = grade(folder, out, relay)
+    assert "In 1 files no answer was found, so they have 0 points: bob/relay/relay" in done.stderr
+    summary = (out / "summary.html").read_text()
+    assert "relay.ipynb is no notebook, or is cut off" in summary
+    assert "2 marked, 0 with full marks, 1 without an answer; 0 absent" in summary
+    assert "two callers at once<td class=n>1<" in summary  # the others' alone
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "work.zip"])
+def test_a_folder_without_an_answer_says_why_and_leaves_the_tables_alone(
+    tmp_path: Path, relay: Room, name: str
+) -> None:
+    hand_in(tmp_path / "class", "ada", RIGHT, name)
+    done = grade(tmp_path / "class", tmp_path / "marks", relay)
+    assert done.returncode == 2
+    assert "There is no answer to mark. Files that are none: 1." in done.stderr
+    assert f"ada/relay/{name}: " in done.stderr
+    assert not (tmp_path / "marks" / "grades.csv").exists()
+
+
+@pytest.mark.parametrize("out", [".", "ada"])
+def test_marks_do_not_go_where_answers_lie(tmp_path: Path, relay: Room, out: str) -> None:
+    hand_in(tmp_path / "class", "ada", RIGHT)
+    done = grade(tmp_path / "class", tmp_path / "class" / out, relay)
+    assert (done.returncode, "Give an --out of its own" in done.stderr) == (2, True)
+    assert not list(tmp_path.rglob("results.jsonl"))
+
+
+def test_a_download_that_is_taken_for_a_learner_is_named(tmp_path: Path, relay: Room) -> None:
+    for name in ("ada_7_100_relay.py", "bob_8_101_relay.py"):
+        hand_in(tmp_path / "class", "week 1", WRONG, name)
+    done = grade(tmp_path / "class", tmp_path / "marks", relay)
+    assert f"give it alone: {tmp_path / 'class' / 'week 1'}" in done.stderr
 
 
 def test_who_is_not_in_the_roster_is_named(tmp_path: Path, relay: Room) -> None:

@@ -59,7 +59,7 @@ class Jobs(Sequence["Job | NotMarked"]):
 def grade(args: argparse.Namespace) -> int:
     """Mark a class: 0 when all is marked, 2 when it could not be done as asked."""
     try:
-        _look_at(args.folder)
+        _look_at(args.folder, args.out)
         return asyncio.run(_grade(args))
     except (course.CourseError, NoRoster, Refused, Busy) as error:
         print(error, file=sys.stderr)
@@ -70,8 +70,8 @@ def grade(args: argparse.Namespace) -> int:
         raise
 
 
-def _look_at(folder: Path) -> None:
-    """Whether there is anything to mark; raises `CourseError` and OSError."""
+def _look_at(folder: Path, out: Path) -> None:
+    """Whether there is something to mark and a place for marks; raises `CourseError`, OSError."""
     if not folder.exists():
         raise course.CourseError(f"There is no folder {folder}.")
     if folder.is_dir() and not any(folder.iterdir()):
@@ -80,6 +80,15 @@ def _look_at(folder: Path) -> None:
         raise course.CourseError(
             f"{folder} is one answer: give the folder that it lies in, or use `unblocked check`."
         )
+    if folder.resolve() in (out.resolve(), *out.resolve().parents) and _holds_answers(out):
+        raise course.CourseError(
+            f"Answers lie in {out}: they are not looked for where the marks go. "
+            "Give an --out of its own."
+        )
+
+
+def _holds_answers(out: Path) -> bool:
+    return any(path.suffix.lower() in SUFFIXES for path in out.rglob("*"))
 
 
 async def _grade(args: argparse.Namespace) -> int:
@@ -98,16 +107,26 @@ async def _mark(args: argparse.Namespace, workforce: Workforce) -> int:
     found = find(args.folder, versions, named=named, leave_out=args.out.resolve())
     with Ledger(args.out, require=args.require, again=args.again) as ledger:
         keys, todo = _unmarked(found, versions, ledger)
+        _look_for(keys, found)
         new, failed = await _kept(_shown(workforce(todo), len(todo)), ledger)
         found.unplaced += [(one.file, one.why) for one in failed]
         found_now = (new.get(key[:2]) or ledger.results.get(key) for key in keys)
         results = [result for result in found_now if result]
         remarks = [*_remarks(args, found, roster, ledger), *_remarks_on(failed)]
+        remarks += _remarks_on_empty(results)
     _report(args.out, results, found, list(versions), roster, remarks)
     print(f"{len(results)} answers marked, {len(found.unplaced)} files not: see {args.out}")
     for remark in remarks:
         print(remark, file=sys.stderr)
     return 2 if failed else 0
+
+
+def _look_for(keys: list[Key], found: Found) -> None:
+    """Raises `CourseError` when no file at all is an answer, with why not the first ones."""
+    if not keys:
+        shown = [f"{file or 'The folder'}: {why}." for file, why in found.unplaced[:SHOWN]]
+        more = f"Files that are none: {len(found.unplaced)}."
+        raise course.CourseError("\n".join([f"There is no answer to mark. {more}", *shown]))
 
 
 async def _kept(
@@ -126,6 +145,19 @@ async def _kept(
                 ledger.add(result)
                 new[result["learner"], result["exercise"]] = result
     return new, failed
+
+
+def _remarks_on_empty(results: list[dict[str, Any]]) -> Iterator[str]:
+    empty = [result["file"] for result in results if result["outcome"] == "no-answer"]
+    if empty:
+        yield (
+            f"In {len(empty)} files no answer was found, so they have 0 points: {_some(empty)}. "
+            "Why not stands in summary.html; look into them."
+        )
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(sorted(names)[:SHOWN]) + (", …" if len(names) > SHOWN else "")
 
 
 def _remarks_on(failed: list[NotMarked]) -> Iterator[str]:
@@ -152,14 +184,32 @@ def _remarks(
     learners = {one.learner for one in found.submissions}
     if roster:
         yield from _strangers(found)
+        if roster.strange_numbers(one.person for one in found.submissions):
+            yield (
+                "None of the platform's numbers in the names of files is in the roster, so names "
+                "decided: is it the list of another assignment or course?"
+            )
+    for name in found.crowds:
+        yield (
+            f"{name} counts as one learner, and holds what the platform names after several. If it "
+            f"is a class, give it alone: {args.folder / name}"
+        )
     of_one = sum(why.startswith("a newer attempt") for _, why in found.unplaced)
     if len(learners) == 1 and of_one > 1:
         yield (
             f"All {of_one + len(found.submissions)} files count as attempts of "
-            f"{learners.pop()!r}. If they are a class, give the folder that holds the learners'."
+            f"{learners.pop()!r}. If they are a class, give the folder or the zip that holds the "
+            "learners'."
         )
     now = {(one.learner, one.exercise) for one in found.submissions}
-    earlier = len({key[:2] for key in ledger.results} - now)
+    files = {(one.file.shown, one.exercise) for one in found.submissions}
+    earlier = len(
+        {
+            key[:2]
+            for key, result in ledger.results.items()
+            if key[:2] not in now and (result["file"], key.exercise) not in files
+        }
+    )
     if earlier:
         yield (
             f"{earlier} earlier marks in {args.out / 'results.jsonl'} are of answers that are not "
@@ -174,9 +224,8 @@ def _strangers(found: Found) -> Iterator[str]:
         if one.listed is None:
             reasons[one.unlisted].add(one.learner)
     for why, names in sorted(reasons.items()):
-        shown = ", ".join(sorted(names)[:SHOWN]) + (", …" if len(names) > SHOWN else "")
         yield (
-            f"Not in the roster, so in grades.csv alone: {shown} ({len(names)} in all)"
+            f"Not in the roster, so in grades.csv alone: {_some(list(names))} ({len(names)} in all)"
             f"{why and ': '}{why}. Mend the names of their files, or the roster, and run it again."
         )
 
@@ -192,14 +241,14 @@ def _unmarked(found: Found, versions: dict[str, str], ledger: Ledger) -> tuple[l
             continue
         version = versions[submission.exercise]
         keys.append(Key(submission.learner, submission.exercise, digest, version))
-        if keys[-1] not in ledger.results:
+        if not ledger.has(keys[-1], submission.file.shown):
             todo.append(submission)
     return keys, Jobs(todo, versions)
 
 
 def _workforce(args: argparse.Namespace) -> AbstractAsyncContextManager[Workforce]:
     folder = args.course and args.course.resolve()  # a worker may be elsewhere
-    if args.dask:
+    if args.dask is not None:
         return on_cluster(args.dask, folder, args.require)
     return on_this_machine(args.workers or os.cpu_count() or 1, folder, args.require)
 

@@ -48,6 +48,7 @@ class Ledger:
         self.lock_path = folder / ".lock"
         self.rungs, self.again = at_least(require), again
         self.results: dict[Key, dict[str, Any]] = {}
+        self._of_file: dict[tuple[str, ...], dict[str, Any]] = {}
 
     def __enter__(self) -> Ledger:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -90,7 +91,7 @@ class Ledger:
             try:
                 result = json.loads(line)
                 if result.keys() >= _NEEDED and result["isolation"] in self.rungs:
-                    self.results[key_of(result)] = result
+                    self._take(result)
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
                 continue
 
@@ -104,6 +105,19 @@ class Ledger:
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(self.path)) from None
         self.results[key_of(result)] = result
+
+    def has(self, key: Key, file: str) -> bool:
+        """Whether an answer is marked; one that only its learner's name tells from it, is now.
+
+        The roster may name a learner otherwise than the file does: then a line is added.
+        """
+        if key not in self.results and (same := self._of_file.get((file, *key[1:]))):
+            self.add(same | {"learner": key.learner})
+        return key in self.results
+
+    def _take(self, result: dict[str, Any]) -> None:
+        key = key_of(result)
+        self.results[key] = self._of_file[result["file"], *key[1:]] = result
 
 
 def key_of(result: dict[str, Any]) -> Key:

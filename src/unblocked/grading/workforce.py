@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import socket
 import subprocess
 import threading
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 LANES = 2
 """Cores that a worker keeps busy: most of the work is done by the answers' own processes."""
+_APART: dict[str, Any] = {"process_group": 0} if os.name == "posix" else {}
+"""Ctrl-C is for the command that was given: it ends its workers, whatever they do just then."""
 _END_PATIENCE = 10.0
 TRIES = 3
 """How often a job is marked alone before what prevents it counts: that its worker ended, say."""
@@ -83,6 +86,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             limit=answer.LARGEST,
+            **_APART,
         )
         return self.process
 
@@ -350,11 +354,13 @@ async def on_cluster(
     A worker that dies loses nothing: the scheduler gives its jobs to another.
 
     Raises:
-        Refused: the address asks for TLS, and Dask's configuration has no certificates.
+        Refused: it is no address, or asks for TLS, for which Dask's configuration has no
+            certificates.
         OSError: nobody answers there.
     """
     from distributed import Client
 
+    address = _whole(address)
     _look_for_certificates(address)
     arguments = (str(course or ""), require or "")
     async with Client(address, asynchronous=True) as client:  # type: ignore[no-untyped-call]
@@ -381,6 +387,18 @@ async def _of_cluster(
             yield NotMarked(files[future], "the cluster's workers ended while they marked it")
         else:
             raise result[1]
+
+
+def _whole(address: str) -> str:
+    """The address with its protocol, TCP where it names none; raises `Refused`."""
+    from distributed.comm.addressing import get_address_host_port
+
+    whole = address if "://" in address else f"tcp://{address}"
+    try:
+        get_address_host_port(whole, strict=True)
+    except ValueError:
+        raise Refused(f"{address!r} is no scheduler's address: give tcp://HOST:PORT.") from None
+    return whole
 
 
 def _look_for_certificates(address: str) -> None:
