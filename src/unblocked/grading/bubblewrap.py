@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _WALLS = ("--unshare-all", "--die-with-parent", "--as-pid-1", "--cap-drop", "ALL")
 _LINKER = ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d")
 _RUN = ("answer_process", "bubblewrap", "channel", "errors", "inside", "isolation", "linux")
-SHOWN = ("__init__", *(f"grading/{m}" for m in ("__init__", "nursery", "rungs", *_RUN)))
+SHOWN = ("__init__", *(f"grading/{m}" for m in ("__init__", "nursery", "rungs", "seccomp", *_RUN)))
 """The modules of this package that a run imports. No answer has to see another."""
 
 

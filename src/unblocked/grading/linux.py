@@ -9,13 +9,14 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
-import platform
 import socket
 import stat
 import struct
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from unblocked.grading import seccomp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,23 +26,13 @@ _NEWNS, _NEWIPC, _NEWUSER = 0x00020000, 0x08000000, 0x10000000
 _NEWPID, _NEWNET = 0x20000000, 0x40000000
 _NOSUID_NODEV, _RECURSIVE, _SLAVE = 0x6, 0x4000, 0x80000
 _PDEATHSIG, _SUBREAPER, _NO_NEW_PRIVS = 1, 36, 38
+_SET_SECCOMP, _FILTER = 22, 2
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _SIOCSIFFLAGS, _IFF_UP_AND_RUNNING = 0x8914, 0x41
 _READ = 0b1101  # execute, read a file, read a folder
 _ON_FILES = 1 | 2 | 4 | 1 << 14 | 1 << 15  # execute, write, read, truncate, ioctl
 _CAPABILITY_VERSION = 0x20080522  # the third, of <linux/capability.h>
 _SCOPE_ABSTRACT_SOCKETS_AND_SIGNALS = 3
-
-# Of <linux/seccomp.h>, <linux/audit.h>, <linux/filter.h> and each machine's <asm/unistd.h>.
-_SET_SECCOMP, _FILTER = 22, 2
-_ALLOW, _REFUSE = 0x7FFF0000, 0x00050001  # the latter with EPERM
-_LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
-_NUMBER, _MACHINE = 0, 4  # where they lie in what a filter is given
-_FOREIGN = 0x40000000  # numbers from here on are those of the x32 ABI
-_REFUSED = {  # memfd_create, shmget, memfd_secret; add_key, request_key, keyctl
-    "x86_64": (0xC000003E, (319, 29, 447, 248, 249, 250)),
-    "aarch64": (0xC00000B7, (279, 194, 447, 217, 218, 219)),
-}
 
 
 @functools.cache
@@ -154,7 +145,7 @@ class _Program(ctypes.Structure):
 
 
 def refuse_calls() -> None:
-    """Refuse this process, for good, memory that is in no process's resident size, and keyrings.
+    """Refuse this process, for good, the system calls that no answer needs (see `seccomp`).
 
     Needs `landlock` before it, which gives up new privileges. On machines that it does not know
     it does nothing.
@@ -162,22 +153,9 @@ def refuse_calls() -> None:
     Raises:
         OSError: the kernel has no seccomp filters.
     """
-    if platform.machine() not in _REFUSED:
-        return
-    machine, calls = _REFUSED[platform.machine()]
-    tests = [(_EQUAL, len(calls) - n, 0, call) for n, call in enumerate(calls)]
-    steps = [
-        (_LOAD, 0, 0, _MACHINE),
-        (_EQUAL, 0, len(calls) + 3, machine),
-        (_LOAD, 0, 0, _NUMBER),
-        (_AT_LEAST, len(calls) + 1, 0, _FOREIGN),
-        *tests,
-        (_RETURN, 0, 0, _ALLOW),
-        (_RETURN, 0, 0, _REFUSE),
-    ]
-    code = b"".join(struct.pack("HBBI", *step) for step in steps)
-    program = _Program(len(steps), code)
-    _call("prctl", _SET_SECCOMP, _FILTER, ctypes.byref(program), 0, 0)
+    if seccomp.PROGRAM:
+        program = _Program(len(seccomp.PROGRAM) // seccomp.STEP, seccomp.PROGRAM)
+        _call("prctl", _SET_SECCOMP, _FILTER, ctypes.byref(program), 0, 0)
 
 
 def _allow(ruleset: int, handles: Iterable[int], rights: int) -> None:

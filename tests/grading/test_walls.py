@@ -1,0 +1,200 @@
+"""What an answer could do to others, or hold unseen, if system calls were left to it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from conftest import RIGHT
+
+from unblocked.grading import linux
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Marked = Callable[..., list[dict[str, Any]]]
+
+pytestmark = pytest.mark.skipif(
+    not linux.landlock_version() if sys.platform == "linux" else True, reason="needs Landlock"
+)
+
+RUNGS = ("namespaces+landlock", "landlock")
+ARM = os.uname().machine == "aarch64" if sys.platform == "linux" else False
+
+BEGIN = f"""
+import ctypes, fcntl, mmap, os, shutil, socket, sys
+_libc = ctypes.CDLL(None, use_errno=True)
+
+def refused(what, *attempt, errors=(1,)):
+    try:
+        call, *args = attempt
+        if isinstance(call, tuple):
+            number = call[{int(ARM)}]
+            if number is None: return
+            done = _libc.syscall(number, *args) >= 0
+            error = ctypes.get_errno()
+        else:
+            call(*args)
+            done, error = True, 0
+    except OSError as refusal:
+        done, error = False, refusal.errno
+    if done or error not in errors: raise SystemExit(f"{{what}}: {{done}}, errno {{error}}")
+"""
+
+WAYS_OUT = {
+    "services that listen at a path": """
+refused("a Unix socket", socket.socket, socket.AF_UNIX)
+refused("a virtual machine's socket", socket.socket, socket.AF_VSOCK)
+refused("a pair that can send elsewhere", socket.socketpair, socket.AF_UNIX, socket.SOCK_DGRAM)
+refused("a ring of calls", (425, 425), 8, ctypes.create_string_buffer(120))
+""",
+    "waiting for files that can be read": """
+import this
+fd = os.open(this.__file__, os.O_RDONLY)
+refused("a lease", fcntl.fcntl, fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+refused("news of a folder", fcntl.fcntl, os.open("/usr", os.O_RDONLY), fcntl.F_NOTIFY, 1)
+refused("news of a file", (294, 26), 0)
+refused("news of all files", (300, 262), 0x200, 0)
+""",
+    "privileges of its own": """
+USER, NET = 0x10000000, 0x40000000
+refused("a user namespace", (272, 97), USER)
+refused("a network", (272, 97), NET)
+refused("a namespace that is there", (308, 268), os.open("/proc/self", os.O_RDONLY), 0)
+refused("a child in a user namespace", (56, 220), USER | 17, 0, 0, 0, 0)
+refused("a child with hidden flags", (435, 435), ctypes.create_string_buffer(64), 64, errors=(38,))
+""",
+    "memory that no process holds": """
+refused("shared pages", mmap.mmap, -1, 1 << 20)
+refused("shared pages by another name", mmap.mmap, -1, 1 << 20, 3)
+refused("zeros", os.open, "/dev/zero", os.O_RDWR, errors=(1, 13))
+refused("semaphores", (64, 190), 0, 32000, 0o1600)
+refused("a queue of messages", (68, 186), 0, 0o1600)
+refused("a named queue of messages", (240, 180), b"mine", os.O_CREAT | os.O_RDWR, 0o600, None)
+refused("a ring of reads", (206, 0), 128, ctypes.byref(ctypes.c_ulong(0)))
+""",
+    "calls that are not known yet": """
+refused("attributes at a path", (463, 463), -100, b"/", 0, b"user.mine", 0, 0, errors=(38,))
+refused("flags at a path", (469, 469), -100, b"/", 0, 0, 0, errors=(38,))
+""",
+}
+
+
+@pytest.mark.parametrize("rung", RUNGS)
+def test_ways_out_are_shut(marked: Marked, rung: str) -> None:
+    results = marked(*(BEGIN + way + RIGHT for way in WAYS_OUT.values()), rung=rung)
+    seen = {
+        way: r["points"] or r["checks"][0]["message"]
+        for way, r in zip(WAYS_OUT, results, strict=True)
+    }
+    assert seen == dict.fromkeys(WAYS_OUT, 6)
+
+
+@pytest.mark.parametrize("rung", RUNGS)
+def test_no_service_outside_hears_of_an_answer(marked: Marked, tmp_path: Path, rung: str) -> None:
+    path = str(tmp_path / "service")
+    caller = f"""
+import socket
+for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+    try:
+        with socket.socket(socket.AF_UNIX, kind) as sock:
+            sock.connect({path!r})
+            sock.send(b"on behalf of an answer")
+    except OSError: pass
+try: socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)[0].sendto(b"too", {path!r} + "s")
+except OSError: pass
+"""
+    with socket.socket(socket.AF_UNIX) as door, socket.socket(socket.AF_UNIX, 2) as box:
+        door.bind(path)
+        door.listen()
+        box.bind(f"{path}s")
+        assert marked(caller + RIGHT, rung=rung)[0]["points"] == 6
+        for sock in (door, box):
+            sock.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            door.accept()
+        with pytest.raises(BlockingIOError):
+            box.recv(1)
+
+
+@pytest.mark.parametrize("rung", RUNGS)
+def test_files_outside_keep_their_modes_and_times(
+    marked: Marked, tmp_path: Path, rung: str
+) -> None:
+    diary = tmp_path / "grades.csv"
+    diary.write_text("untouched")
+    tool = os.path.realpath(sys.executable)
+    before = [os.stat(path) for path in (diary, tmp_path, tool)]
+    attack = f"""
+import os
+for path in ({str(diary)!r}, {str(tmp_path)!r}, "/proc/self/exe"):
+    fd = os.open(path, os.O_PATH)
+    was = os.stat(path)
+    for again in (path, f"/proc/self/fd/{{fd}}"):
+        for attempt in (  # each would show in the time of the last change
+            lambda: os.chmod(again, was.st_mode),
+            lambda: os.utime(again, ns=(was.st_atime_ns, was.st_mtime_ns)),
+            lambda: os.chown(again, os.getuid(), os.getgid()),
+            lambda: os.setxattr(again, "user.was", b"here"),
+        ):
+            try: attempt()
+            except OSError: pass
+"""
+    assert marked(attack + RIGHT, rung=rung)[0]["points"] == 6
+    after = [os.stat(path) for path in (diary, tmp_path, tool)]
+    for was, now in zip(before, after, strict=True):
+        assert was.st_ctime_ns == now.st_ctime_ns
+    assert not os.listxattr(diary)
+
+
+ORDINARY = """
+import asyncio, multiprocessing, os, shutil, socket, subprocess, sys, tempfile, threading
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import shared_memory
+
+def double(x): return 2 * x
+
+def hold(value):
+    with value.get_lock(): value.value += 1
+
+fork = multiprocessing.get_context("fork")
+with ProcessPoolExecutor(2, mp_context=fork) as pool:
+    assert list(pool.map(double, [1, 2])) == [2, 4]
+value, queue = fork.Value("i", 0), fork.Queue()
+children = [fork.Process(target=hold, args=(value,)) for _ in range(2)]
+children.append(fork.Process(target=queue.put, args=("said",)))
+for child in children: child.start()
+assert queue.get() == "said"
+for child in children: child.join()
+assert value.value == 2
+block = shared_memory.SharedMemory(create=True, size=1 << 16)
+block.close(); block.unlink()
+subprocess.run("true", check=True, start_new_session=True)
+thread = threading.Thread(target=os.getpid); thread.start(); thread.join()
+async def child(): return await (await asyncio.create_subprocess_exec("true")).wait()
+assert await child() == 0
+with tempfile.TemporaryDirectory() as folder, tempfile.NamedTemporaryFile() as file:
+    copied = shutil.copy2(file.name, folder)
+    shutil.copytree(folder, folder + "-too")
+    os.chmod(copied, 0o700); os.utime(copied)
+    shutil.make_archive(folder + "-packed", "gztar", folder)
+    shutil.unpack_archive(folder + "-packed.tar.gz", folder + "-out")
+assert socket.getaddrinfo("localhost", 80)
+assert socket.if_nameindex()
+for end in socket.socketpair(): end.close()
+server = await asyncio.start_server(lambda r, w: w.close(), "localhost", 0)
+server.close()
+"""
+
+
+@pytest.mark.parametrize("rung", ["namespaces+landlock", "bubblewrap"])
+def test_what_python_does_every_day_goes_on(marked: Marked, rung: str) -> None:
+    if rung == "bubblewrap" and not shutil.which("bwrap"):
+        pytest.skip("needs bubblewrap")
+    result = marked(ORDINARY + RIGHT, rung=rung)[0]
+    assert result["points"] == 6, result["checks"][0]["message"]
