@@ -152,6 +152,21 @@ for path in ({str(diary)!r}, {str(tmp_path)!r}, "/proc/self/exe"):
     assert not os.listxattr(diary)
 
 
+def test_what_is_mounted_is_read_only_but_for_what_is_its_own(marked: Marked) -> None:
+    if tuple(map(int, os.uname().release.split(".")[:2])) < (5, 12):
+        pytest.skip("needs mount_setattr")
+    look = """
+import os
+places = ("/", "/usr", "/proc", os.path.dirname(os.__file__))
+if [place for place in places if not os.statvfs(place).f_flag & os.ST_RDONLY]:
+    raise SystemExit("not read-only")
+if os.statvfs(".").f_flag & os.ST_RDONLY: raise SystemExit("nothing of its own")
+if [fd for fd in range(3, 1024) if os.path.exists(f"/proc/self/fd/{fd}")
+    and os.path.realpath(f"/proc/self/fd/{fd}") == os.devnull]: raise SystemExit("left open")
+"""
+    assert marked(look + RIGHT)[0]["points"] == 6
+
+
 ORDINARY = """
 import asyncio, multiprocessing, os, shutil, socket, subprocess, sys, tempfile, threading
 from concurrent.futures import ProcessPoolExecutor

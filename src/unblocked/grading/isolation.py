@@ -60,6 +60,8 @@ def around(rung: str, scratch: str) -> None:
         linux.adopt_orphans()
     if rung == "namespaces+landlock":
         linux.enter_namespaces()
+        with contextlib.suppress(OSError):  # Landlock, and refused calls, are walls enough
+            linux.make_read_only()
         linux.mount_in_memory(PACKAGE, 1 << 20)  # an environment without a venv would show it
         linux.mount_in_memory(scratch, SCRATCH)
         if os.path.isdir(_SHARED_MEMORY):

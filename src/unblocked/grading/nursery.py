@@ -114,9 +114,14 @@ def _share_certificates() -> None:
 
 def _quiet() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _to_null(1, 2)
+
+
+def _to_null(*fds: int) -> None:
     null = os.open(os.devnull, os.O_RDWR)
-    for fd in (1, 2):
+    for fd in fds:
         os.dup2(null, fd)
+    os.close(null)
 
 
 def _reap() -> None:
@@ -172,7 +177,7 @@ def _as_answer(order: dict[str, Any], control: socket.socket, talk: int, out: in
 
     try:
         os.setpgid(0, 0)
-        os.dup2(os.open(os.devnull, os.O_RDWR), 0)
+        _to_null(0)
         for fd in (1, 2):
             os.dup2(out, fd)
         os.close(out)
