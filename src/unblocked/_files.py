@@ -39,7 +39,7 @@ def _written(path: Path, content: bytes) -> Iterator[Path]:
         try:
             half.write_bytes(content)
         except OSError as error:
-            raise OSError(error.errno, error.strerror, str(path)) from None
+            raise OSError(error.errno, error.strerror or str(error), str(path)) from None
         yield half
     finally:
         half.unlink(missing_ok=True)

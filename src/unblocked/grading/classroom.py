@@ -113,10 +113,9 @@ async def _mark(args: argparse.Namespace, workforce: Workforce) -> int:
         found_now = (new.get(key[:2]) or ledger.results.get(key) for key in keys)
         results = [result for result in found_now if result]
         remarks = [*_remarks(args, found, roster, ledger), *_remarks_on(failed)]
-        remarks += _remarks_on_empty(results)
     _report(args.out, results, found, list(versions), roster, remarks)
     print(f"{len(results)} answers marked, {len(found.unplaced)} files not: see {args.out}")
-    for remark in remarks:
+    for remark in (*remarks, *_remarks_on_empty(results)):
         print(remark, file=sys.stderr)
     return 2 if failed else 0
 
