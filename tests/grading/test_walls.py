@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import RIGHT
 
-from unblocked.grading import linux
+from unblocked.grading import linux, processes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -213,3 +214,34 @@ def test_what_python_does_every_day_goes_on(marked: Marked, rung: str) -> None:
         pytest.skip("needs bubblewrap")
     result = marked(ORDINARY + RIGHT, rung=rung)[0]
     assert result["points"] == 6, result["checks"][0]["message"]
+
+
+def test_only_what_is_on_its_way_from_the_upstream_to_callers_is_queued() -> None:
+    with contextlib.ExitStack() as stack:
+
+        def listening(host: str, port: int = 0) -> socket.socket:
+            return stack.enter_context(socket.create_server((host, port)))
+
+        def called(door: socket.socket) -> tuple[socket.socket, socket.socket]:
+            caller = stack.enter_context(socket.create_connection(door.getsockname()))
+            return stack.enter_context(door.accept()[0]), caller
+
+        doors = listening("127.0.0.1"), listening("127.0.0.1")
+        (upstream, from_app), (app, caller) = map(called, doors)
+        source, door, *_ = ports = [sock.getsockname()[1] for sock in (*doors, caller)]
+
+        def queued() -> int | None:
+            return processes.queued(os.getpid(), source, door, {ports[2]})
+
+        assert queued() == 0
+        upstream.send(b"x" * 100)
+        app.send(b"x" * 10)
+        assert queued() == 110
+        for sock in (from_app, caller):
+            sock.send(b"of a request")
+        for port in (source, door):
+            for end in called(listening("127.0.0.2", port)):
+                end.send(b"of a decoy")
+        for end in called(doors[1]):
+            end.send(b"of one who is none of the callers")
+        assert queued() == 110

@@ -11,6 +11,7 @@ import json
 import secrets
 import socket
 import time
+import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -150,6 +151,7 @@ class App:
         self.receive_buffer: int | None = None
         """Bytes that the system may keep for a caller that does not read."""
         self._sessions: dict[tuple[int | None, int], aiohttp.ClientSession] = {}
+        self._callers = weakref.WeakSet[socket.socket]()
         self._crowds = 0
         self._sent = 0
         self._unsent: set[int] = set()
@@ -420,6 +422,7 @@ class App:
     def _blank(self, _: object) -> socket.socket:
         sock = self.process.blank_socket()
         sock.setblocking(False)
+        self._callers.add(sock)
         if self.receive_buffer:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.receive_buffer)
         return sock
@@ -552,4 +555,6 @@ class App:
 
         They are in the app's reach and not in its hands. None where the system does not tell.
         """
-        return self.process.queued({self.port, upstream.port})
+        live = [sock for sock in self._callers if sock.fileno() >= 0]
+        ports = {sock.getsockname()[1] for sock in live}
+        return self.process.queued(upstream.port, self.port, ports)

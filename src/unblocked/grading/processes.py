@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 _PROC = Path("/proc/self/statm").exists()
-_LISTENING = "0A"
+_LISTENING, _LOOPBACK = "0A", bytes((127, 0, 0, 1))
 _MUCH = 1 << 16
 
 
@@ -170,34 +171,38 @@ def suspended(pid: int) -> Iterator[None]:
             psutil.Process(pid).resume()
 
 
-def queued(pid: int, ports: Set[int]) -> int | None:
-    """Bytes in the system's queues of the TCP sockets of the process's network at these ports.
+def queued(pid: int, upstream: int, app: int, callers: Set[int]) -> int | None:
+    """Bytes in the system's queues on their way from the upstream to the app, and on to callers.
 
-    Both ends count: what was sent and not yet taken, and what came in and was not yet read. None
+    All three are ports of the process's network, at 127.0.0.1. What was sent and not yet taken
+    counts, and what came in and was not yet read; connections that only look alike do not. None
     where the system does not tell.
     """
     lines = text(f"/proc/{pid}/net/tcp").splitlines()[1:]
-    if not lines:
-        return None
-    return sum(_in_queues(line) for line in lines if ports & _ports(line))
+    source, door, ours = _end(upstream), _end(app), set(map(_end, callers))
+
+    def on_the_way(line: str) -> int:
+        _, here, there, state, queues = line.split()[:5]
+        sent, received = queues.split(":")
+        if state == _LISTENING:  # there the queue counts callers
+            return 0
+        if here == source or (here == door and there in ours):
+            return int(sent, 16)
+        if there == source or (there == door and here in ours):
+            return int(received, 16)
+        return 0
+
+    return sum(map(on_the_way, lines)) if lines else None
+
+
+def _end(port: int) -> str:
+    """One end of a connection, as /proc/net/tcp writes it: the address is a number in memory."""
+    return f"{int.from_bytes(_LOOPBACK, sys.byteorder):08X}:{port:04X}"
 
 
 def sockets(pid: int) -> int:
     """Sockets of all kinds in the process's network; 0 where the system does not tell."""
     return _number(f"/proc/{pid}/net/sockstat", 2)
-
-
-def _ports(line: str) -> set[int]:
-    ends = line.split()[1:3]
-    return {int(end.rpartition(":")[2], 16) for end in ends}
-
-
-def _in_queues(line: str) -> int:
-    _, _, _, state, queues = line.split()[:5]
-    if state == _LISTENING:  # there the queue counts callers
-        return 0
-    sent, received = queues.split(":")
-    return int(sent, 16) + int(received, 16)
 
 
 def tasks(pid: int) -> list[str]:

@@ -202,9 +202,9 @@ class AnswerRun:
         """Resident bytes of the answer's process and its children; 0 when it has gone."""
         return processes.resident_with_children(self.pid)
 
-    def queued(self, ports: Set[int]) -> int | None:
-        """Bytes in the system's queues of its network's sockets at these ports, or None."""
-        return processes.queued(self.pid, ports)
+    def queued(self, upstream: int, app: int, callers: Set[int]) -> int | None:
+        """Bytes in its network's queues on their way between these ports, or None."""
+        return processes.queued(self.pid, upstream, app, callers)
 
     @contextlib.contextmanager
     def suspended(self) -> Iterator[None]:
