@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 CALLS = 5
+MOST_OF_A_NAME = 40
+"""Characters shown of a path that was called."""
 PARTS = ("user", "orders", "prices", "status", "recommendations")
 AT_ONCE = ("ada", "grace", "hedy")
 ODD = {"a/b": "a%2Fb", "é": "%C3%A9", "?x=1": "%3Fx%3D1", "a&b": "a%26b", "#1": "%231"}
@@ -141,15 +143,28 @@ async def at_once(exam: Exam) -> str:
             calls=[caller],
         )
         await it.app.turn()
+        expect_each_part_in_flight(it, called)
         it.upstream.released.set()
-        expect_status(it.app, (await it.app.answers([caller], called=called))[0], 200, called)
+        expect_parts(it, (await it.app.answers([caller], called=called))[0], called)
     return "Five calls, one wait: the dashboard takes as long as its slowest part."
+
+
+def expect_each_part_in_flight(it: Asked, called: str) -> None:
+    """Those held together are the five that were asked for, so that none is only for show."""
+    seen = sorted(part(call)[:MOST_OF_A_NAME] for call in it.upstream.live)
+    if seen != sorted(PARTS):
+        raise Failed(
+            called=called,
+            saw=f"in flight together: {', '.join(seen[: 2 * CALLS])}",
+            expected=f"one call each for {', '.join(PARTS)}",
+            look="each of the five is started once, before the first of them is awaited",
+        )
 
 
 @criterion("puts the five answers together", points=1)
 async def together(exam: Exam) -> str:
     async with asked(exam) as it:
-        expect_parts(it, await it.get_anew())
+        expect_parts(it, await it.get_anew(), ADA)
         asked_for = it.of("orders").query.get("user")
         if asked_for != "ada":
             raise Failed(called=ADA, saw=f"orders?user={asked_for}", expected="orders?user=ada")
@@ -161,17 +176,19 @@ async def together(exam: Exam) -> str:
     return "Each part stands under its own name, whichever came first, and in its own answer."
 
 
-def expect_parts(it: Asked, reply: Reply) -> None:
-    expect_status(it.app, reply, 200, ADA)
-    expected = {name: json.loads(body(it.of(name))) for name in PARTS}
+def expect_parts(it: Asked, reply: Reply, called: str) -> None:
+    """The answer is made of five calls, and there were no others."""
+    expect_status(it.app, reply, 200, called)
+    expected = {name: json.loads(body(it.of(name, called))) for name in PARTS}
     if reply.json() != expected:
         raise Failed(
-            called=ADA,
+            called=called,
             saw=reply.text[:300],
             expected=f"an object of {', '.join(PARTS)}, each the JSON of its upstream call",
         )
     if len(it.upstream.calls) != CALLS:
-        raise Failed(called=ADA, saw=f"{len(it.upstream.calls)} upstream calls", expected="five")
+        saw = f"{len(it.upstream.calls)} upstream calls"
+        raise Failed(called=called, saw=saw, expected="five")
 
 
 def expect_own_parts(

@@ -27,6 +27,9 @@ CALLS = 5
 POOL = 10
 SHORT = 31
 """Characters of a short response."""
+SECRET = 16
+"""Characters by which every response begins differently."""
+HELD = "one caller, GET /, while the upstream holds its answers"
 SERVED_WITHOUT_BODIES = "ten callers were answered while their bodies were kept back"
 CLOSED_WITHOUT_BODIES = "and every one of their streams was closed"
 TURNED_MEANWHILE = "the loop turned while ten calls were held"
@@ -123,7 +126,7 @@ async def five_at_once(exam: Exam) -> str:
         caller = app.call()
         await app.until(
             lambda: upstream.in_flight >= CALLS,
-            called="one caller, GET /, while the upstream holds its answers",
+            called=HELD,
             saw=lambda: held(upstream, CALLS),
             expected="five upstream calls in flight at the same time",
             look="awaiting one call after the other: asyncio.gather or a TaskGroup starts all five",
@@ -136,9 +139,26 @@ async def five_at_once(exam: Exam) -> str:
                 seen.add(FEW_THREADS)
         upstream.released.set()
         bodies.set()
-        await app.answers([caller], called="GET /")
+        replies = await app.answers([caller], called=HELD)
+        expect_made_of_all(app, replies[0], upstream)
         exam.seen |= seen
     return "Five calls were in flight together. The slowest one decides how long the caller waits."
+
+
+def expect_made_of_all(app: App, reply: Reply, upstream: Upstream) -> None:
+    """The five that were held together are all there were, and the answer has something of each.
+
+    What exactly, other criteria are about.
+    """
+    expect_200(app, reply, HELD)
+    used = sum(call.text[:SECRET] in reply.text for call in upstream.calls)
+    if used != CALLS or len(upstream.calls) != CALLS:
+        raise Failed(
+            called=HELD,
+            saw=f"{len(upstream.calls)} upstream calls, {used} of them used in the answer",
+            expected="five, and a line of the answer from each",
+            look="a call whose response is thrown away is none of the five",
+        )
 
 
 @criterion("no thread per call", points=1, fresh=False)
