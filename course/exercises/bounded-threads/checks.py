@@ -57,6 +57,18 @@ async def until_held(
     )
 
 
+async def expect_a_thread_each(app: App, upstream: Upstream, called: str) -> None:
+    """Whatever runs `fetch` is blocked by it: what it sends, sent without it, blocks nothing."""
+    threads, calls = await app.threads(), held(upstream)
+    if threads <= calls:
+        raise Failed(
+            called=called,
+            saw=f"{calls} calls in flight; threads in all, with the loop's: {threads}",
+            expected="a thread for each call, blocked in fetch, and the loop's",
+            look="call `fetch(URL)` itself, each time in a thread of the pool",
+        )
+
+
 def expect_texts(app: App, reply: Reply, upstream: Upstream, called: str) -> None:
     """The answer is a JSON list of five texts that `fetch` was given."""
     sent = Counter(call.text for call in upstream.calls if by_fetch(call))
@@ -88,6 +100,7 @@ async def five_at_once(exam: Exam) -> str:
         upstream.script = upstream.hold
         caller = [app.call()]
         await until_held(app, upstream, CALLS, caller, LONE)
+        await expect_a_thread_each(app, upstream, LONE)
         await served(app, upstream, caller, "GET /")
         if len(upstream.calls) != CALLS:
             raise Failed(
@@ -103,6 +116,7 @@ async def eight_in_flight(exam: Exam) -> str:
         callers = await app.call_together(CALLERS)
         await until_held(app, upstream, THREADS, callers, CROWD)
         await app.settle()
+        await expect_a_thread_each(app, upstream, CROWD)
         expect_bounded(upstream)
         await served(app, upstream, callers, CROWD)
         expect_bounded(upstream)
@@ -125,10 +139,12 @@ def expect_bounded(upstream: Upstream) -> None:
 
 @criterion("eight more threads at most", points=2)
 async def eight_threads(exam: Exam) -> str:
-    async with serving(exam) as (app, upstream):
+    async with exam.run() as app:
+        before = await app.threads()  # so that those made at start-up count, too
+        upstream = await app.upstream()
         upstream.script = upstream.hold
-        await app.turn(1)
-        before = await app.threads()
+        app.bind(URL=f"{upstream.url}/quote", _MARK=MARK)
+        await app.start()
         callers = await app.call_together(CALLERS)
         await until_held(app, upstream, THREADS, callers, CROWD)
         await app.settle()
@@ -136,11 +152,12 @@ async def eight_threads(exam: Exam) -> str:
         if more > THREADS + FORGIVEN:
             raise Failed(
                 called=CROWD,
-                saw=f"{more} more threads than before the first request",
+                saw=f"{more} more threads than before your code ran",
                 expected="at most eight",
-                look="who else takes a thread: a pool per request, or a plain `def` endpoint or "
-                "dependency, which FastAPI runs in a thread of its own",
+                look="who else takes a thread: a pool per request, a plain `def` endpoint or "
+                "dependency, which FastAPI runs in a thread of its own, or a second pool",
             )
+        await expect_a_thread_each(app, upstream, CROWD)
         await served(app, upstream, callers, CROWD)
     return "Threads no longer grow with the callers: those who wait are tasks, and tasks are cheap."
 
@@ -195,6 +212,7 @@ async def threads_held(
     upstream.released.clear()
     await until_held(app, upstream, calls, callers, called)
     await app.settle()  # all callers have come, and have the threads that they take
+    await expect_a_thread_each(app, upstream, called)
     seen = threads_of(app)
     await served(app, upstream, callers, called)
     return seen
