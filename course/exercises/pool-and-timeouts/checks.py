@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     Judge = Callable[[Exam], Awaitable[str]]
+    Wait = Callable[[App, Upstream, float, int, str], Awaitable[Reply | None]]
 
 PLACES = 10
 MANY = 30
@@ -27,9 +28,22 @@ FOR_A_PLACE, THEN_SILENT = 0.55, 1.55
 """Seconds, each allowed by itself, together more than the two for the silence alone."""
 TOO_LONG = 3.7
 """Seconds that are too long for either, and too short for the five that HTTPX has by itself."""
+PLACE, SILENCE = 1.0, 2.0
+"""Seconds that the exercise asks for."""
+NEARLY, BEYOND = 0.15, 0.25
+"""Seconds before and after those at which the app is looked at."""
+STEP = 0.5
+"""Seconds by which the clock is put forward at a time."""
+FEW = 10
+"""Turns of the loop after which a caller waits for what there is to wait for."""
+MUCH = 60.0
+"""Seconds by which every timeout is over that the clock of the app's loop counts."""
+IN_EARNEST = 0.9
+"""Seconds more for an app that goes by another clock."""
 DRIP_EVERY = 2 * TICK
 """Seconds: one tick more, and an answer that waits for longer counts as quiescent."""
 LOG = "the app's log says"
+CLOCKS = "each wait has a clock of its own: httpx.Timeout(2, pool=1)"
 
 
 def patiently(judge: Judge) -> Judge:
@@ -119,6 +133,100 @@ def drips(upstream: Upstream) -> Callable[[Call], Awaitable[None]]:
     return script
 
 
+class Waiting:
+    """A caller who is kept waiting while the clock of the app's loop is put forward."""
+
+    def __init__(self, app: App) -> None:
+        self.app, self.ahead, self.begun = app, 0.0, self.now()
+
+    def now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    async def begin(self) -> None:
+        (self.caller,) = await self.app.call_together(1)
+        await self.app.turn(FEW)
+        self.waits = self.now()
+
+    async def put_forward(self, seconds: float) -> None:
+        """By so many seconds, if they are more than none, with all that follows from it."""
+        if seconds > 0:
+            await self.app.inside("put_forward", seconds=seconds)
+            self.ahead += seconds
+        await self.app.turn()
+
+    def at_most(self) -> float:
+        """Seconds that the caller has waited by that clock, at most."""
+        return self.now() - self.begun + self.ahead
+
+    def at_least(self) -> float:
+        return self.now() - self.waits + self.ahead
+
+
+async def waits_for(app: App, seconds: float, called: str) -> asyncio.Task[Reply]:
+    """A caller who has waited for nearly so many seconds.
+
+    Raises:
+        Failed: the answer came before.
+    """
+    waiting = Waiting(app)
+    await waiting.begin()
+    await waiting.put_forward(seconds - NEARLY - waiting.at_most())
+    if waiting.caller.done() and waiting.at_most() < seconds:
+        reply = await answer_to(app, waiting.caller, called)
+        raise Failed(
+            called=called,
+            saw=f"{reply.status} before {seconds:.0f} s were over",
+            expected=f"patience for {seconds:.0f} s",
+            look=CLOCKS,
+        )
+    return waiting.caller
+
+
+async def by_the_loops_clock(
+    app: App, upstream: Upstream, seconds: float, status: int, called: str
+) -> Reply | None:
+    """The answer to a caller who waits in vain, which is due after so many seconds.
+
+    None when the app seems to go by another clock than its loop's, as threads do.
+
+    Raises:
+        Failed: it gave up with this status, and later.
+    """
+    waiting = Waiting(app)
+    await waiting.begin()
+    while (left := seconds + BEYOND - waiting.at_least()) > STEP:
+        await waiting.put_forward(STEP)
+        await a_while(upstream, DRIP_EVERY)  # to those whose answer comes slowly, it still comes
+    await waiting.put_forward(left)
+    if waiting.caller.done():
+        return await answer_to(app, waiting.caller, called)
+    await waiting.put_forward(MUCH)
+    if waiting.caller.done():
+        reply = await answer_to(app, waiting.caller, called)
+        if reply.status == status:
+            raise Failed(
+                called=called,
+                saw=f"no answer yet after {seconds + BEYOND} s",
+                expected=f"{status} when {seconds:.0f} s are over",
+                look=CLOCKS,
+            )
+    return None
+
+
+async def in_earnest(
+    app: App, upstream: Upstream, seconds: float, status: int, called: str
+) -> Reply | None:
+    """The same, really waited for, until the upstream is `released`."""
+    caller = app.call()
+    await a_while(upstream, seconds + IN_EARNEST)
+    upstream.released.set()
+    return await answer_to(app, caller, called)
+
+
+async def answer_to(app: App, caller: asyncio.Task[Reply], called: str) -> Reply:
+    return (await app.answers([caller], called=called))[0]
+
+
 @criterion("passes the text on", points=1)
 async def passes_on(exam: Exam) -> str:
     async with exam.serving() as (app, upstream):
@@ -172,17 +280,21 @@ async def never_more(exam: Exam) -> str:
 @criterion("too long without a connection is a 503", points=2)
 @patiently
 async def no_place(exam: Exam) -> str:
+    if not await gives_up_a_place(exam, by_the_loops_clock):
+        await gives_up_a_place(exam, in_earnest)
+    return "503 says: I am full, not broken. Retry-After says when it may be worth another try."
+
+
+async def gives_up_a_place(exam: Exam, wait: Wait) -> bool:
+    """Whether a caller for whom there is no place had an answer, as it should be."""
     async with exam.serving() as (app, upstream):
         upstream.script = drips(upstream)
         callers = app.call_many(PLACES)
         await in_flight(app, upstream, callers)
         called = "one more caller, GET /, while ten long answers keep all connections busy"
-        late = app.call()
-        let_go = asyncio.get_running_loop().call_later(TOO_LONG, upstream.released.set)
-        try:
-            reply = (await app.answers([late], called=called))[0]
-        finally:
-            let_go.cancel()
+        reply = await wait(app, upstream, PLACE, 503, called)
+        if reply is None:
+            return False
         look = "httpx.Timeout(…, pool=1) raises PoolTimeout"
         expect_status(app, reply, 503, called, look)
         if not reply.headers.get("retry-after", "").strip():
@@ -193,7 +305,7 @@ async def no_place(exam: Exam) -> str:
                 look='HTTPException(503, headers={"Retry-After": "1"})',
             )
         await served_to_the_end(app, upstream, callers)
-    return "503 says: I am full, not broken. Retry-After says when it may be worth another try."
+        return True
 
 
 async def served_to_the_end(
@@ -221,7 +333,15 @@ async def short_wait(exam: Exam) -> str:
                 await a_while(upstream, THEN_SILENT)
             await call.reply(call.text)
 
-        upstream.script = held_then_silent
+        called = "one more caller, GET /, who waits for a connection"
+        upstream.script = drips(upstream)
+        callers = app.call_many(PLACES)
+        await in_flight(app, upstream, callers)
+        late = await waits_for(app, PLACE, called)
+        upstream.released.set()
+        await app.answers([*callers, late], called=called)
+
+        upstream.begin(held_then_silent)
         callers = app.call_many(PLACES)
         await in_flight(app, upstream, callers)
         called = "one more caller, GET /, who waits a moment for a connection, then for an answer"
@@ -258,16 +378,29 @@ async def fails(exam: Exam) -> str:
 @criterion("an upstream that stays silent is a 504", points=1)
 @patiently
 async def silent(exam: Exam) -> str:
+    if not await gives_up_the_silent(exam, by_the_loops_clock):
+        await gives_up_the_silent(exam, in_earnest)
+    return "You gave up first, and said so. A default of five seconds is nobody's decision."
+
+
+async def gives_up_the_silent(exam: Exam, wait: Wait) -> bool:
+    """Whether there was an answer while the upstream was silent, and patience before, as asked."""
     async with exam.serving() as (app, upstream):
-        upstream.script = silent_for(upstream, TOO_LONG)
-        called = f"GET /, the upstream is silent for {TOO_LONG} s and then answers"
-        look = "httpx.Timeout(…, read=2) raises ReadTimeout"
-        expect_status(app, await ask(app, called), 504, called, look)
+        upstream.script = upstream.hold
+        called = "GET /, the upstream is silent"
+        reply = await wait(app, upstream, SILENCE, 504, called)
+        if reply is None:
+            return False
+        expect_status(app, reply, 504, called, "httpx.Timeout(…, read=2) raises ReadTimeout")
+        upstream.begin(upstream.hold)
+        caller = await waits_for(app, SILENCE, called)
+        upstream.released.set()
+        await app.answers([caller], called=called)
         upstream.script = silent_for(upstream, A_LITTLE)
         called = f"GET /, after a 504; the upstream is silent for {A_LITTLE} s and then answers"
         look = "two seconds for the first byte; one second is for a free connection only"
         expect_text(app, await ask(app, called), upstream, called, look)
-    return "You gave up first, and said so. A default of five seconds is nobody's decision."
+        return True
 
 
 def silent_for(upstream: Upstream, seconds: float) -> Callable[[Call], Awaitable[None]]:
