@@ -1,7 +1,8 @@
-"""What an answer could do to others, or hold unseen, if system calls were left to it."""
+"""What an answer could do to others, hold unseen, or have the marker hold or believe."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -12,7 +13,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import RIGHT
 
+from unblocked.grading import app as apps
 from unblocked.grading import linux, processes
+from unblocked.grading import upstream as upstreams
+from unblocked.grading.exam import Exam
+from unblocked.grading.run import Gone, tcp_socket
+from unblocked.grading.sandbox import Nursery
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -245,3 +251,73 @@ def test_only_what_is_on_its_way_from_the_upstream_to_callers_is_queued() -> Non
         for end in called(doors[1]):
             end.send(b"of one who is none of the callers")
         assert queued() == 110
+
+
+def test_headers_that_an_upstream_keeps_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upstreams, "MOST_BYTES", 1 << 20)
+    headers = b"".join(b"h%d: %s\r\n" % (n, b"x" * 8000) for n in range(40))
+
+    async def answered() -> int:
+        async with upstreams.Upstream(tcp_socket(), upstreams.at_once, lambda: None) as upstream:
+            reader, writer = await asyncio.open_connection("127.0.0.1", upstream.port)
+            with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+                for _ in range(10):
+                    writer.write(b"GET / HTTP/1.1\r\nHost: here\r\n%s\r\n" % headers)
+                    await reader.readuntil(b"\r\n\r\n")
+            writer.close()
+            return len(upstream.calls)
+
+    assert asyncio.run(answered()) == 3
+
+
+ENDLESS = """
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        while True:
+            message = await receive()
+            await send({"type": message["type"] + ".complete"})
+            if message["type"] == "lifespan.shutdown": return
+    headers = [(b"x-%d" % n, b"x" * 8000) for n in range(HEADERS)]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    while True:
+        await send({"type": "http.response.body", "body": b"x" * 65536, "more_body": not HEADERS})
+"""
+
+
+@pytest.mark.parametrize("headers", [0, 40])
+def test_all_replies_of_a_run_are_bounded_together(
+    marked: Marked, monkeypatch: pytest.MonkeyPatch, headers: int
+) -> None:
+    monkeypatch.setattr(apps, "MOST_KEPT", 300_000)
+    result = marked(f"HEADERS = {headers}" + ENDLESS)[0]
+    assert result["points"] <= 1
+    assert "all answers together are longer" in result["checks"][0]["message"]
+
+
+@pytest.mark.parametrize(
+    "value", ["[7]", "None", "[{}]", "[{'kind': 1, 'closed': 0}]", "10**400", "deep"]
+)
+def test_what_a_process_says_of_itself_has_a_known_shape(value: str) -> None:
+    deep = "deep = 0\nfor _ in range(400): deep = {'x': [deep]}\n"
+    forged = f"{deep}from unblocked.grading import inside\ninside.clients = lambda: {value}"
+
+    async def asked() -> None:
+        async with Nursery() as nursery, Exam(nursery, forged).run() as app:
+            await app.load()
+            await app.inside("clients")
+
+    with pytest.raises(Gone, match="says of itself what cannot be"):
+        asyncio.run(asked())
+
+
+def test_an_honest_process_says_what_is_asked() -> None:
+    async def asked() -> list[object]:
+        client = "import httpx\nclient = httpx.Client(timeout='odd')"
+        async with Nursery() as nursery, Exam(nursery, client).run() as app:
+            await app.load()
+            await app.inside("put_forward", seconds=1.0)
+            return [await app.inside("lifespan"), *await app.inside("clients")]
+
+    timeout = dict.fromkeys(("connect", "read", "write", "pool"), "odd")
+    client = {"kind": "Client", "closed": False, "timeout": timeout}
+    assert asyncio.run(asked()) == ["none", client]

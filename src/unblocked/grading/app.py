@@ -21,7 +21,7 @@ from yarl import URL as Url
 from unblocked.grading import processes
 from unblocked.grading.run import AnswerError, Gone
 from unblocked.grading.slots import Rank
-from unblocked.grading.upstream import Upstream, at_once, turns_of_an_accept
+from unblocked.grading.upstream import Upstream, at_once, size_of, turns_of_an_accept
 from unblocked.grading.waiting import (
     ALLOWANCE,
     IDLE,
@@ -57,6 +57,8 @@ KEPT_IN_FLIGHT = 4.0
 """Seconds that a call was in flight: the five that HTTPX has by itself may have struck."""
 MOST_BODY = 16 << 20
 """Bytes of a reply after which it is not read any further."""
+MOST_KEPT = 128 << 20
+"""Bytes of all replies of a run, headers included, after which none is read any further."""
 LOOP_TURNS = 20
 """Turns of the loop that are enough for all that an app does by itself, if it cannot be seen."""
 CALM_TURNS = 5
@@ -152,6 +154,7 @@ class App:
         """Bytes that the system may keep for a caller that does not read."""
         self._sessions: dict[tuple[int | None, int], aiohttp.ClientSession] = {}
         self._callers = weakref.WeakSet[socket.socket]()
+        self._kept = 0
         self._crowds = 0
         self._sent = 0
         self._unsent: set[int] = set()
@@ -503,15 +506,23 @@ class App:
     async def _fetch(self, path: str, **kwargs: Any) -> Reply:
         async with self.open(path, **kwargs) as response:
             body, broken = bytearray(), False
+            self._keep(size_of(response.raw_headers))
             try:
                 async for piece in response.content.iter_any():
                     body += piece
                     self._moved.set()
+                    self._keep(len(piece))
                     if len(body) > MOST_BODY:
                         raise TooLong(f"the answer is longer than {MOST_BODY >> 20} MiB")
             except aiohttp.ClientError:
                 broken = True
             return Reply(response.status, response.headers, bytes(body), broken)
+
+    def _keep(self, size: int) -> None:
+        """Count what is kept; raises `TooLong` when it is too much."""
+        self._kept += size
+        if self._kept > MOST_KEPT:
+            raise TooLong(f"all answers together are longer than {MOST_KEPT >> 20} MiB")
 
     async def get(self, path: str = "/", *, expected: str = "an answer", **kwargs: Any) -> Reply:
         """Call and wait for the answer.

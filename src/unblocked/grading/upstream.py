@@ -22,7 +22,7 @@ from aiohttp import web
 from unblocked.rig.origin import Origin
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
 _LETTERS = ("abcdefghjkmnpqrstuvwxyz", "äéñøßščžΩλЖя", "漢字日本語", "😀🚲🌍")
 """Of one, two, three and four bytes."""
@@ -35,7 +35,7 @@ MOST_OPEN = 400
 ACCEPTED_AT_ONCE = 50
 """Connections taken in a turn of the loop; those beyond `MOST_OPEN` go a few turns later."""
 MOST_BYTES = 32 << 20
-"""Bytes of request bodies in a run after which an upstream takes no more."""
+"""Bytes of requests in a run after which an upstream takes no more."""
 
 _BARE = (204, 304)
 """Statuses without a body."""
@@ -61,6 +61,11 @@ def secret_text(size: int) -> str:
     begin = random.randrange(0, len(_FILLER), len(_LETTERS))
     filler = _FILLER[begin:] + _FILLER * (size // len(_FILLER) + 1)
     return (secrets.token_hex(8) + filler)[:size]
+
+
+def size_of(headers: Iterable[tuple[bytes, bytes]]) -> int:
+    """Bytes of these headers' names and values."""
+    return sum(len(name) + len(value) for name, value in headers)
 
 
 def _raw(data: str | bytes) -> bytes:
@@ -256,6 +261,7 @@ class Upstream:
         await turns_of_an_accept()
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        self._bytes += len(request.raw_path) + size_of(request.raw_headers)
         body = await self._body(request)
         if self._bytes > MOST_BYTES or len(self.calls) >= MOST_CALLS:
             self.origin.refuse()
