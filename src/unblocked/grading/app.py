@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 from yarl import URL as Url
 
-from unblocked.grading import processes
+from unblocked.grading import processes, shapes
 from unblocked.grading.run import AnswerError, Gone
 from unblocked.grading.slots import Rank
 from unblocked.grading.upstream import Upstream, at_once, size_of, turns_of_an_accept
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
     from unblocked.grading.exam import Exam
     from unblocked.grading.run import AnswerRun
+    from unblocked.grading.shapes import Shape
     from unblocked.grading.slots import Slot
     from unblocked.grading.upstream import Call
 
@@ -261,9 +262,14 @@ class App:
         self.process.order("end")
         await self._ordered(self.process.wait_for("ended"), "the event loop to close")
 
-    async def inside(self, name: str, **args: Any) -> Any:
-        """Call a function of `grading.inside` or of the room's `inside.py` in the process."""
-        order = self.process.order("call", name=name, args=args)
+    async def inside(self, name: str, shape: Shape = object, /, **args: Any) -> Any:
+        """Call a function of `grading.inside` or of the room's `inside.py` in the process.
+
+        Raises:
+            Gone: what it gives does not have the shape that is known, or that is given here.
+        """
+        shape = shapes.OF_CALLS.get(name, shape)
+        order = self.process.order("call", shape=shape, name=name, args=args)
         return (await self._ordered(order, f"{name}() to come back"))["value"]
 
     async def _ordered(self, order: asyncio.Future[Any], expected: str) -> Any:

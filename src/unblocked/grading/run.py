@@ -9,18 +9,21 @@ import asyncio
 import contextlib
 import errno
 import os
+import reprlib
 import shutil
 import socket
 import subprocess
 import tempfile
 from typing import TYPE_CHECKING, Any
 
-from unblocked.grading import channel, processes
+from unblocked.grading import channel, processes, shapes
 from unblocked.grading.errors import last_error
 from unblocked.grading.quiescence import Quiescence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Set
+
+    from unblocked.grading.shapes import Shape
 
 MEMORY = 1 << 30
 """Bytes that an answer may hold resident, its child processes included."""
@@ -73,6 +76,7 @@ class AnswerRun:
     scratch: str
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
+    _nonsense = ""
 
     def __init__(self, source: str, given: str, inside: str, bindings: dict[str, Any]) -> None:
         self.spec = {"source": source, "given": given, "inside": inside}
@@ -85,6 +89,7 @@ class AnswerRun:
         self.gone = asyncio.Event()
         self.quiescence = Quiescence()
         self._waiting: dict[str, asyncio.Future[dict[str, Any]]] = {}
+        self._shapes: dict[str, Shape] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self.to_clear = contextlib.AsyncExitStack()
         """What ends the process and all that it left, and leaves no file of the run."""
@@ -142,8 +147,11 @@ class AnswerRun:
             return
         if how == "failed":
             future.set_exception(AnswerError(str(message.get("error"))[:800]))
-        else:
+        elif shapes.fits(value := message.get("value"), self._shapes.get(what, object)):
             future.set_result(message)
+        else:
+            self._nonsense = f"It says of itself what cannot be: {reprlib.repr(value)}"
+            raise channel.ChannelClosed
 
     def keep(self, piece: bytes) -> None:
         """Keep what the process printed, the newest of it."""
@@ -171,9 +179,14 @@ class AnswerRun:
             future.set_exception(Gone(self.last_words()))
         return future
 
-    def order(self, what: str, **args: Any) -> asyncio.Future[dict[str, Any]]:
-        """Tell the process to do something; the future ends when it says that it has."""
-        future = self.wait_for(what)
+    def order(
+        self, what: str, *, shape: Shape = object, **args: Any
+    ) -> asyncio.Future[dict[str, Any]]:
+        """Tell the process to do something; the future ends when it says that it has.
+
+        When the value that it says does not have this shape, it is as good as gone.
+        """
+        future, self._shapes[what] = self.wait_for(what), shapes.OF_ORDERS.get(what, shape)
         self.writer.write(channel.encode({"do": what, **args}))
         return future
 
@@ -222,7 +235,7 @@ class AnswerRun:
 
     def last_words(self) -> str:
         """The last error that the answer's process printed, with the answer's line, or ''."""
-        return last_error(self.output.decode(errors="replace"))
+        return self._nonsense or last_error(self.output.decode(errors="replace"))
 
 
 def remove(folder: str) -> None:

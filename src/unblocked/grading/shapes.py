@@ -1,0 +1,30 @@
+"""What an answer's process may say of itself: learner's code is in there, and could say anything.
+
+A shape is a type; a list of one shape, for a list of any length; or a dict of shapes, for a dict
+that has these keys at least. `object` is anything.
+"""
+
+from __future__ import annotations
+
+from types import NoneType
+from typing import Any
+
+Shape = Any
+
+OF_ORDERS: dict[str, Shape] = {"start": int, "stop": bool, "end": NoneType}
+"""Of what comes back from each thing that the process is told to do, but for calls."""
+OF_CALLS: dict[str, Shape] = {
+    "lifespan": str,
+    "clients": [{"kind": str, "closed": bool, "timeout": dict}],
+    "put_forward": NoneType,
+}
+"""Of what the functions of `grading.inside` give."""
+
+
+def fits(value: Any, shape: Shape) -> bool:
+    """Whether a value that was JSON has this shape; True is no number here."""
+    if isinstance(shape, list):
+        return isinstance(value, list) and all(fits(item, shape[0]) for item in value)
+    if isinstance(shape, dict):
+        return isinstance(value, dict) and all(fits(value.get(k), s) for k, s in shape.items())
+    return shape is object or type(value) is shape
