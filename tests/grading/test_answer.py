@@ -45,6 +45,43 @@ def test_a_split_cell_is_put_together(tmp_path: Path) -> None:
     assert got.source == "app = make()\napp.x = 1"
 
 
+HEAD = "from web import App, get\nimport httpx\nfrom app_parts import lifespan as living\n"
+TAILS = {
+    "at the top": "app = App(lifespan=living)",
+    "in a function": "app = 1\nasync def root():\n    return await httpx.get(URL)",
+    "as a decorator": "app = 1\n@get('/')\ndef root(): ...",
+    "in an annotation": "app = 1\ndef root(client: httpx.Client): ...",
+    "at the top, with await": "app = await App()",
+}
+
+
+@pytest.mark.parametrize("tail", TAILS.values(), ids=TAILS)
+def test_a_cell_split_after_its_imports_is_put_together(tmp_path: Path, tail: str) -> None:
+    got = found(tmp_path, cell(MARKER + HEAD, "relay"), cell(tail, "relay"))
+    assert got.source == f"{MARKER}{HEAD}\n{tail}"
+    assert "split" in got.note
+
+
+COPIES = {
+    "the same": HEAD + TAILS["at the top"],
+    "with less than before": "from web import App\napp = App()",
+    "with names of the exercise": "import httpx\napp = lambda: httpx.get(URL)",
+    "with names of its own": "app = 1\ndef root(get):\n    living = get\n    return living",
+    "with a name bound by a function": "app = 1\ndef f():\n    global get\n    get = 1\nget",
+}
+
+
+@pytest.mark.parametrize("copy", COPIES.values(), ids=COPIES)
+def test_a_copy_that_stands_by_itself_counts_alone(tmp_path: Path, copy: str) -> None:
+    before = HEAD + "app = App()\nraise SystemExit"
+    assert found(tmp_path, cell(before, "relay"), cell(copy, "relay")).source == copy
+
+
+def test_cells_that_do_not_parse_are_no_parts(tmp_path: Path) -> None:
+    got = found(tmp_path, cell("app = (", "relay"), cell("app = App()", "relay"))
+    assert got.source == "app = App()"
+
+
 def test_source_as_a_list_of_lines(tmp_path: Path) -> None:
     lines: Any = ["app = 1\n", "x = 2"]
     assert found(tmp_path, cell(lines, "relay")).source == "app = 1\nx = 2"

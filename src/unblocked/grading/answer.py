@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 import json
 import re
+import symtable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 LARGEST = 8 << 20
 """Bytes of the largest file that is read as a submission."""
@@ -93,9 +94,10 @@ def _from_cells(cells: list[dict[str, Any]], slug: str, needed: str) -> Answer:
     last = source_of(found[-1])
     if len(found) == 1:
         return _checked(last, slug)
-    if defines(last, needed):
+    earlier = [source_of(cell) for cell in found[:-1]]
+    if defines(last, needed) and not _continues(last, earlier):
         return Answer(last, f"{len(found)} cells are marked as the answer; the last one counts.")
-    whole = "\n".join(source_of(cell) for cell in found)
+    whole = "\n".join([*earlier, last])
     return Answer(whole, f"The answer was split into {len(found)} cells; all were run, in order.")
 
 
@@ -131,6 +133,40 @@ def defines(source: str, name: str) -> bool:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     return any(name in _bound(statement) for statement in tree.body)
+
+
+def _continues(last: str, earlier: list[str]) -> bool:
+    """Whether the code reads a name that it never binds, and that code before it does.
+
+    So does the tail of a cell that was split after its imports. A copy has imports of its own.
+    """
+    unbound = _names(last).read - _names(last).bound
+    return any(unbound & _names(source).bound for source in earlier)
+
+
+class _Names(NamedTuple):
+    """Names of a module's globals: those that its code reads, anywhere, and those that it binds."""
+
+    read: set[str]
+    bound: set[str]
+
+
+def _names(source: str) -> _Names:
+    """Those of this code; code that does not parse has none."""
+    names = _Names(set(), set())
+    try:
+        tables = [symtable.symtable(source, "answer.py", "exec")]
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return names
+    for table in tables:  # grows while it is read
+        tables += table.get_children()
+        for symbol in table.get_symbols():
+            if table.get_type() == "module" or symbol.is_global():
+                if symbol.is_referenced():
+                    names.read.add(symbol.get_name())
+                if symbol.is_assigned() or symbol.is_imported():
+                    names.bound.add(symbol.get_name())
+    return names
 
 
 def _bound(statement: ast.stmt) -> set[str]:
