@@ -14,7 +14,7 @@ import pytest
 from unblocked import course
 from unblocked.grading import deadlines
 from unblocked.grading.app import App
-from unblocked.grading.deadlines import DEADLINES, LATEST, Hurried, near_a_deadline
+from unblocked.grading.deadlines import DEADLINES, LATEST, Hurried, Watch, near_a_deadline
 from unblocked.grading.exam import Exam, Failed
 from unblocked.grading.mark import exercise
 from unblocked.grading.sandbox import Nursery
@@ -115,3 +115,36 @@ def test_on_a_machine_that_is_too_busy_the_loop_tells_a_deadline_from_timeouts_o
     seen = asyncio.run(failure())
     assert ("0 of 1 answered" in seen) is (name != "solution.py")
     assert bool(seen) is (name != "solution.py")
+
+
+@pytest.mark.parametrize(
+    ("slug", "name", "passes"),
+    [
+        ("partial-failure", "solution.py", True),
+        ("partial-failure", "right/clock_of_its_own.py", True),
+        ("partial-failure", "wrong/deadline_doubled.py", False),
+        ("gateway", "solution.py", True),
+        ("gateway", "right/clock_of_its_own.py", True),
+        ("gateway", "wrong/deadline_doubled.py", False),
+    ],
+)
+def test_an_answer_made_late_by_the_machine_is_told_from_one_that_is_late(
+    slug: str, name: str, passes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first answer of each is taken for one that came long after the deadline."""
+    room = course.room(slug)
+    task = exercise(room)
+    [cut] = [c for c in task.criteria if " cut" in c.name]
+    late, looks = Watch.late, count()
+    monkeypatch.setattr(Watch, "late", lambda watch, d: next(looks) < 2 or late(watch, d))
+
+    async def failure() -> str:
+        async with Nursery() as nursery:
+            exam = Exam(nursery, (room.folder / name).read_text(), task.given, task.inside)
+            try:
+                await cut.judge(exam)
+            except Failed as failed:
+                return str(failed)
+            return ""
+
+    assert ("long after DEADLINE was over" in asyncio.run(failure())) is not passes

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from unblocked.grading.deadlines import Hurried, near_a_deadline
+from unblocked.grading.deadlines import Hurried, Watch, kept_by_the_loop, near_a_deadline
 from unblocked.grading.exam import (
     LOOP_TURNS,
     App,
@@ -31,13 +31,16 @@ if TYPE_CHECKING:
     Script = Callable[[Call], Awaitable[None]]
     Line = dict[str, Any]
 
-PLENTY = 600.0
+PLENTY = 6000.0
 """A deadline (s) that no check lives to see."""
+ALMOST = 0.9
+"""Of the deadline: a source that is silent for so long has its text in the feed."""
 MANY = 30
-LONG = 20
-"""Seconds that a source is silent where the deadline is later: HTTPX gives up after five."""
 THREADS_FORGIVEN = 4
-GIVES_UP = "HTTPX gives up by itself when five seconds bring nothing: timeout=None"
+GIVES_UP = (
+    "a source has all of DEADLINE, and no other timeout may strike: HTTPX gives up by itself when "
+    "five seconds bring nothing, but for timeout=None"
+)
 MORE = 2
 """Callers that come at once with those for whom there is a place."""
 FEEDS = 200
@@ -141,8 +144,8 @@ def have_lines(feeds: list[Feed], *names: str) -> bool:
 class Scene:
     """The answer's app, started, and its sources."""
 
-    def __init__(self, app: App, sources: dict[str, Upstream], away: str) -> None:
-        self.app, self.sources, self.away = app, sources, away
+    def __init__(self, app: App, sources: dict[str, Upstream], away: str, deadline: float) -> None:
+        self.app, self.sources, self.away, self.deadline = app, sources, away, deadline
 
     def __getitem__(self, name: str) -> Upstream:
         return self.sources[name]
@@ -224,7 +227,7 @@ async def scene(
             urls[away] = f"{app.unreachable()}/away"
         app.bind(SOURCES=urls, DEADLINE=deadline, PER_SOURCE=per_source, CAPACITY=capacity)
         await app.start()
-        yield Scene(app, sources, away)
+        yield Scene(app, sources, away, deadline)
 
 
 async def fails(call: Call) -> None:
@@ -245,6 +248,9 @@ async def begins(call: Call) -> None:
     await call.head()
     await call.send(call.text)
     await silent(call)
+
+
+ONE_HANGS: dict[str, Script | None] = {"silent": silent, "quick": at_once}
 
 
 def expect(
@@ -489,11 +495,16 @@ def calls_in_all(made: Scene) -> int:
 @criterion("a silent source is cut and let go", points=4)
 async def cut(exam: Exam) -> str:
     called = "GET /feed: one source answers, one is silent"
+    late = busy = False
 
     async def judge(made: Scene) -> str:
+        nonlocal late, busy
+        late = busy = False
         for number in (1, 2):
-            feed = made.feed()
+            watch, feed = Watch(made.app), made.feed()
             await made.until(feed.task.done, feed, called, "the feed ends when DEADLINE is over")
+            late |= watch.late(made.deadline)
+            busy |= watch.busy(made.deadline)
             await made.ended([feed], called)
             in_time(feed, "quick", called)
             texts = sent(made, "quick")
@@ -513,8 +524,48 @@ async def cut(exam: Exam) -> str:
                 )
         return "The place was free again as soon as you had hung up, not when the source gave in."
 
-    scripts = {"silent": silent, "quick": at_once}
-    return await near_a_deadline(partial(scene, exam, scripts, per_source=1), judge)
+    said = await near_a_deadline(partial(scene, exam, ONE_HANGS, per_source=1), judge)
+    if late:
+        await expect_in_time(exam, called, busy=busy)
+    return said
+
+
+async def expect_in_time(exam: Exam, called: str, *, busy: bool) -> None:
+    """A feed that ended late was made late by a busy machine.
+
+    The clock of the app's loop tells; where it does not, later deadlines do.
+    """
+    async with scene(exam, ONE_HANGS) as made:
+        watch, feed = Watch(made.app), made.feed()
+        await made.until(
+            lambda: have_lines([feed], "quick") and made.in_flight > 0,
+            feed,
+            called,
+            "the line of one source, and a call to the other",
+            held=True,
+        )
+        kept = await kept_by_the_loop(made.app, made.deadline, watch, feed.task.done)
+    if kept is None or (busy and not kept):  # by another clock, it may be
+        await near_a_deadline(partial(scene, exam, ONE_HANGS), partial(ended_in_time, called))
+    elif not kept:
+        raise too_late(Failed, called)
+
+
+async def ended_in_time(called: str, made: Scene) -> str:
+    watch = Watch(made.app)
+    await made.ended([made.feed()], called)
+    if watch.late(made.deadline):
+        raise too_late(Hurried, called)
+    return ""
+
+
+def too_late(kind: type[Failed], called: str) -> Failed:
+    return kind(
+        called=called,
+        saw="the right lines, and the last one long after DEADLINE was over",
+        expected="the feed ends when DEADLINE is over",
+        look="DEADLINE as it is, from when the place at the source is yours",
+    )
 
 
 def in_time(feed: Feed, quick: str, called: str) -> None:
@@ -575,9 +626,10 @@ async def late_but_in_time(exam: Exam) -> None:
     Nobody waits for that: the clock of the app's loop is put forward.
     """
     async with scene(exam, {"slow": None, "quick": at_once}, per_source=1) as made:
+        silence = ALMOST * PLENTY
         called = (
             f"two callers, GET /feed, PER_SOURCE = 1, DEADLINE = {PLENTY:.0f}, while a source is "
-            f"silent for {LONG} s, and then answers"
+            f"silent for {silence:.0f} s, and then answers"
         )
         feeds = made.feeds(2)
         expected = "the line of the other source, and a call to the one that is silent"
@@ -589,7 +641,7 @@ async def late_but_in_time(exam: Exam) -> None:
             held=True,
         )
         await made.app.settle()
-        await made.app.inside("put_forward", seconds=LONG)
+        await made.app.inside("put_forward", seconds=silence)
         await made.app.settle()
         made["slow"].released.set()
         await made.ended(feeds, called)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from unblocked.grading import processes
 from unblocked.grading.exam import App, Failed
 
 if TYPE_CHECKING:
@@ -17,6 +19,16 @@ DEADLINES = (1.0, 2.5, 2.5)
 AMPLE = 5.0
 """Times what the app's loop needs for its turns: a deadline (s) that is late enough."""
 LATEST = 15.0
+TIMES_LATE = 1.5
+"""Times its deadline: who is answered later has waited too long, or the machine was busy."""
+BUSY = 0.2
+"""Of the deadline, for which the answer or the marker had no core: the machine may be why."""
+ROUNDED_UP = 1.05
+"""Seconds after a deadline at which it has struck: aiohttp rounds up to whole ones of the clock."""
+GRACE = 2.0
+"""Seconds after a deadline: one that is put off by so much must not have struck."""
+FURTHER = 3
+"""Deadlines more, one by one: what still waits then has no timer in the app's loop."""
 
 
 class _Scene(Protocol):
@@ -57,3 +69,52 @@ async def _seconds_of_turns(app: App) -> float:
     begun = time.monotonic()
     await app.turn()
     return time.monotonic() - begun
+
+
+class Watch:
+    """For how long a caller has been waiting since it was made, and whether the machine is why."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._begun, self._kept = time.monotonic(), self._kept_from_cores()
+
+    def _kept_from_cores(self) -> float:
+        return self._app.waited_for_cpu() + processes.waited_for_cpu(os.getpid())
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds that have gone by."""
+        return time.monotonic() - self._begun
+
+    def late(self, deadline: float) -> bool:
+        """Whether it is long after the deadline (s): the app's fault, or the machine's."""
+        return self.elapsed > TIMES_LATE * deadline
+
+    def busy(self, deadline: float) -> bool:
+        """Whether it may be the machine's."""
+        return self._kept_from_cores() - self._kept > BUSY * deadline
+
+
+async def kept_by_the_loop(
+    app: App, deadline: float, watch: Watch, over: Callable[[], bool]
+) -> bool | None:
+    """Whether a deadline (s) that began after the watch strikes by the clock of the app's loop.
+
+    That clock is put forward, so that it does not matter how busy the machine is. None when it does
+    not tell: the answer looks at another clock, or the machine is too busy even for that. False may
+    mean one that has a later deadline by this clock, too, besides the right one by another.
+    """
+    await app.settle()
+    if await _over_after(app, deadline + ROUNDED_UP, over):
+        return True if watch.elapsed < GRACE - ROUNDED_UP else None
+    for _ in range(FURTHER):
+        if await _over_after(app, deadline, over):
+            return False
+    return None
+
+
+async def _over_after(app: App, seconds: float, over: Callable[[], bool]) -> bool:
+    await app.inside("put_forward", seconds=seconds)
+    with app.by_the_way():
+        await app.until(over, called="the loop's clock is put forward", expected="it is over")
+    return over()
