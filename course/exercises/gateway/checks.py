@@ -309,6 +309,7 @@ async def as_it_comes(exam: Exam) -> str:
         made["first"].released.set()
         await made.ended([feed], called)
         expect(feed, called, texts=sent(made, *names))
+        expect_own(made, [feed], called)
     return "Nobody waited for the slowest. That is what a stream is for."
 
 

@@ -213,7 +213,21 @@ async def all_at_once(exam: Exam) -> str:
         called = f"GET /summary, with {len(NAMES)} sources that answer, the last one first"
         reply = (await made.app.answers([caller], called=called, expected="an answer, at once"))[0]
         expect(made, reply, NAMES, {}, called)
+        expect_one_call_each(made, called)
     return "When the last one has answered, so do you: a deadline is the longest wait, not the wait"
+
+
+def expect_one_call_each(made: Scene, called: str) -> None:
+    """What was told was asked together: no source was asked again, by itself."""
+    calls = {name: len(source.calls) for name, source in made.sources.items()}
+    if again := {name: times for name, times in calls.items() if times > 1}:
+        raise Failed(
+            called=called,
+            saw=f"more than one call for one caller: {again}",
+            expected="one GET to each source",
+            look="what was asked together is the answer: who asks again for what to tell, or "
+            "throws the first answers away, waits for one source after the other",
+        )
 
 
 def held_in_pieces(source: Upstream) -> Script:
