@@ -21,13 +21,12 @@ app = FastAPI(lifespan=lifespan)
 
 
 async def within(seconds, call):
-    """Look at the clock on the wall a hundred times a second."""
     end, task = time.monotonic() + seconds, asyncio.create_task(call)
     try:
         while not task.done():
-            if time.monotonic() > end:
+            if (left := end - time.monotonic()) <= 0:
                 raise TimeoutError
-            await asyncio.wait([task], timeout=0.01)
+            await asyncio.wait([task], timeout=left)
         return task.result()
     finally:
         task.cancel()
