@@ -15,6 +15,7 @@ from conftest import RIGHT
 from unblocked import course
 from unblocked.grading import app as apps
 from unblocked.grading import processes, sandbox, waiting
+from unblocked.grading.exam import Exam
 from unblocked.grading.mark import exercise, mark
 from unblocked.grading.sandbox import Nursery
 
@@ -520,3 +521,38 @@ app = None
 """
     result = marked(forged)[0]
     assert result["points"] == 0, result
+
+
+REPLACED = """
+import asyncio, gc
+from unblocked.grading import answer_process, inside
+
+nothing = lambda *args, **kwargs: []
+for name in ("put_forward", "clients", "watch", "get_objects", "unfreeze", "get_running_loop"):
+    setattr(inside, name, nothing)
+answer_process.INSIDE = compile("", "", "exec")
+gc.get_objects = nothing
+clock = asyncio.get_running_loop()
+"""
+FROZEN = """
+import gc, httpx
+client = httpx.AsyncClient()
+gc.freeze()
+"""
+
+
+async def seen_inside(source: str) -> tuple[float, int]:
+    """By how much (s) the loop's clock was put forward, and how many clients were found."""
+    async with Nursery() as nursery:
+        exam = Exam(nursery, source, inside="def clock(): return answer.clock.time()")
+        async with exam.run() as app:
+            await app.load()
+            before = await app.inside("clock")
+            await app.inside("put_forward", seconds=1000)
+            return await app.inside("clock") - before, len(await app.inside("clients"))
+
+
+def test_what_looks_at_an_answer_is_not_what_it_can_import() -> None:
+    ahead, clients = asyncio.run(seen_inside(FROZEN + REPLACED))
+    assert ahead >= 1000
+    assert clients == 1

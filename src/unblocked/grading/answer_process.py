@@ -20,6 +20,7 @@ import socket
 import sys
 import traceback
 import types
+from importlib.abc import InspectLoader
 from typing import Any
 
 import uvicorn
@@ -89,6 +90,7 @@ class Answer:
         self.talk = talk
         self.module = types.ModuleType("answer")
         self.looker = types.ModuleType("looker")
+        exec(INSIDE, vars(self.looker))
         self.server: Server | None = None
         self.over = asyncio.Event()
         self.tasks: set[asyncio.Task[None]] = set()
@@ -106,15 +108,14 @@ class Answer:
         """Execute the given names, the answer and the room's functions; say how it went."""
         sys.modules["answer"] = self.module
         vars(sys.modules["unblocked"])["__getattr__"] = _of_the_notebook
-        inside.watch()
-        for module in (self.module, self.looker):
-            vars(module)["__builtins__"] = builtins
-        vars(self.module).update(spec["bindings"])
+        self.looker.watch()
+        vars(self.looker)["answer"] = self.module
+        vars(self.module).update(spec["bindings"], __builtins__=builtins)
         try:
+            # What looks at the answer is there before it, and takes nothing that it has changed.
+            await _execute(spec["inside"], "inside.py", vars(self.looker))
             for source, file in ((spec["given"], "given.py"), (spec["source"], FILE)):
                 await _execute(source, file, vars(self.module))
-            vars(self.looker).update(vars(inside), answer=self.module)
-            await _execute(spec["inside"], "inside.py", vars(self.looker))
         except BaseException as error:
             traceback.print_exc()
             self.say(event="load-failed", error=describe(error))
@@ -183,6 +184,14 @@ class Answer:
         self.over.set()
 
 
+def _code_of(module: types.ModuleType) -> types.CodeType:
+    """What is executed when it is imported; later, its file may be out of reach."""
+    loader = module.__spec__ and module.__spec__.loader
+    code = loader.get_code(module.__name__) if isinstance(loader, InspectLoader) else None
+    assert code
+    return code
+
+
 def _of_the_notebook(name: str) -> Any:
     """What `from unblocked import …` gives an answer: names that say, when used, that they cannot.
 
@@ -195,6 +204,10 @@ def _of_the_notebook(name: str) -> Any:
         raise RuntimeError(f"{name}() is for the notebook: leave it out of the answer's cell")
 
     return absent
+
+
+INSIDE = _code_of(inside)
+"""Each answer's process executes it anew: no `import` leads an answer to what looks at it."""
 
 
 def _listening() -> socket.socket:

@@ -1,20 +1,21 @@
 """What can be seen only inside an answer's process: evidence for messages, worth few points.
 
 A room's `inside.py` finds these names beside its own, and `answer`, the learner's module. Learner
-code shares the process and could forge all of it.
+code shares the process and could forge all of it. What is used here is taken from other modules by
+name, when this one is executed: so no answer changes it by a mere assignment.
 """
 
 from __future__ import annotations
 
-import asyncio
-import gc
 import inspect
 import sys
+from asyncio import get_running_loop
 from contextlib import AbstractAsyncContextManager
+from gc import get_objects, unfreeze
 from typing import Any
 
 import fastapi
-import httpx
+from httpx import AsyncClient, Client
 
 _lifespans: list[Any] = []
 
@@ -33,7 +34,7 @@ def watch() -> None:
 
 def put_forward(seconds: float) -> None:
     """Put the clock of the event loop forward, so that nobody need wait for its timers."""
-    loop = asyncio.get_running_loop()
+    loop = get_running_loop()
     now = loop.time
     loop.time = lambda: now() + seconds  # type: ignore[method-assign]
 
@@ -61,7 +62,8 @@ def _of_router() -> Any:
 
 def clients() -> list[dict[str, Any]]:
     """The HTTPX clients that exist: kind, closed or not, and timeouts in seconds."""
-    found = [o for o in gc.get_objects() if isinstance(o, (httpx.AsyncClient, httpx.Client))]
+    unfreeze()  # what was frozen is not listed
+    found = [o for o in get_objects() if issubclass(type(o), (AsyncClient, Client))]
     return [
         {"kind": type(c).__name__, "closed": c.is_closed, "timeout": c.timeout.as_dict()}
         for c in found
