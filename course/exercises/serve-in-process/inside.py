@@ -20,7 +20,7 @@ class Stay:
     def __init__(self, name, app):
         self.name = name
         self.app = app
-        self.ended = False
+        self.ended = []
         self.url = None
         self.entered = False
         self.decided = asyncio.Event()
@@ -40,7 +40,7 @@ class Stay:
         except Exception as error:
             self.came_out = error
         finally:
-            self.ended = self.name in ended  # at this moment, not a little later
+            self.ended = list(ended)  # at this moment, not a little later
             self.decided.set()
 
 
@@ -49,13 +49,13 @@ started, passed, ended, gates = [], [], [], {}
 before: set = set()
 
 
-def made_app(kind, name, text):
-    """An app of this kind, whose answer to GET / is `text`."""
+def made_app(kind, name, text, end):
+    """An app of this kind, whose answer to GET / is `text`, and whose last word is `end`."""
     if kind == "demo":
         return answer.demo_app  # noqa: F821
     if kind == "bare":
         return bare_app(text)
-    app = FastAPI(lifespan=None if kind == "no lifespan" else made_lifespan(kind, name))
+    app = FastAPI(lifespan=None if kind == "no lifespan" else made_lifespan(kind, name, end))
 
     @app.get("/")
     async def index():
@@ -64,7 +64,7 @@ def made_app(kind, name, text):
     return app
 
 
-def made_lifespan(kind, name):
+def made_lifespan(kind, name, end):
     gates[name] = False
 
     @contextlib.asynccontextmanager
@@ -78,9 +78,9 @@ def made_lifespan(kind, name):
         try:
             yield
         except Exception:  # an error in the body may come through here; a cancellation is no end
-            ended.append(name)
+            ended.append(end)
             raise
-        ended.append(name)
+        ended.append(end)
 
     return lifespan
 
@@ -96,11 +96,11 @@ def bare_app(text):
     return app
 
 
-async def enter(kind, name, text):
+async def enter(kind, name, text, end):
     """Begin to enter; `state` tells when it is done."""
     if not stays:
         before.update(asyncio.all_tasks())
-    stays[name] = Stay(name, made_app(kind, name, text))
+    stays[name] = Stay(name, made_app(kind, name, text, end))
 
 
 async def open_gate(name):
