@@ -27,6 +27,13 @@ CALLS = 5
 POOL = 10
 SHORT = 31
 """Characters of a short response."""
+READ = 15
+"""Seconds for reading."""
+A_SECOND = 1.5
+"""So much earlier and later it is looked whether they are over: some clients round up."""
+KEPT = 5
+"""Connections kept alive."""
+CLOCKS = "httpx.Timeout(5, read=15)"
 SECRET = 16
 """Characters by which every response begins differently."""
 HELD = "one caller, GET /, while the upstream holds its answers"
@@ -521,21 +528,85 @@ async def lifespan(exam: Exam) -> str:
     return "The documented way: @asynccontextmanager around the lifespan."
 
 
-@criterion("timeouts are as asked", points=1, fresh=False)
-async def timeouts(exam: Exam) -> str:
+@criterion("timeouts and idle connections are as asked", points=1, fresh=False)
+async def as_asked(exam: Exam) -> str:
     async with exam.serving() as (app, upstream):
         if not upstream.origin.opened:  # nor by a criterion before: it may have no client yet
             await app.get()
-        found = [c["timeout"] for c in await app.inside("clients") if not c["closed"]]
-    asked = {"connect": 5, "read": 15, "write": 5, "pool": 5}
-    if asked not in found:
-        raise Failed(
-            called="the clients that were open after GET /",
-            saw=f"timeouts {found}",
-            expected=str(asked),
-            look="httpx.Timeout(5, read=15)",
-        )
+        clients = [c for c in await app.inside("clients") if not c["closed"]]
+        found = [c["timeout"] for c in clients]
+        asked = {"connect": 5, "read": READ, "write": 5, "pool": 5}
+        if asked not in found:
+            raise Failed(
+                called="the clients that were open after GET /",
+                saw=f"timeouts {found}",
+                expected=str(asked),
+                look=CLOCKS,
+            )
+        if any(c["kind"] == "AsyncClient" for c in clients):  # aiohttp, say, has no such limit
+            upstream.begin(upstream.hold, text_size=SHORT)
+            await expect_few_idle(app, upstream)
+        upstream.begin(upstream.hold)
+        await expect_given_up(app, upstream)
     return "Five seconds to connect, write or wait for a connection, fifteen between two reads."
+
+
+async def expect_few_idle(app: App, upstream: Upstream) -> None:
+    """Of ten connections that could be used again, no more are kept than were asked for."""
+    called = "two callers at once, GET /, short responses"
+    callers = app.call_many(POOL // CALLS)
+    await app.until(
+        lambda: upstream.in_flight >= POOL,
+        called=called,
+        saw=lambda: held(upstream, POOL),
+        expected="ten upstream calls in flight",
+        calls=callers,
+    )
+    upstream.released.set()
+    await app.answers(callers, called=called)
+    await app.let_go(
+        lambda: upstream.open <= KEPT,
+        called=called,
+        saw=lambda: f"{upstream.open} upstream connections kept alive afterwards",
+        expected="five at most",
+        look="httpx.Limits(max_connections=10, max_keepalive_connections=5)",
+    )
+
+
+async def expect_given_up(app: App, upstream: Upstream) -> None:
+    """Calls that are held are given up after the seconds for reading, not before.
+
+    Nobody waits for that: the clock of the app's loop is put forward.
+    """
+    called = "one caller, GET /, while the upstream is silent"
+    now = asyncio.get_running_loop().time
+    begun, ahead = now(), READ - A_SECOND
+    caller = app.call()
+    await app.until(
+        lambda: upstream.in_flight >= CALLS,
+        called=called,
+        saw=lambda: held(upstream, CALLS),
+        expected="five upstream calls in flight",
+        calls=[caller],
+    )
+    await app.settle()
+    await app.inside("put_forward", seconds=ahead)
+    await app.settle()
+    if caller.done() and now() - begun + ahead < READ:  # else the machine was too slow to tell
+        raise Failed(
+            called=called,
+            saw=f"{caller.result().status} in less than {READ} s",
+            expected=f"{READ} s of patience between two reads",
+            look=CLOCKS,
+        )
+    await app.inside("put_forward", seconds=2 * A_SECOND)
+    await app.until(
+        caller.done,
+        called=called,
+        saw=lambda: f"no answer after {READ} s",
+        expected=f"an answer: no call waits for more than {READ} s",
+        look=f"{CLOCKS}; a `timeout=` of a single call takes the place of the client's",
+    )
 
 
 @criterion("starts and stops cleanly", points=1, fresh=False)
