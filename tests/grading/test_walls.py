@@ -298,8 +298,13 @@ def test_all_replies_of_a_run_are_bounded_together(
     "value", ["[7]", "None", "[{}]", "[{'kind': 1, 'closed': 0}]", "10**400", "deep"]
 )
 def test_what_a_process_says_of_itself_has_a_known_shape(value: str) -> None:
-    deep = "deep = 0\nfor _ in range(400): deep = {'x': [deep]}\n"
-    forged = f"{deep}from unblocked.grading import inside\ninside.clients = lambda: {value}"
+    forged = f"""
+from unblocked.grading import answer_process
+deep = 0
+for _ in range(400): deep = {{'x': [deep]}}
+async def forge(self, **_): return {value}
+answer_process.Answer._do_call = forge
+"""
 
     async def asked() -> None:
         async with Nursery() as nursery, Exam(nursery, forged).run() as app:
