@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from unblocked.grading.exam import TICK, App, Call, Exam, Failed, Reply, Upstream, criterion
 
@@ -23,19 +23,17 @@ PLACES = 10
 MANY = 30
 TRIES = 3
 A_LITTLE = 1.2
-"""Seconds that an upstream may be silent: more than the one for a place, less than the two."""
-FOR_A_PLACE, THEN_SILENT = 0.55, 1.55
-"""Seconds, each allowed by itself, together more than the two for the silence alone."""
+"""Seconds for which long answers come slowly, besides those of which the clock knows."""
 TOO_LONG = 3.7
 """Seconds that are too long for either, and too short for the five that HTTPX has by itself."""
 PLACE, SILENCE = 1.0, 2.0
 """Seconds that the exercise asks for."""
+THEN_SILENT = 1.5
+"""Seconds allowed by themselves, and too many for a deadline around the wait for a place, too."""
 NEARLY, BEYOND = 0.15, 0.25
 """Seconds before and after those at which the app is looked at."""
 STEP = 0.5
 """Seconds by which the clock is put forward at a time."""
-FEW = 10
-"""Turns of the loop after which a caller waits for what there is to wait for."""
 MUCH = 60.0
 """Seconds by which every timeout is over that the clock of the app's loop counts."""
 IN_EARNEST = 0.9
@@ -133,53 +131,57 @@ def drips(upstream: Upstream) -> Callable[[Call], Awaitable[None]]:
     return script
 
 
-class Waiting:
-    """A caller who is kept waiting while the clock of the app's loop is put forward."""
+class Stopped:
+    """The clock of the app's loop, stopped, so that nothing is due there until it is moved.
+
+    A caller that comes then has waited for exactly so long as it was moved by.
+    """
 
     def __init__(self, app: App) -> None:
-        self.app, self.ahead, self.begun = app, 0.0, self.now()
+        self.app, self.stopped = app, False
 
-    def now(self) -> float:
-        return asyncio.get_running_loop().time()
+    async def stop(self) -> None:
+        await self.app.inside("stop_clock")
+        self.stopped = True
 
-    async def begin(self) -> None:
-        (self.caller,) = await self.app.call_together(1)
-        await self.app.turn(FEW)
-        self.waits = self.now()
+    async def caller(self) -> asyncio.Task[Reply]:
+        """One more caller, who waits now for what there is to wait for."""
+        (caller,) = await self.app.call_together(1)
+        await self.app.turn()
+        return caller
 
-    async def put_forward(self, seconds: float) -> None:
-        """By so many seconds, if they are more than none, with all that follows from it."""
-        if seconds > 0:
-            await self.app.inside("put_forward", seconds=seconds)
-            self.ahead += seconds
+    async def move(self, seconds: float) -> None:
+        """Move it by so many seconds, with all that is due then."""
+        await self.app.inside("move_clock", seconds=seconds)
         await self.app.turn()
 
-    def at_most(self) -> float:
-        """Seconds that the caller has waited by that clock, at most."""
-        return self.now() - self.begun + self.ahead
+    async def start(self) -> None:
+        """Let it go on, if it is stopped."""
+        if self.stopped:
+            await self.app.inside("start_clock")
+        self.stopped = False
 
-    def at_least(self) -> float:
-        return self.now() - self.waits + self.ahead
+    async def until(self, condition: Callable[[], bool], **told: Any) -> None:
+        """Wait, at first with the clock stopped, for what should need none; then with it going.
+
+        Raises:
+            Failed: it does not come.
+        """
+        with self.app.by_the_way():
+            await self.app.until(condition, **told)
+        if not condition():
+            await self.start()  # for an app that goes by another, and looks at it now and then
+            await self.app.until(condition, **told)
 
 
-async def waits_for(app: App, seconds: float, called: str) -> asyncio.Task[Reply]:
-    """A caller who has waited for nearly so many seconds.
-
-    Raises:
-        Failed: the answer came before.
-    """
-    waiting = Waiting(app)
-    await waiting.begin()
-    await waiting.put_forward(seconds - NEARLY - waiting.at_most())
-    if waiting.caller.done() and waiting.at_most() < seconds:
-        reply = await answer_to(app, waiting.caller, called)
+def expect_patience(caller: asyncio.Task[Reply], seconds: float, called: str) -> None:
+    if caller.done():
         raise Failed(
             called=called,
-            saw=f"{reply.status} before {seconds:.0f} s were over",
+            saw=f"{caller.result().status} before {seconds:.0f} s were over",
             expected=f"patience for {seconds:.0f} s",
             look=CLOCKS,
         )
-    return waiting.caller
 
 
 async def by_the_loops_clock(
@@ -192,25 +194,30 @@ async def by_the_loops_clock(
     Raises:
         Failed: it gave up with this status, and later.
     """
-    waiting = Waiting(app)
-    await waiting.begin()
-    while (left := seconds + BEYOND - waiting.at_least()) > STEP:
-        await waiting.put_forward(STEP)
+    clock = Stopped(app)
+    await clock.stop()
+    caller = await clock.caller()
+    left = seconds + BEYOND
+    while left > STEP:
+        await clock.move(STEP)
         await a_while(upstream, DRIP_EVERY)  # to those whose answer comes slowly, it still comes
-    await waiting.put_forward(left)
-    if waiting.caller.done():
-        return await answer_to(app, waiting.caller, called)
-    await waiting.put_forward(MUCH)
-    if waiting.caller.done():
-        reply = await answer_to(app, waiting.caller, called)
-        if reply.status == status:
-            raise Failed(
-                called=called,
-                saw=f"no answer yet after {seconds + BEYOND} s",
-                expected=f"{status} when {seconds:.0f} s are over",
-                look=CLOCKS,
-            )
-    return None
+        left -= STEP
+    await clock.move(left)
+    in_time = caller.done()
+    if not in_time:
+        await clock.move(MUCH)
+    await clock.start()
+    if not caller.done():
+        return None
+    reply = await answer_to(app, caller, called)
+    if not in_time and reply.status == status:
+        raise Failed(
+            called=called,
+            saw=f"no answer yet after {seconds + BEYOND} s",
+            expected=f"{status} when {seconds:.0f} s are over",
+            look=CLOCKS,
+        )
+    return reply if in_time else None
 
 
 async def in_earnest(
@@ -324,32 +331,37 @@ async def served_to_the_end(
 @criterion("a short wait for a connection is no failure", points=1)
 @patiently
 async def short_wait(exam: Exam) -> str:
+    called = "one more caller, GET /, who waits a moment for a connection, then for an answer"
     async with exam.serving() as (app, upstream):
+        first, last = asyncio.Event(), asyncio.Event()
 
         async def held_then_silent(call: Call) -> None:
-            if call.number < PLACES:
-                await upstream.released.wait()
-            else:
-                await a_while(upstream, THEN_SILENT)
+            await (first if call.number < PLACES else last).wait()
             await call.reply(call.text)
 
-        called = "one more caller, GET /, who waits for a connection"
-        upstream.script = drips(upstream)
+        upstream.script = held_then_silent
+        clock = Stopped(app)
+        await clock.stop()  # so that none of the ten is given up, however late the machine is
         callers = app.call_many(PLACES)
         await in_flight(app, upstream, callers)
-        late = await waits_for(app, PLACE, called)
-        upstream.released.set()
-        await app.answers([*callers, late], called=called)
-
-        upstream.begin(held_then_silent)
-        callers = app.call_many(PLACES)
-        await in_flight(app, upstream, callers)
-        called = "one more caller, GET /, who waits a moment for a connection, then for an answer"
-        late = app.call()
-        await app.turn(5)
-        await a_while(upstream, FOR_A_PLACE)
-        upstream.released.set()
-        for reply in await app.answers([*callers, late], called=called):
+        late = await clock.caller()
+        await clock.move(PLACE - NEARLY)
+        expect_patience(late, PLACE, called)
+        first.set()
+        await clock.until(
+            lambda: len(upstream.calls) > PLACES or late.done(),
+            called=called,
+            saw=lambda: "no call for the late one",
+            expected="its call, when there is a connection for it",
+        )
+        if clock.stopped:
+            await clock.move(THEN_SILENT)
+        last.set()
+        callers.append(late)
+        await clock.until(
+            lambda: all(c.done() for c in callers), called=called, expected="all answered"
+        )
+        for reply in await app.answers(callers, called=called):
             look = "a second for a place (pool=1, or a deadline on the semaphore), and then, anew, "
             look += "two for the first byte: a deadline around both counts the one as the other"
             expect_text(app, reply, upstream, called, look)
@@ -392,23 +404,24 @@ async def gives_up_the_silent(exam: Exam, wait: Wait) -> bool:
         if reply is None:
             return False
         expect_status(app, reply, 504, called, "httpx.Timeout(…, read=2) raises ReadTimeout")
-        upstream.begin(upstream.hold)
-        caller = await waits_for(app, SILENCE, called)
-        upstream.released.set()
-        await app.answers([caller], called=called)
-        upstream.script = silent_for(upstream, A_LITTLE)
-        called = f"GET /, after a 504; the upstream is silent for {A_LITTLE} s and then answers"
-        look = "two seconds for the first byte; one second is for a free connection only"
-        expect_text(app, await ask(app, called), upstream, called, look)
+        await expect_served_late(app, upstream)
         return True
 
 
-def silent_for(upstream: Upstream, seconds: float) -> Callable[[Call], Awaitable[None]]:
-    async def script(call: Call) -> None:
-        await a_while(upstream, seconds)
-        await call.reply(call.text)
-
-    return script
+async def expect_served_late(app: App, upstream: Upstream) -> None:
+    """An upstream that is silent for not quite too long is waited for."""
+    upstream.begin(upstream.hold)
+    silence = SILENCE - NEARLY
+    called = f"GET /, after a 504; the upstream is silent for {silence} s and then answers"
+    clock = Stopped(app)
+    await clock.stop()
+    caller = await clock.caller()
+    await clock.move(silence)
+    expect_patience(caller, SILENCE, called)
+    upstream.released.set()
+    await clock.until(caller.done, called=called, expected="an answer")
+    look = "two seconds for the first byte; one second is for a free connection only"
+    expect_text(app, await answer_to(app, caller, called), upstream, called, look)
 
 
 @criterion("ten that ended in 504 leave ten places", points=1)
