@@ -540,13 +540,8 @@ async def expect_in_time(exam: Exam, called: str, *, busy: bool) -> None:
     """
     async with scene(exam, ONE_HANGS) as made:
         watch, feed = Watch(made.app), made.feed()
-        await made.until(
-            lambda: have_lines([feed], "quick") and made.in_flight > 0,
-            feed,
-            called,
-            "the line of one source, and a call to the other",
-            held=True,
-        )
+        waits: Callable[[], bool] = lambda: made["silent"].in_flight > 0  # noqa: E731
+        await made.until(waits, feed, called, "a call to the silent source", held=True)
         kept = await kept_by_the_loop(made.app, made.deadline, watch, feed.task.done)
     if kept is None or (busy and not kept):  # by another clock, it may be
         await near_a_deadline(partial(scene, exam, ONE_HANGS), partial(ended_in_time, called))
