@@ -58,7 +58,7 @@ KEPT_IN_FLIGHT = 4.0
 """Seconds that a call was in flight: the five that HTTPX has by itself may have struck."""
 MOST_BODY = 16 << 20
 """Bytes of a reply after which it is not read any further."""
-MOST_KEPT = 128 << 20
+MOST_KEPT = 64 << 20
 """Bytes of all replies of a run, headers included, after which none is read any further."""
 LOOP_TURNS = 20
 """Turns of the loop that are enough for all that an app does by itself, if it cannot be seen."""

@@ -5,7 +5,10 @@ Python's to read and a scratch folder to write. `bubblewrap`: the same walls, bu
 may do so where we may not (see `bubblewrap.py`). `landlock`: the files only, and no signal to
 processes outside from Landlock's version 6 on (Linux 6.12). `limits`: memory, time and size limits
 only: an answer could reach, kill or trace what runs as the same user. The first three need Linux;
-the last is what every system has.
+the last is what every system has. Where there is Landlock, system calls that no answer needs are
+refused, too (see `seccomp.py`), as it does not ask who connects to a service at a path, or changes
+the mode of a file. That a file is there, and how large it is, can be seen all the same, unless
+bubblewrap hides it.
 """
 
 from __future__ import annotations
