@@ -19,8 +19,9 @@ DEADLINES = (1.0, 2.5, 2.5)
 AMPLE = 5.0
 """Times what the app's loop needs for its turns: a deadline (s) that is late enough."""
 LATEST = 15.0
-TIMES_LATE = 1.5
-"""Times its deadline: who is answered later has waited too long, or the machine was busy."""
+TOO_LATE, MOST_LATE = 0.5, 1.75
+"""Of the deadline, and seconds, the less of them: who is answered so much later than it has waited
+too long, or the machine was busy."""
 BUSY = 0.2
 """Of the deadline, for which the answer or the marker had no core: the machine may be why."""
 ROUNDED_UP = 1.05
@@ -90,7 +91,7 @@ class Watch:
 
     def late(self, deadline: float) -> bool:
         """Whether it is long after the deadline (s): the app's fault, or the machine's."""
-        return self.elapsed > TIMES_LATE * deadline
+        return self.elapsed - deadline > min(TOO_LATE * deadline, MOST_LATE)
 
     def busy(self, deadline: float) -> bool:
         """Whether it may be the machine's."""
@@ -102,13 +103,16 @@ async def kept_by_the_loop(
 ) -> bool | None:
     """Whether a deadline (s) that began after the watch strikes by the clock of the app's loop.
 
+    The calls that it bounds have come, so that it has begun.
     That clock is put forward, so that it does not matter how busy the machine is. None when it does
     not tell: the answer looks at another clock, or the machine is too busy even for that. False may
     mean one that has a later deadline by this clock, too, besides the right one by another.
     """
+    asked = watch.elapsed
     await app.settle()
-    if await _over_after(app, deadline + ROUNDED_UP, over):
-        return True if watch.elapsed < GRACE - ROUNDED_UP else None
+    gone_by = watch.elapsed - asked
+    if await _over_after(app, deadline + ROUNDED_UP - gone_by, over):
+        return True if watch.elapsed - gone_by < GRACE - ROUNDED_UP else None
     for _ in range(FURTHER):
         if await _over_after(app, deadline, over):
             return False
