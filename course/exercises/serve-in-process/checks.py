@@ -24,6 +24,9 @@ LOOKS_AT_PORTS = 3
 LOCALHOST = {"127.0.0.1", "localhost"}
 ENTERING = "async with running(app) as url"
 LEAVING = "leaving the `async with` block"
+TELL_THE_STATE = ("decided", "over", "state")
+STATE = {"entered": bool, "url": str, "over": bool, "ended": [object], "chain": [object]}
+"""What these functions of `inside.py` give, at least (see `grading.shapes`)."""
 
 
 class Stay:
@@ -79,7 +82,9 @@ class Stay:
         await self._ask("open_gate", f"{ENTERING}, while the app's start-up waits")
 
     async def _ask(self, name: str, called: str, **args: Any) -> Any:
-        order = self.app.process.order("call", name=name, args={"name": self.name, **args})
+        shape = STATE if name in TELL_THE_STATE else object
+        given = {"name": self.name, **args}
+        order = self.app.process.order("call", shape=shape, name=name, args=given)
         try:
             await self.app.until(
                 order.done,
@@ -349,7 +354,7 @@ async def stops_cleanly(exam: Exam) -> str:
 
 async def expect_no_tasks(app: App) -> None:
     for _ in range(MOST_LOOKS):
-        left = await app.inside("tasks_left")
+        left = await app.inside("tasks_left", [str])
         if not left:
             return
         await asyncio.sleep(TICK)
