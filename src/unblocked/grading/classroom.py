@@ -27,7 +27,7 @@ from unblocked.grading.workforce import on_cluster, on_this_machine
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import AsyncGenerator, Iterator
+    from collections.abc import AsyncGenerator, Collection, Iterator
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
@@ -155,7 +155,7 @@ def _remarks_on_empty(results: list[dict[str, Any]]) -> Iterator[str]:
         )
 
 
-def _some(names: Sequence[str]) -> str:
+def _some(names: Collection[str]) -> str:
     return ", ".join(sorted(names)[:SHOWN]) + (", …" if len(names) > SHOWN else "")
 
 
@@ -224,7 +224,7 @@ def _strangers(found: Found) -> Iterator[str]:
             reasons[one.unlisted].add(one.learner)
     for why, names in sorted(reasons.items()):
         yield (
-            f"Not in the roster, so in grades.csv alone: {_some(list(names))} ({len(names)} in all)"
+            f"Not in the roster, so in grades.csv alone: {_some(names)} ({len(names)} in all)"
             f"{why and ': '}{why}. Mend the names of their files, or the roster, and run it again."
         )
 
