@@ -91,12 +91,14 @@ def test_all_that_failed_while_the_machine_was_too_busy_is_judged_again() -> Non
 
     async def wrong(exam: Exam) -> str:
         judged.append("wrong")
+        if judged.count("wrong") == 1:
+            exam.ruled_out["what late is about"] = FAILED
         exam.starved = True
         raise FAILED
 
-    async def late(_: Exam) -> str:
+    async def late(exam: Exam) -> str:
         judged.append("late")
-        if judged.count("late") == 1:
+        if judged.count("late") == 1 or exam.ruled_out:
             raise FAILED
         return "in time"
 

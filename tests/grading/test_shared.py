@@ -178,6 +178,22 @@ def test_what_is_looked_at_by_the_way_costs_no_patience_and_no_process() -> None
     assert (passed, runs) == ({"by the way": True, "b": True}, 1)
 
 
+def test_what_the_first_has_ruled_out_costs_no_process_and_the_others_go_on() -> None:
+    async def first(exam: Exam) -> str:
+        async with exam.serving() as (app, _):
+            await app.get()
+            assert await app.quiescent()
+            exam.ruled_out["it"] = Failed(called="GET /", saw="this", expected="that")
+        return "It is not so."
+
+    async def about_it(exam: Exam) -> str:
+        raise exam.ruled_out["it"]
+
+    criteria = (Criterion("first", 1, first), Criterion("about it", 1, about_it, fresh=False))
+    passed, runs, _ = judged(RIGHT, *criteria, passing_on("b"))
+    assert (passed, runs) == ({"first": True, "about it": False, "b": True}, 1)
+
+
 @pytest.mark.parametrize("second_look", [False, True])
 def test_waits_that_are_in_vain_need_no_second_slot(second_look: bool) -> None:
     criteria = (holding("a", 1), holding("b", 2), holding("c", 1), holding("d", 2))

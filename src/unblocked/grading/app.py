@@ -360,7 +360,7 @@ class App:
     async def _log_settles(self) -> None:
         """Give the log of an error the time to arrive: it follows the answer, for messages only."""
         for _ in range(LOOP_TURNS):
-            if self.last_words() or self.process.gone.is_set() or await self._quiescent():
+            if self.last_words() or self.process.gone.is_set() or await self.quiescent():
                 return
             await self._tick()
 
@@ -378,7 +378,7 @@ class App:
             Failed: the loop is blocked.
         """
         for _ in range(times):
-            quiescent = await self._quiescent()
+            quiescent = await self.quiescent()
             await self._probe()
             if quiescent:
                 return
@@ -390,7 +390,7 @@ class App:
         """For how long (s) nothing will move but by an upstream or a new caller."""
         return 0.0 if self._unsent else self.process.quiescent_for()
 
-    async def _quiescent(self) -> bool:
+    async def quiescent(self) -> bool:
         """Whether nothing moves, nor will without a caller or an upstream."""
         still = False
         for _ in range(LOOKS):
@@ -417,7 +417,7 @@ class App:
         """
         calm = 0
         for _ in range(MOST_TURNS):
-            quiescent = await self._quiescent()
+            quiescent = await self.quiescent()
             await self._probe()
             if quiescent:
                 return

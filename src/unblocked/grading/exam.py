@@ -63,6 +63,8 @@ class Exam:
         self.first_load = FirstLoad()
         self.seen: set[str] = set()
         """What a criterion has seen that another asks for: it need not be seen twice."""
+        self.ruled_out: dict[str, Failed] = {}
+        """What it has seen, in a fresh process, that it cannot be, and why another fails."""
 
     @contextlib.asynccontextmanager
     async def run(self) -> AsyncIterator[App]:

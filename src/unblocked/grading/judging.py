@@ -172,6 +172,7 @@ class Judging:
 
     async def _look_again(self) -> None:
         """Judge again, one at a time, what may have failed for want of CPU."""
+        self.exam.ruled_out.clear()
         for criterion, verdict in list(self._verdicts.items()):
             if not verdict.passed:
                 self._give(criterion, await _judge(criterion, self.exam))

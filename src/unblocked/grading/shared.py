@@ -29,7 +29,8 @@ class SharedExam(Exam):
 
     def __init__(self, exam: Exam) -> None:
         super().__init__(exam.nursery, exam.source, exam.given, exam.inside)
-        self.allowance, self.first_load, self.seen = exam.allowance, exam.first_load, exam.seen
+        self.allowance, self.first_load = exam.allowance, exam.first_load
+        self.seen, self.ruled_out = exam.seen, exam.ruled_out
         self._kept = contextlib.AsyncExitStack()
         self._served: tuple[App, Upstream] | None = None
         self._bindings: dict[str, Any] = {}

@@ -6,18 +6,22 @@ imported much, it takes half a second for both. So this module imports nothing h
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
 import sys
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from unblocked._descriptors import raise_descriptor_limit
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 _SYSTEMS = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "HOME", "VIRTUAL_ENV")
 _WINDOWS = ("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "TEMP", "TMP")
-_LIBRARIES = ("LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR")
-_HANDED_DOWN = frozenset(_SYSTEMS + _WINDOWS + _LIBRARIES)
+_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+_HANDED_DOWN = frozenset((*_SYSTEMS, *_WINDOWS, "LD_LIBRARY_PATH", *_CERTIFICATES))
 _NO_PLUGINS = {"PYDANTIC_DISABLE_PLUGINS": "__all__"}
 """Pydantic would look for them in all packages that are installed, which takes 20 ms."""
 
@@ -38,6 +42,33 @@ def environment() -> dict[str, str]:
     """What Python needs of ours: the rest may be secret, and an answer could print it."""
     ours = {n: v for n, v in os.environ.items() if n in _HANDED_DOWN or n.startswith("PYTHON")}
     return ours | _NO_PLUGINS
+
+
+def be_batch() -> None:
+    """Have this process and its children scheduled as a batch: who wakes up interrupts nobody.
+
+    A class marked by processes that wake each other all the time takes a twentieth less CPU so.
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+
+
+@contextlib.contextmanager
+def no_certificates() -> Iterator[None]:
+    """Find none meanwhile: aiohttp, when imported, reads all of them twice, for 45 ms.
+
+    The marker speaks plain HTTP. What answers are given is not touched.
+    """
+    before = {name: os.environ.get(name) for name in _CERTIFICATES}
+    os.environ.update(dict.fromkeys(_CERTIFICATES, os.devnull))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            del os.environ[name]
+            if value is not None:
+                os.environ[name] = value
 
 
 def preimport() -> Preimported | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import hashlib
 import json
 import os
@@ -138,6 +139,8 @@ async def serve(nursery: Nursery, folder: Path | None, lanes: int, out: BinaryIO
     """Mark what comes on stdin until it closes, a few answers at a time for each lane."""
     room = asyncio.Semaphore(lanes * ANSWERS_AT_A_TIME)
     exercises = _exercises(folder)
+    gc.freeze()
+    gc.enable()
     async with nursery, asyncio.TaskGroup() as group:
         versions = {slug: exercise.version for slug, exercise in exercises.items()}
         scratch = tempfile.gettempdir()
