@@ -24,6 +24,7 @@ from importlib.abc import InspectLoader
 from typing import Any
 
 import uvicorn
+from uvicorn.config import LOGGING_CONFIG
 
 import unblocked
 from unblocked.grading import channel, inside
@@ -38,10 +39,11 @@ KEEP_ALIVE = 3600
 class Server(uvicorn.Server):
     """uvicorn without its ticks and timeouts: with nothing to do, it must not wake up by itself."""
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: Any, log_config: Any = LOGGING_CONFIG) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
+                log_config=log_config,
                 loop="none",
                 http="h11",
                 ws="none",

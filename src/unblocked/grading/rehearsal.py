@@ -26,6 +26,7 @@ def rehearse() -> None:
     """Serve a small app, and call it, in a loop of its own that is closed again."""
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(_serve(os.path.join(folder, "rehearsal")))
+    tempfile.tempdir = None  # each answer has a place of its own, and has yet to look for it
 
 
 def _app() -> fastapi.FastAPI:
@@ -45,7 +46,7 @@ def _app() -> fastapi.FastAPI:
 async def _serve(path: str) -> None:
     with socket.socket(socket.AF_UNIX) as sock:
         sock.bind(path)
-        server = Server(_app())
+        server = Server(_app(), log_config=None)
         serving = asyncio.create_task(server.serve(sockets=[sock]))
         await server.begun.wait()
         transport = httpx.AsyncHTTPTransport(uds=path, verify=False)  # reads no certificates
