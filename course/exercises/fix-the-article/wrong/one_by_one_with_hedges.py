@@ -41,8 +41,6 @@ async def hedged(client):
             done, _ = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
         return done.pop().result()
     finally:
-        for task in asked:
-            task.cancel()
         await asyncio.gather(*asked, return_exceptions=True)
 
 
