@@ -13,6 +13,8 @@ from conftest import RIGHT, processes_named
 
 from unblocked.grading import bubblewrap, forked
 from unblocked.grading import run as grading_run
+from unblocked.grading.exam import FirstLoad
+from unblocked.grading.run import AnswerRun, Gone
 from unblocked.grading.sandbox import Nursery
 
 if TYPE_CHECKING:
@@ -61,6 +63,16 @@ def test_an_answer_that_does_not_run(
 def test_a_loop_that_swallows_interrupts(marked: Marked) -> None:
     source = "while True:\n    try:\n        while True: pass\n    except BaseException: pass"
     assert one(marked, source)["outcome"] == "timeout"
+
+
+@pytest.mark.parametrize(("seen", "outcome"), [(6.5, "timeout"), (0.1, "crashed")])
+def test_one_that_the_limit_stops_early_on_a_busy_machine(seen: float, outcome: str) -> None:
+    run, gone = AnswerRun("", "", "", {}), subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    run.pid, run.cpu_seconds = gone.pid, seen
+    load = FirstLoad()
+    load.failed(run, Gone())
+    assert load.outcome == outcome
 
 
 def test_detached_processes_do_not_survive(marked: Marked) -> None:

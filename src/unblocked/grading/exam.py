@@ -22,8 +22,11 @@ if TYPE_CHECKING:
     from unblocked.grading.run import AnswerRun
     from unblocked.grading.sandbox import Nursery
 
-MUCH_CPU = 0.8
-"""Of the CPU seconds that an answer may use: one last seen beyond it was stopped by their limit."""
+MUCH_CPU = 0.5
+"""Of the CPU seconds that an answer may use: one last seen beyond it was stopped by their limit.
+
+On a busy machine Linux stops it early: its limit counts ticks, while what it tells is measured.
+"""
 
 
 @dataclass(frozen=True)
