@@ -32,8 +32,6 @@ async def hedged(ask):
     except httpx.HTTPError as error:
         return error
     finally:
-        for task in asked:
-            task.cancel()
         await asyncio.gather(*asked, return_exceptions=True)
 
 
