@@ -15,6 +15,7 @@ from unblocked.grading.exam import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     Marked = Callable[..., list[dict[str, Any]]]
 
@@ -87,6 +88,16 @@ def test_what_imports_for_long_is_started_before_its_marker_imports_much(module:
     done = subprocess.run([sys.executable, "-c", say], capture_output=True, text=True, check=True)
     assert "unblocked.grading.starting" in done.stdout.split()
     assert not {"asyncio", "ssl", "aiohttp", "httpx", "psutil"} & set(done.stdout.split())
+
+
+def test_a_deep_temporary_folder(
+    marked: Marked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep = tmp_path / ("deep" * 30)
+    deep.mkdir()
+    monkeypatch.setenv("TMPDIR", str(deep))
+    [result] = marked(RIGHT)
+    assert result["points"] == 6
 
 
 def test_certificates_are_found_again_after_the_imports(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ then there for every process that is forked. A file is its address: it needs no 
 from __future__ import annotations
 
 import asyncio
-import os
+import contextlib
 import socket
 import tempfile
 from typing import Any
@@ -24,8 +24,8 @@ CALLS = 5
 
 def rehearse() -> None:
     """Serve a small app, and call it, in a loop of its own that is closed again."""
-    with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(_serve(os.path.join(folder, "rehearsal")))
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        asyncio.run(_serve("rehearsal"))  # a socket's whole path may be too long for the system
     tempfile.tempdir = None  # each answer has a place of its own, and has yet to look for it
 
 
