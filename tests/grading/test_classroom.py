@@ -19,7 +19,7 @@ from conftest import RIGHT, processes_named, until
 from unblocked.grading import classroom
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from unblocked.course import Room
@@ -370,6 +370,15 @@ def test_nothing_to_mark_leaves_the_tables_alone(
     assert set(marks_in(out / "grades.csv")) == {"ada"}
 
 
+@pytest.fixture
+def heeding_interrupts() -> Iterator[None]:
+    """What is started here heeds SIGINT, also where a script runs the tests in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeding_interrupts")
 @pytest.mark.parametrize(
     ("number", "words"), [(signal.SIGINT, "run it again to go on"), (signal.SIGTERM, "")]
 )
