@@ -100,6 +100,17 @@ def test_a_deep_temporary_folder(
     assert result["points"] == 6
 
 
+def test_started_in_a_folder_that_is_gone(
+    marked: Marked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    [result] = marked(RIGHT)
+    assert result["points"] == 6
+
+
 def test_certificates_are_found_again_after_the_imports(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", "ours.pem")
     monkeypatch.delenv("SSL_CERT_DIR", raising=False)

@@ -7,7 +7,7 @@ then there for every process that is forked. A file is its address: it needs no 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import os
 import socket
 import tempfile
 from typing import Any
@@ -24,8 +24,10 @@ CALLS = 5
 
 def rehearse() -> None:
     """Serve a small app, and call it, in a loop of its own that is closed again."""
-    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        asyncio.run(_serve("rehearsal"))  # a socket's whole path may be too long for the system
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)  # a socket's whole path may be too long for the system
+        asyncio.run(_serve("rehearsal"))
+        os.chdir("/")  # where it was may be gone by now, and each answer has a folder of its own
     tempfile.tempdir = None  # each answer has a place of its own, and has yet to look for it
 
 
