@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from unblocked.rig import load as load
     from unblocked.rig import serve as serve
     from unblocked.show import compare as compare
+    from unblocked.show import now_you as now_you
     from unblocked.show import predict as predict
     from unblocked.show import progress as progress
     from unblocked.show import quiz as quiz
@@ -23,12 +24,23 @@ _HOME = {
     "serve": "unblocked.rig",
     "load": "unblocked.rig",
     "compare": "unblocked.show",
+    "now_you": "unblocked.show",
     "predict": "unblocked.show",
     "progress": "unblocked.show",
     "quiz": "unblocked.show",
     "check": "unblocked.show._check",
 }
-__all__ = ["Upstream", "check", "compare", "load", "predict", "progress", "quiz", "serve"]
+__all__ = [
+    "Upstream",
+    "check",
+    "compare",
+    "load",
+    "now_you",
+    "predict",
+    "progress",
+    "quiz",
+    "serve",
+]
 
 
 def __getattr__(name: str) -> Any:

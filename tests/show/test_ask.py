@@ -156,3 +156,12 @@ def test_a_choice_brings_its_own_reply_and_nothing_else_leaves_the_kernel() -> N
     choice.value = "a thread"
     assert "Yes." in reply.value
     assert "ub-right" in reply.value
+
+
+@pytest.mark.parametrize(("guess", "told"), [(25, True), (27, True), (250, False), (60, False)])
+def test_a_likely_wrong_way_to_a_prediction_is_told(
+    predict: Predict, capsys: pytest.CaptureFixture[str], guess: float, told: bool
+) -> None:
+    predict.enter("threads", guess)
+    predict.score("threads", 250, because={25: "You may have counted the callers only."})
+    assert ("You may have counted the callers only." in capsys.readouterr().out) is told

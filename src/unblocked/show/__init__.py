@@ -9,6 +9,7 @@ from unblocked.show._checkview import CheckView as CheckView
 from unblocked.show._checkview import check_view as check_view
 from unblocked.show._compare import compare as compare
 from unblocked.show._comparison import Comparison as Comparison
+from unblocked.show._now_you import now_you as now_you
 from unblocked.show._progress import progress as progress
 from unblocked.show._timeline import Timeline as Timeline
 from unblocked.show._timeline import timeline as timeline

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 import re
 from html import escape
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import ipywidgets as widgets
 
 from unblocked.show._frontend import Slot, has_front_end
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
 
@@ -58,13 +61,21 @@ class Predict:
         """What was entered for `key`, or None."""
         return self._entered.get(key)
 
-    def score(self, key: str, actual: float) -> None:
+    def score(self, key: str, actual: float, *, because: Mapping[float, str] | None = None) -> None:
         """Print how close the prediction called `key` came to `actual`.
 
         An `actual` that is not finite, as a latency without answers, was not measured.
+
+        Args:
+            because: likely wrong predictions, each with a sentence on how one comes to it. It is
+                printed below the score of a prediction within a tenth of that number.
         """
         guess = self.value(key)
         print(_verdict(guess, float(actual)))
+        if guess is not None and not _close(guess, actual):
+            for number, sentence in (because or {}).items():
+                if _close(guess, number):
+                    print(sentence)
 
 
 def _verdict(guess: float | None, actual: float) -> str:
@@ -79,11 +90,18 @@ def _verdict(guess: float | None, actual: float) -> str:
         return f"{said} Exactly right."
     if guess <= 0 or actual <= 0:
         return f"{said} Off by {_number(abs(guess - actual))}."
-    factor = max(guess, actual) / min(guess, actual)
-    if factor <= 1.1:
+    if _close(guess, actual):
         return f"{said} Within a tenth: well predicted."
+    factor = max(guess, actual) / min(guess, actual)
     side = "low" if guess < actual else "high"
     return f"{said} Too {side} by a factor of {factor:.1f}."
+
+
+def _close(guess: float, actual: float) -> bool:
+    """Whether the two differ by no more than a tenth."""
+    if guess <= 0 or actual <= 0:
+        return guess == actual
+    return max(guess, actual) / min(guess, actual) <= 1.1
 
 
 def _number(value: float) -> str:
