@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from unblocked.course import CourseError
-from unblocked.grading.rungs import RUNGS
+from unblocked.grading.sandbox.child.levels import LEVELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -191,7 +191,7 @@ def _restore(commands: Commands) -> None:
 
 def _grade(commands: Commands) -> None:
     def grade(args: argparse.Namespace) -> int:
-        from unblocked.grading.classroom import grade
+        from unblocked.grading.classroom.grade import grade
 
         return grade(args)
 
@@ -203,8 +203,8 @@ def _grade(commands: Commands) -> None:
     parser.add_argument("--workers", metavar="N", type=_at_least_one, help="default: the cores")
     parser.add_argument("--dask", metavar="ADDRESS", help="a Dask scheduler that spreads the work")
     parser.add_argument("--again", action="store_true", help="mark afresh what is marked already")
-    text = f"the least isolation to mark with: {', '.join(RUNGS)}"
-    parser.add_argument("--require", metavar="RUNG", choices=RUNGS, help=text)
+    text = f"the least isolation to mark with: {', '.join(LEVELS)}"
+    parser.add_argument("--require", metavar="RUNG", choices=LEVELS, help=text)
     text = "your class as CSV: Canvas's gradebook, Moodle's grading worksheet, or a list of names"
     parser.add_argument("--roster", metavar="FILE", type=_path, help=text)
     text = "mark with your own exercises instead, in FOLDER/exercises/SLUG/"

@@ -46,10 +46,10 @@ def test_check_hands_on_what_the_grader_reads(heard: Callable[[str], list[Any]])
 
 
 def test_grade_hands_on_what_the_grader_reads(heard: Callable[[str], list[Any]]) -> None:
-    pytest.importorskip("unblocked.grading.classroom")
+    pytest.importorskip("unblocked.grading.classroom.grade")
     options = ["--out", "marks", "--workers", "3", "--again", "--require", "landlock"]
     options += ["--roster", "r.csv", "--course", "mine", "--dask", "tcp://h:1"]
-    args = parsed(heard, "unblocked.grading.classroom.grade", "grade", "in", *options)
+    args = parsed(heard, "unblocked.grading.classroom.grade.grade", "grade", "in", *options)
     assert (args.folder, args.out, args.workers) == (Path("in"), Path("marks"), 3)
     assert (args.again, args.require, args.dask) == (True, "landlock", "tcp://h:1")
     assert (args.roster, args.course) == (Path("r.csv"), Path("mine"))

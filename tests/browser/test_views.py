@@ -12,7 +12,7 @@ from browser_lab import Notebook, document, running_lab
 from fastapi import FastAPI
 from playwright.sync_api import expect
 
-from unblocked.grading import reports
+from unblocked.grading.classroom import reports
 from unblocked.rig import serve
 
 if TYPE_CHECKING:

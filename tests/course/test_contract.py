@@ -11,7 +11,7 @@ import pytest
 
 from unblocked.authoring import build, contract
 from unblocked.authoring._exercises import split_statement
-from unblocked.grading.mark import exercise
+from unblocked.grading.judge.mark import exercise
 
 if TYPE_CHECKING:
     from pathlib import Path

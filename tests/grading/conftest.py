@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from unblocked.course import Room
-from unblocked.grading import run as grading_run
-from unblocked.grading.mark import exercise, mark
-from unblocked.grading.sandbox import Nursery
+from unblocked.grading.judge.mark import exercise, mark
+from unblocked.grading.sandbox import run as grading_run
+from unblocked.grading.sandbox.pool import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
 CHECKS = """
-from unblocked.grading.exam import Exam, Failed, criterion
+from unblocked.grading.checks.exam import Exam, Failed, criterion
 
 
 @criterion("passes the text on", points=2)
@@ -110,11 +110,11 @@ def variant(relay: Room, tmp_path: Path) -> Room:
 def marked(relay: Room) -> Callable[..., list[dict[str, Any]]]:
     """Mark several answers to the small exercise side by side."""
 
-    def run(*sources: str, rung: str | None = None) -> list[dict[str, Any]]:
+    def run(*sources: str, level: str | None = None) -> list[dict[str, Any]]:
         async def all_of_them() -> list[dict[str, Any]]:
-            async with Nursery(rung=rung) as nursery:
+            async with Sandbox(level=level) as sandbox:
                 task = exercise(relay)
-                return await asyncio.gather(*(mark(task, s, nursery) for s in sources))
+                return await asyncio.gather(*(mark(task, s, sandbox) for s in sources))
 
         return asyncio.run(all_of_them())
 

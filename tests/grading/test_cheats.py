@@ -13,11 +13,13 @@ import pytest
 from conftest import RIGHT
 
 from unblocked import course
-from unblocked.grading import app as apps
-from unblocked.grading import processes, sandbox, waiting
-from unblocked.grading.exam import Exam
-from unblocked.grading.mark import exercise, mark
-from unblocked.grading.sandbox import Nursery
+from unblocked.grading.checks import app as apps
+from unblocked.grading.checks import waiting
+from unblocked.grading.checks.exam import Exam
+from unblocked.grading.judge.mark import exercise, mark
+from unblocked.grading.sandbox import pool as sandbox
+from unblocked.grading.sandbox import processes
+from unblocked.grading.sandbox.pool import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -222,12 +224,12 @@ def test_a_flooded_upstream_does_not_starve_the_others(
     monkeypatch.setattr(waiting, "ALLOWANCE", 20.0)
 
     async def both() -> list[dict[str, Any]]:
-        async with Nursery() as nursery:
+        async with Sandbox() as sandbox:
             task = exercise(relay)
             flood = asyncio.create_task(
-                mark(task, FLOOD.format(act=act, after=after) + RIGHT, nursery)
+                mark(task, FLOOD.format(act=act, after=after) + RIGHT, sandbox)
             )
-            right = asyncio.create_task(mark(task, RIGHT, nursery))
+            right = asyncio.create_task(mark(task, RIGHT, sandbox))
             while not flood.done():
                 await asyncio.wait([flood], timeout=0.05)
                 most.append(len(os.listdir("/proc/self/fd")))
@@ -279,14 +281,14 @@ except OSError: pass
 
 def _best() -> str:
     async def probe() -> str:
-        async with Nursery() as nursery:
-            return nursery.rung
+        async with Sandbox() as sandbox:
+            return sandbox.level
 
     return asyncio.run(probe())
 
 
-@pytest.mark.parametrize("rung", [None, "limits"])
-def test_folders_too_deep_to_delete(marked: Marked, rung: str | None) -> None:
+@pytest.mark.parametrize("level", [None, "limits"])
+def test_folders_too_deep_to_delete(marked: Marked, level: str | None) -> None:
     deep = """
 import os
 here = os.getcwd()
@@ -294,19 +296,19 @@ for _ in range(3000):
     os.mkdir("d"); os.chdir("d")
 os.chdir(here)
 """
-    assert one(marked, deep + RIGHT, rung=rung)["points"] == 6
-    assert one(marked, RIGHT, rung=rung)["points"] == 6
+    assert one(marked, deep + RIGHT, level=level)["points"] == 6
+    assert one(marked, RIGHT, level=level)["points"] == 6
 
 
 def test_a_warden_that_is_stopped_does_not_stop_the_marker(marked: Marked) -> None:
     stop = "import os, signal\nos.kill(os.getppid(), signal.SIGSTOP)\n"
-    results = marked(stop + RIGHT, RIGHT, rung="limits")
+    results = marked(stop + RIGHT, RIGHT, level="limits")
     assert results[1]["points"] == 6
 
 
 def test_a_warden_that_is_killed_does_not_stop_the_marker(marked: Marked) -> None:
     kill = "import os, signal\nos.kill(os.getppid(), signal.SIGKILL)\n"
-    results = marked(kill + RIGHT, RIGHT, rung="limits")
+    results = marked(kill + RIGHT, RIGHT, level="limits")
     assert results[1]["points"] == 6
 
 
@@ -338,8 +340,8 @@ def test_answers_of_earlier_requests_do_not_count() -> None:
 
 def failed_in_fix_the_article(source: str) -> list[str]:
     async def result() -> dict[str, Any]:
-        async with Nursery() as nursery:
-            return await mark(exercise(course.room("fix-the-article")), source, nursery)
+        async with Sandbox() as sandbox:
+            return await mark(exercise(course.room("fix-the-article")), source, sandbox)
 
     return [c["name"] for c in asyncio.run(result())["checks"] if not c["passed"]]
 
@@ -513,7 +515,7 @@ async def root():
 def test_an_upstream_is_no_app(marked: Marked) -> None:
     forged = """
 from urllib.parse import urlsplit
-from unblocked.grading import answer_process
+from unblocked.grading.sandbox.child import answer_process
 async def start(self): return urlsplit(URL).port
 async def stop(self): return True
 answer_process.Answer._do_start, answer_process.Answer._do_stop = start, stop
@@ -525,7 +527,7 @@ app = None
 
 REPLACED = """
 import asyncio, gc
-from unblocked.grading import answer_process, inside
+from unblocked.grading.sandbox.child import answer_process, inside
 
 nothing = lambda *args, **kwargs: []
 for name in ("put_forward", "clients", "watch", "get_objects", "unfreeze", "get_running_loop"):
@@ -543,8 +545,8 @@ gc.freeze()
 
 async def seen_inside(source: str) -> tuple[float, int]:
     """By how much (s) the loop's clock was put forward, and how many clients were found."""
-    async with Nursery() as nursery:
-        exam = Exam(nursery, source, inside="def clock(): return answer.clock.time()")
+    async with Sandbox() as sandbox:
+        exam = Exam(sandbox, source, inside="def clock(): return answer.clock.time()")
         async with exam.run() as app:
             await app.load()
             before = await app.inside("clock")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import RIGHT, processes_named, until
 
-from unblocked.grading import classroom
+from unblocked.grading.classroom import grade as classroom
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,8 +41,8 @@ def grade(folder: Path, out: Path, relay: Room, *more: str) -> subprocess.Comple
     )
 
 
-def lines(ledger: Path) -> int:
-    return ledger.read_bytes().count(b"\n") if ledger.exists() else 0
+def lines(results_file: Path) -> int:
+    return results_file.read_bytes().count(b"\n") if results_file.exists() else 0
 
 
 def results(out: Path) -> list[dict[str, Any]]:
@@ -100,7 +100,7 @@ def test_a_mixed_class(mixed: Path, tmp_path: Path, relay: Room) -> None:
 KILLER = """
 import os, signal
 pid = os.getpid()
-for _ in range(3):  # the warden, the nursery, the worker
+for _ in range(3):  # the supervisor, the sandbox, the worker
     with open(f"/proc/{pid}/stat") as file:
         pid = int(file.read().rpartition(")")[2].split()[1])
     os.kill(pid, signal.SIGCONT)
@@ -134,11 +134,11 @@ def test_submissions_are_no_modules_of_the_marker(tmp_path: Path, relay: Room) -
     assert [r["points"] for r in results(out)] == [6]
 
 
-def kill_after(results: int, command: list[str], ledger: Path) -> None:
+def kill_after(results: int, command: list[str], results_file: Path) -> None:
     """Run, and kill -9 once so many results are there."""
     quiet = {"stderr": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
     run = subprocess.Popen(command, start_new_session=True, **quiet)
-    until(lambda: run.poll() is not None or lines(ledger) >= results)
+    until(lambda: run.poll() is not None or lines(results_file) >= results)
     run.send_signal(signal.SIGKILL)
     run.wait()
 
@@ -203,13 +203,13 @@ def test_an_answer_that_changes_meanwhile_has_the_mark_of_what_was_read(
 ) -> None:
     folder, out = tmp_path / "class", tmp_path / "marks"
     hand_in(folder, "ada", RIGHT)
-    workforce = classroom._workforce
+    worker_pool = classroom._worker_pool
 
     def changed_before(*args: Any) -> Any:
         (folder / "ada" / "relay" / "relay.py").write_text(RIGHT + "# again\n")
-        return workforce(*args)
+        return worker_pool(*args)
 
-    monkeypatch.setattr(classroom, "_workforce", changed_before)
+    monkeypatch.setattr(classroom, "_worker_pool", changed_before)
     options = {"roster": None, "dask": None, "require": None, "again": False, "workers": 1}
     args = argparse.Namespace(folder=folder, out=out, course=relay.folder.parents[1], **options)
     assert asyncio.run(classroom._grade(args)) == 0

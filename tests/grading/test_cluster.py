@@ -15,9 +15,9 @@ import trustme
 from conftest import RIGHT, until
 from test_classroom import grade, grade_command, hand_in, lines, results
 
-from unblocked.grading.sandbox import Refused
-from unblocked.grading.worker import job
-from unblocked.grading.workforce import _ClusterWorker, mark_on_cluster
+from unblocked.grading.classroom.worker import job
+from unblocked.grading.classroom.workers import _ClusterWorker, mark_on_cluster
+from unblocked.grading.sandbox.pool import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

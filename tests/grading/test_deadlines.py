@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from unblocked import course
-from unblocked.grading import deadlines
-from unblocked.grading.app import App
-from unblocked.grading.deadlines import DEADLINES, LATEST, Hurried, Watch, near_a_deadline
-from unblocked.grading.exam import LOOP_TURNS, Exam, Failed
-from unblocked.grading.mark import exercise
-from unblocked.grading.sandbox import Nursery
+from unblocked.grading.checks import deadlines
+from unblocked.grading.checks.app import App
+from unblocked.grading.checks.deadlines import DEADLINES, LATEST, Hurried, Watch, near_a_deadline
+from unblocked.grading.checks.exam import LOOP_TURNS, Exam, Failed
+from unblocked.grading.judge.mark import exercise
+from unblocked.grading.sandbox.pool import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -104,8 +104,8 @@ def test_on_a_machine_that_is_too_busy_the_loop_tells_a_deadline_from_timeouts_o
     monkeypatch.setitem(whole.judge.__globals__, "in_time", lambda *_: None)
 
     async def failure() -> str:
-        async with Nursery() as nursery:
-            exam = Exam(nursery, (room.folder / name).read_text(), task.given, task.inside)
+        async with Sandbox() as sandbox:
+            exam = Exam(sandbox, (room.folder / name).read_text(), task.given, task.inside)
             try:
                 await whole.judge(exam)
             except Failed as failed:
@@ -139,8 +139,8 @@ def test_an_answer_made_late_by_the_machine_is_told_from_one_that_is_late(
     monkeypatch.setattr(Watch, "late", lambda watch, d: next(looks) < 2 or late(watch, d))
 
     async def failure() -> str:
-        async with Nursery() as nursery:
-            exam = Exam(nursery, (room.folder / name).read_text(), task.given, task.inside)
+        async with Sandbox() as sandbox:
+            exam = Exam(sandbox, (room.folder / name).read_text(), task.given, task.inside)
             try:
                 await cut.judge(exam)
             except Failed as failed:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import RIGHT
 
-from unblocked.grading.exam import Exam
-from unblocked.grading.mark import exercise
-from unblocked.grading.sandbox import Nursery
+from unblocked.grading.checks.exam import Exam
+from unblocked.grading.judge.mark import exercise
+from unblocked.grading.sandbox.pool import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Generator
@@ -77,9 +77,9 @@ def test_a_criterion_that_is_given_up_leaves_nothing_open(relay: Room, number: i
     criterion = exercise(relay).criteria[number]
 
     async def main() -> None:
-        async with Nursery() as nursery:
+        async with Sandbox() as sandbox:
             for suspension in count(1):
-                work = criterion.judge(Exam(nursery, RIGHT))
+                work = criterion.judge(Exam(sandbox, RIGHT))
                 ended, left = await _left_when_cancelled(suspension, work)
                 assert not left, f"cancelled at suspension {suspension}"
                 if ended:

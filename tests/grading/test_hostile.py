@@ -6,20 +6,21 @@ import asyncio
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import RIGHT, processes_named
 
-from unblocked.grading import bubblewrap, forked
-from unblocked.grading import run as grading_run
-from unblocked.grading.exam import FirstLoad
-from unblocked.grading.run import AnswerRun, Gone
-from unblocked.grading.sandbox import Nursery
+from unblocked.grading.checks.exam import FirstLoad
+from unblocked.grading.sandbox import forked
+from unblocked.grading.sandbox import run as grading_run
+from unblocked.grading.sandbox.child import bubblewrap, isolation
+from unblocked.grading.sandbox.pool import Sandbox
+from unblocked.grading.sandbox.run import AnswerRun, Gone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     Marked = Callable[..., list[dict[str, Any]]]
 
@@ -106,7 +107,7 @@ for attempt in (
 def test_the_checks_and_solutions_cannot_be_read(marked: Marked) -> None:
     spy = """
 import pathlib, unblocked
-for name in ("grading/exam.py", "course.py"):
+for name in ("grading/checks/exam.py", "course.py"):
     try: (pathlib.Path(unblocked.__file__).parent / name).read_text()
     except OSError: continue
     raise SystemExit("readable")
@@ -118,7 +119,7 @@ for name in ("grading/exam.py", "course.py"):
 def test_replacing_our_functions_changes_nothing(marked: Marked) -> None:
     forged = """
 import builtins, json, sys
-from unblocked.grading import channel, answer_process
+from unblocked.grading.sandbox.child import channel, answer_process
 builtins.AssertionError = ValueError
 json.dumps = lambda *a, **k: '{"passed": true}'
 for module in list(sys.modules.values()):
@@ -205,7 +206,7 @@ except PermissionError: pass
 else: raise SystemExit("a file in memory")
 if libc.shmget(0, 1 << 20, 0o1600) >= 0 or ctypes.get_errno() != 1: raise SystemExit("a segment")
 """
-    for result in (*marked(hidden + RIGHT), *marked(hidden + RIGHT, rung="landlock")):
+    for result in (*marked(hidden + RIGHT), *marked(hidden + RIGHT, level="landlock")):
         assert result["points"] == 6
 
 
@@ -221,7 +222,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 keyctl = {"x86_64": 250, "aarch64": 219}[os.uname().machine]
 if libc.syscall(keyctl, 0, -3, 0) >= 0: raise SystemExit("the session's keyring")
 """
-    for result in (*marked(curious + RIGHT), *marked(curious + RIGHT, rung="landlock")):
+    for result in (*marked(curious + RIGHT), *marked(curious + RIGHT, level="landlock")):
         assert result["points"] == 6, result
 
 
@@ -237,8 +238,8 @@ if os.fork() == 0:
     time.sleep(60)
 time.sleep(60)
 """
-    for rung in ("namespaces+landlock", "landlock"):
-        assert marked(hoard + RIGHT, rung=rung)[0]["outcome"] == "out-of-memory"
+    for level in ("namespaces+landlock", "landlock"):
+        assert marked(hoard + RIGHT, level=level)[0]["outcome"] == "out-of-memory"
 
 
 def test_memory_of_sockets_is_bounded(marked: Marked, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -250,8 +251,8 @@ def test_memory_of_sockets_is_bounded(marked: Marked, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize("turns", range(1, 6))
 def test_a_run_whose_end_is_cut_short_keeps_no_socket(turns: int) -> None:
     async def cut_short() -> set[int]:
-        async with Nursery() as nursery:
-            run = await nursery.run("", "", "", {}).__aenter__()
+        async with Sandbox() as sandbox:
+            run = await sandbox.run("", "", "", {}).__aenter__()
             run.blank_socket().close()
             spare = run._stock  # type: ignore[attr-defined]
             leaving = asyncio.create_task(run.__aexit__())
@@ -273,13 +274,18 @@ def test_the_walls_of_bubblewrap_show_what_a_run_imports() -> None:
     say = """
 import sys
 from pathlib import Path
-from unblocked.grading import answer_process, isolation, nursery
+from unblocked.grading.sandbox.child import answer_process, isolation, fork_server as sandbox
 files = (Path(m.__file__) for m in sys.modules.values() if getattr(m, "__file__", None))
 ours = [f for f in files if f.is_relative_to(isolation.PACKAGE)]
-print(*(f.relative_to(isolation.PACKAGE).with_suffix("").as_posix() for f in ours))
+print(*(f.relative_to(isolation.PACKAGE).as_posix() for f in ours))
 """
     done = subprocess.run([sys.executable, "-c", say], capture_output=True, text=True, check=True)
-    assert set(done.stdout.split()) == set(bubblewrap.SHOWN)
+    imported = set(done.stdout.split())
+    *packages, child = bubblewrap.SHOWN
+    shown = {name for name in imported if name.startswith(child)}
+    assert imported - shown | {packages[-1]} == set(packages)
+    there = {f"{child}/{path.name}" for path in (Path(isolation.PACKAGE) / child).glob("*.py")}
+    assert there - shown == {f"{child}/spawned.py"}  # for systems that cannot fork
 
 
 def test_behind_the_walls_of_bubblewrap(marked: Marked, tmp_path: Path) -> None:
@@ -290,7 +296,7 @@ def test_behind_the_walls_of_bubblewrap(marked: Marked, tmp_path: Path) -> None:
     spy = f"""
 import os, pathlib, signal, socket, unblocked
 package = pathlib.Path(unblocked.__file__).parent
-for secret in ({str(diary)!r}, package / "grading/exam.py", package / "course.py"):
+for secret in ({str(diary)!r}, package / "grading/checks/exam.py", package / "course.py"):
     try: pathlib.Path(secret).read_text()
     except OSError: continue
     raise SystemExit("readable")
@@ -305,16 +311,16 @@ try:
     os.kill(os.getppid(), signal.SIGKILL)
 except OSError: pass
 """
-    results = marked(RIGHT, spy + RIGHT, "import os; os._exit(0)", rung="bubblewrap")
+    results = marked(RIGHT, spy + RIGHT, "import os; os._exit(0)", level="bubblewrap")
     assert [r["points"] for r in results] == [6, 6, 0]
     assert {r["isolation"] for r in results} == {"bubblewrap"}
     assert diary.read_text() == "untouched"
 
 
-@pytest.mark.parametrize("rung", ["landlock", "limits"])
-def test_the_rungs_below(marked: Marked, rung: str) -> None:
-    right, crashed = marked(RIGHT, "import os; os._exit(0)", rung=rung)
-    assert (right["points"], right["isolation"]) == (6, rung)
+@pytest.mark.parametrize("level", ["landlock", "limits"])
+def test_the_rungs_below(marked: Marked, level: str) -> None:
+    right, crashed = marked(RIGHT, "import os; os._exit(0)", level=level)
+    assert (right["points"], right["isolation"]) == (6, level)
     assert crashed["outcome"] == "crashed"
 
 
@@ -334,23 +340,23 @@ json.dumps = lambda *a, **k: '{"passed": true}'
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("rung", ["bubblewrap", "landlock", "limits"])
+@pytest.mark.parametrize("level", ["bubblewrap", "landlock", "limits"])
 def test_a_hostile_class_on_the_rungs_below(
-    marked: Marked, rung: str, monkeypatch: pytest.MonkeyPatch
+    marked: Marked, level: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(grading_run, "START_PATIENCE", 20.0)
-    if rung == "bubblewrap" and not shutil.which("bwrap"):
+    if level == "bubblewrap" and not shutil.which("bwrap"):
         pytest.skip("needs bubblewrap")
     full = {"right": RIGHT, "processes": PROCESSES + RIGHT, "loud": LOUD + RIGHT}
     none = {"memory": MEMORY, "stubborn": STUBBORN, "exit": "import os; os._exit(0)"}
     answers = full | none | {"forged": FORGED + APP, "again": RIGHT}
-    results = dict(zip(answers, marked(*answers.values(), rung=rung), strict=True))
+    results = dict(zip(answers, marked(*answers.values(), level=level), strict=True))
     points = {name: result["points"] for name, result in results.items()}
     assert points.pop("forged") <= 1
     assert points == dict.fromkeys([*full, "again"], 6) | dict.fromkeys(none, 0)
     outcomes = [results[name]["outcome"] for name in none]
     assert outcomes == ["out-of-memory", "timeout", "crashed"]
-    assert {result["isolation"] for result in results.values()} == {rung}
+    assert {result["isolation"] for result in results.values()} == {level}
     assert not processes_named("86395")
 
 
@@ -358,5 +364,5 @@ def test_detached_processes_on_the_lowest_rung(marked: Marked) -> None:
     source = (
         "import subprocess\nsubprocess.Popen(['sleep', '86396'], start_new_session=True)\n" + RIGHT
     )
-    assert marked(source, rung="limits")[0]["points"] == 6
+    assert marked(source, level="limits")[0]["points"] == 6
     assert not processes_named("86396")

@@ -12,8 +12,9 @@ import pytest
 from conftest import RIGHT
 from test_classroom import grade, hand_in, results
 
-from unblocked.grading import answer, reports
-from unblocked.grading.submissions import find
+from unblocked.grading import answer
+from unblocked.grading.classroom import reports
+from unblocked.grading.classroom.submissions import find
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -146,7 +147,7 @@ def test_names_and_messages_that_are_no_text(tmp_path: Path, relay: Room) -> Non
 def test_an_answer_that_takes_its_worker_with_it(
     tmp_path: Path, relay: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On the lowest rung nothing keeps an answer from killing the processes that mark it."""
+    """On the lowest level nothing keeps an answer from killing the processes that mark it."""
     folder, out = tmp_path / "class", tmp_path / "marks"
     killer = "import os, signal\nfor pid in {pids}: os.kill(pid, signal.SIGKILL)\n"
     family = """

@@ -13,12 +13,12 @@ import pytest
 from conftest import RIGHT
 from test_classroom import WRONG, grade, grade_command, hand_in, results
 
-from unblocked.grading.classroom import Jobs
-from unblocked.grading.mark import exercise, mark
-from unblocked.grading.rungs import RUNGS
-from unblocked.grading.sandbox import NotRun, Nursery
-from unblocked.grading.submissions import find
-from unblocked.grading.worker import Marker, NotMarked, job
+from unblocked.grading.classroom.grade import Jobs
+from unblocked.grading.classroom.submissions import find
+from unblocked.grading.classroom.worker import Marker, NotMarked, job
+from unblocked.grading.judge.mark import exercise, mark
+from unblocked.grading.sandbox.child.levels import LEVELS
+from unblocked.grading.sandbox.pool import NotRun, Sandbox
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,8 +63,8 @@ def test_checking_one_answer_it_is_said(tmp_path: Path, variant: Room) -> None:
     _short_while(variant, tmp_path / "short")
 
     async def main() -> None:
-        async with Nursery() as nursery:
-            await mark(exercise(variant), RIGHT, nursery)
+        async with Sandbox() as sandbox:
+            await mark(exercise(variant), RIGHT, sandbox)
 
     with pytest.raises(NotRun, match="the marker ran short"):
         asyncio.run(main())
@@ -78,8 +78,8 @@ def test_a_failure_while_connections_were_taken_late_does_not_count(
 
     async def main() -> int:
         loop = asyncio.get_running_loop()
-        async with Nursery() as nursery:
-            marker = Marker({"relay": exercise(relay)}, nursery)
+        async with Sandbox() as sandbox:
+            marker = Marker({"relay": exercise(relay)}, sandbox)
             marking = asyncio.create_task(marker.result(answer))
             await asyncio.sleep(0)
             late = {"message": "accept", "exception": OSError(errno.EMFILE, "too many")}
@@ -140,8 +140,8 @@ def test_what_was_marked_with_less_than_is_required_is_marked_again(
 ) -> None:
     folder, out = at_limits
     assert grade(folder, out, relay, "--require", "landlock").returncode == 0
-    first, second = (RUNGS.index(r["isolation"]) for r in results(out))
-    assert second <= RUNGS.index("landlock") < first
+    first, second = (LEVELS.index(r["isolation"]) for r in results(out))
+    assert second <= LEVELS.index("landlock") < first
     assert grade(folder, out, relay, "--require", "landlock").returncode == 0
     assert len(results(out)) == 2
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import pytest
 from conftest import RIGHT
 
-from unblocked.grading import waiting
-from unblocked.grading.exam import LOOP_TURNS, App, Exam, Failed, Upstream
-from unblocked.grading.quiescence import Quiescence
-from unblocked.grading.sandbox import Nursery
+from unblocked.grading.checks import waiting
+from unblocked.grading.checks.exam import LOOP_TURNS, App, Exam, Failed, Upstream
+from unblocked.grading.sandbox.pool import Sandbox
+from unblocked.grading.sandbox.quiescence import Quiescence
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -120,7 +120,7 @@ def test_one_look_and_a_process_that_has_gone_say_nothing() -> None:
 
 def _watched(answer: str, watch: Callable[[App, Upstream], Awaitable[None]]) -> None:
     async def main() -> None:
-        async with Nursery() as nursery, Exam(nursery, answer).serving() as (app, upstream):
+        async with Sandbox() as sandbox, Exam(sandbox, answer).serving() as (app, upstream):
             await watch(app, upstream)
 
     asyncio.run(main())

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from unblocked.grading import reports, roster
-from unblocked.grading.ledger import Busy, Ledger
+from unblocked.grading.classroom import reports, roster
+from unblocked.grading.classroom.results import Busy, ResultsFile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -255,13 +255,13 @@ def test_a_page_escapes_what_it_shows(tmp_path: Path) -> None:
 
 
 def test_a_torn_line_is_cut_off(tmp_path: Path) -> None:
-    with Ledger(tmp_path) as ledger:
-        ledger.add(result("ada"))
+    with ResultsFile(tmp_path) as results_file:
+        results_file.add(result("ada"))
     with (tmp_path / "results.jsonl").open("a") as file:
         file.write('{"learner": "bo')
-    with Ledger(tmp_path) as ledger:
-        assert [key.learner for key in ledger.results] == ["ada"]
-        ledger.add(result("bob"))
+    with ResultsFile(tmp_path) as results_file:
+        assert [key.learner for key in results_file.results] == ["ada"]
+        results_file.add(result("bob"))
     assert len((tmp_path / "results.jsonl").read_text().splitlines()) == 2
 
 
@@ -269,21 +269,21 @@ def test_a_line_that_lacks_something_is_marked_again(tmp_path: Path) -> None:
     whole = result("ada")
     less = {key: value for key, value in whole.items() if key != "points"}
     (tmp_path / "results.jsonl").write_text(json.dumps(less) + "\n[]\n")
-    with Ledger(tmp_path) as ledger:
-        assert not ledger.results
+    with ResultsFile(tmp_path) as results_file:
+        assert not results_file.results
 
 
 def test_one_run_at_a_time(tmp_path: Path) -> None:
-    with Ledger(tmp_path), pytest.raises(Busy, match="Another run"), Ledger(tmp_path):
+    with ResultsFile(tmp_path), pytest.raises(Busy, match="Another run"), ResultsFile(tmp_path):
         pass
 
 
 def test_again_keeps_what_was(tmp_path: Path) -> None:
-    with Ledger(tmp_path) as ledger:
-        ledger.add(result("ada"))
-    with Ledger(tmp_path, again=True) as ledger:
-        assert not ledger.results
-        ledger.add(result("ada"))
+    with ResultsFile(tmp_path) as results_file:
+        results_file.add(result("ada"))
+    with ResultsFile(tmp_path, again=True) as results_file:
+        assert not results_file.results
+        results_file.add(result("ada"))
     assert len(list(tmp_path.glob("results-before-*.jsonl"))) == 1
 
 

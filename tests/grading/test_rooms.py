@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from unblocked import course
-from unblocked.grading.mark import exercise, mark
-from unblocked.grading.sandbox import Nursery
+from unblocked.grading.judge.mark import exercise, mark
+from unblocked.grading.sandbox.pool import Sandbox
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,11 +22,11 @@ pytestmark = pytest.mark.timeout(1200)  # the deadline holds for a whole bank of
 async def _mark_all(room: course.Room, sources: dict[Path, str]) -> dict[Path, dict[str, Any]]:
     task = exercise(room)
     few = asyncio.Semaphore(6)
-    async with Nursery() as nursery:
+    async with Sandbox() as sandbox:
 
         async def one(source: str) -> dict[str, Any]:
             async with few:
-                return await mark(task, source, nursery, second_look=True)
+                return await mark(task, source, sandbox, second_look=True)
 
         results = await asyncio.gather(*map(one, sources.values()))
         return dict(zip(sources, results, strict=True))

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from test_reports import result
 
-from unblocked.grading import classroom, reports, roster
-from unblocked.grading.ledger import Ledger
-from unblocked.grading.submissions import Found, find
+from unblocked.grading.classroom import grade as classroom
+from unblocked.grading.classroom import reports, roster
+from unblocked.grading.classroom.results import ResultsFile
+from unblocked.grading.classroom.submissions import Found, find
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,8 +66,8 @@ def marked(tmp_path: Path, people: str, *files: str) -> tuple[dict[str, list[str
     points_of = {one: int(one.file.read().split()[-1]) for one in found.submissions}
     results = [result(one.learner, points) for one, points in points_of.items()]
     args = argparse.Namespace(folder=tmp_path / "class", out=tmp_path)
-    with Ledger(tmp_path) as ledger:
-        remarks = list(classroom._remarks(args, found, listed, ledger))
+    with ResultsFile(tmp_path) as results_file:
+        remarks = list(classroom._remarks(args, found, listed, results_file))
     classroom._report(tmp_path, results, found, ["relay"], listed, remarks)
     marks: dict[str, list[str]] = {}
     for row in read(tmp_path / "grades.csv"):

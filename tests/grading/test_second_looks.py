@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from unblocked.grading.exam import Criterion, Exam, Failed
-from unblocked.grading.judging import Doubts, Judging, Verdict
-from unblocked.grading.sandbox import Nursery
-from unblocked.grading.waiting import DOUBT
+from unblocked.grading.checks.exam import Criterion, Exam, Failed
+from unblocked.grading.checks.waiting import DOUBT
+from unblocked.grading.judge.judging import Doubts, Judging, Verdict
+from unblocked.grading.sandbox.pool import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -103,7 +103,7 @@ def test_all_that_failed_while_the_machine_was_too_busy_is_judged_again() -> Non
         return "in time"
 
     async def main() -> list[Verdict]:
-        exam = Exam(Nursery(), "")
+        exam = Exam(Sandbox(), "")
         criteria = [Criterion("wrong", 1, wrong), Criterion("late", 1, late)]
         judging = Judging(criteria, exam, lambda _: None, second_look=True)
         return await judging.verdicts()

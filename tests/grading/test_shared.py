@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import RIGHT
 
-from unblocked.grading import app as apps
-from unblocked.grading.exam import AnswerError, Criterion, Exam, Failed, criterion
-from unblocked.grading.judging import Judging, Verdict
-from unblocked.grading.sandbox import Nursery
-from unblocked.grading.slots import Rank
-from unblocked.grading.waiting import QUIET_TICKS
+from unblocked.grading.checks import app as apps
+from unblocked.grading.checks.exam import AnswerError, Criterion, Exam, Failed, criterion
+from unblocked.grading.checks.waiting import QUIET_TICKS
+from unblocked.grading.judge.judging import Judging, Verdict
+from unblocked.grading.sandbox.pool import Sandbox
+from unblocked.grading.sandbox.slots import Rank
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -38,8 +38,8 @@ ONE_THEN_TWO = RIGHT.replace(
 )
 
 
-class CountingNursery(Nursery):
-    """A nursery that counts the processes of answers."""
+class CountingSandbox(Sandbox):
+    """A sandbox that counts the processes of answers."""
 
     runs = 0
 
@@ -94,13 +94,13 @@ def judged(
     """Which criteria passed, how many processes that took, and the exam."""
 
     async def main() -> tuple[dict[str, bool], int, Exam]:
-        async with CountingNursery(slots=slots) as nursery:
-            nursery.runs = 0  # those that looked for the best rung do not count
-            exam = Exam(nursery, answer)
+        async with CountingSandbox(slots=slots) as sandbox:
+            sandbox.runs = 0  # those that looked for the best level do not count
+            exam = Exam(sandbox, answer)
             say: Callable[[Verdict], None] = lambda _: None  # noqa: E731
             judging = Judging(criteria, exam, say, second_look=second_look)
             verdicts = await judging.verdicts()
-            return {v.name: v.passed for v in verdicts}, nursery.runs, exam
+            return {v.name: v.passed for v in verdicts}, sandbox.runs, exam
 
     return asyncio.run(main())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from unblocked.grading.slots import RANK, Rank, Slots
+from unblocked.grading.sandbox.slots import RANK, Rank, Slots
 
 
 async def _in_turn(slots: Slots, rank: Rank, name: str, order: list[str]) -> None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import RIGHT
 
-from unblocked.grading import starting
-from unblocked.grading.exam import Reply
+from unblocked.grading.checks.exam import Reply
+from unblocked.grading.sandbox import starting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,7 +86,7 @@ def test_a_reply_nested_too_deep_is_no_json() -> None:
 def test_what_imports_for_long_is_started_before_its_marker_imports_much(module: str) -> None:
     say = f"import sys, unblocked.grading.{module}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", say], capture_output=True, text=True, check=True)
-    assert "unblocked.grading.starting" in done.stdout.split()
+    assert "unblocked.grading.sandbox.starting" in done.stdout.split()
     assert not {"asyncio", "ssl", "aiohttp", "httpx", "psutil"} & set(done.stdout.split())
 
 
@@ -118,14 +118,3 @@ def test_certificates_are_found_again_after_the_imports(monkeypatch: pytest.Monk
         assert os.environ["SSL_CERT_FILE"] == os.environ["SSL_CERT_DIR"] == os.devnull
     assert os.environ["SSL_CERT_FILE"] == "ours.pem"
     assert "SSL_CERT_DIR" not in os.environ
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has batches")
-def test_a_worker_and_its_answers_are_scheduled_as_a_batch() -> None:
-    say = "import os; print(os.sched_getscheduler(0))"
-    code = (
-        "import subprocess, sys; from unblocked.grading import starting; starting.be_batch(); "
-        f"subprocess.run([sys.executable, '-c', {say!r}])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert int(done.stdout) == os.SCHED_BATCH

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from unblocked.grading import files, submissions
-from unblocked.grading.roster import Learner
-from unblocked.grading.submissions import find
+from unblocked.grading.classroom import files, submissions
+from unblocked.grading.classroom.roster import Learner
+from unblocked.grading.classroom.submissions import find
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

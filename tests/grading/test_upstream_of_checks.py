@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from unblocked.grading.run import tcp_socket
-from unblocked.grading.upstream import Call, Upstream, at_once, secret_text
+from unblocked.grading.checks.upstream import Call, Upstream, at_once, secret_text
+from unblocked.grading.sandbox.run import tcp_socket
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import RIGHT
 
-from unblocked.grading import app as apps
-from unblocked.grading import linux, processes
-from unblocked.grading import upstream as upstreams
-from unblocked.grading.exam import Exam
-from unblocked.grading.run import Gone, tcp_socket
-from unblocked.grading.sandbox import Nursery
+from unblocked.grading.checks import app as apps
+from unblocked.grading.checks import upstream as upstreams
+from unblocked.grading.checks.exam import Exam
+from unblocked.grading.sandbox import processes
+from unblocked.grading.sandbox.child import linux
+from unblocked.grading.sandbox.pool import Sandbox
+from unblocked.grading.sandbox.run import Gone, tcp_socket
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +31,7 @@ pytestmark = pytest.mark.skipif(
     not linux.landlock_version() if sys.platform == "linux" else True, reason="needs Landlock"
 )
 
-RUNGS = ("namespaces+landlock", "landlock")
+LEVELS = ("namespaces+landlock", "landlock")
 ARM = os.uname().machine == "aarch64" if sys.platform == "linux" else False
 
 BEGIN = f"""
@@ -92,9 +93,9 @@ refused("flags at a path", (469, 469), -100, b"/", 0, 0, 0, errors=(38,))
 }
 
 
-@pytest.mark.parametrize("rung", RUNGS)
-def test_ways_out_are_shut(marked: Marked, rung: str) -> None:
-    results = marked(*(BEGIN + way + RIGHT for way in WAYS_OUT.values()), rung=rung)
+@pytest.mark.parametrize("level", LEVELS)
+def test_ways_out_are_shut(marked: Marked, level: str) -> None:
+    results = marked(*(BEGIN + way + RIGHT for way in WAYS_OUT.values()), level=level)
     seen = {
         way: r["points"] or r["checks"][0]["message"]
         for way, r in zip(WAYS_OUT, results, strict=True)
@@ -102,8 +103,8 @@ def test_ways_out_are_shut(marked: Marked, rung: str) -> None:
     assert seen == dict.fromkeys(WAYS_OUT, 6)
 
 
-@pytest.mark.parametrize("rung", RUNGS)
-def test_no_service_outside_hears_of_an_answer(marked: Marked, tmp_path: Path, rung: str) -> None:
+@pytest.mark.parametrize("level", LEVELS)
+def test_no_service_outside_hears_of_an_answer(marked: Marked, tmp_path: Path, level: str) -> None:
     path = str(tmp_path / "service")
     caller = f"""
 import socket
@@ -120,7 +121,7 @@ except OSError: pass
         door.bind(path)
         door.listen()
         box.bind(f"{path}s")
-        assert marked(caller + RIGHT, rung=rung)[0]["points"] == 6
+        assert marked(caller + RIGHT, level=level)[0]["points"] == 6
         for sock in (door, box):
             sock.setblocking(False)
         with pytest.raises(BlockingIOError):
@@ -129,9 +130,9 @@ except OSError: pass
             box.recv(1)
 
 
-@pytest.mark.parametrize("rung", RUNGS)
+@pytest.mark.parametrize("level", LEVELS)
 def test_files_outside_keep_their_modes_and_times(
-    marked: Marked, tmp_path: Path, rung: str
+    marked: Marked, tmp_path: Path, level: str
 ) -> None:
     diary = tmp_path / "grades.csv"
     diary.write_text("untouched")
@@ -152,7 +153,7 @@ for path in ({str(diary)!r}, {str(tmp_path)!r}, "/proc/self/exe"):
             try: attempt()
             except OSError: pass
 """
-    assert marked(attack + RIGHT, rung=rung)[0]["points"] == 6
+    assert marked(attack + RIGHT, level=level)[0]["points"] == 6
     after = [os.stat(path) for path in (diary, tmp_path, tool)]
     for was, now in zip(before, after, strict=True):
         assert was.st_ctime_ns == now.st_ctime_ns
@@ -214,11 +215,11 @@ server.close()
 """
 
 
-@pytest.mark.parametrize("rung", ["namespaces+landlock", "bubblewrap"])
-def test_what_python_does_every_day_goes_on(marked: Marked, rung: str) -> None:
-    if rung == "bubblewrap" and not shutil.which("bwrap"):
+@pytest.mark.parametrize("level", ["namespaces+landlock", "bubblewrap"])
+def test_what_python_does_every_day_goes_on(marked: Marked, level: str) -> None:
+    if level == "bubblewrap" and not shutil.which("bwrap"):
         pytest.skip("needs bubblewrap")
-    result = marked(ORDINARY + RIGHT, rung=rung)[0]
+    result = marked(ORDINARY + RIGHT, level=level)[0]
     assert result["points"] == 6, result["checks"][0]["message"]
 
 
@@ -299,7 +300,7 @@ def test_all_replies_of_a_run_are_bounded_together(
 )
 def test_what_a_process_says_of_itself_has_a_known_shape(value: str) -> None:
     forged = f"""
-from unblocked.grading import answer_process
+from unblocked.grading.sandbox.child import answer_process
 deep = 0
 for _ in range(400): deep = {{'x': [deep]}}
 async def forge(self, **_): return {value}
@@ -307,7 +308,7 @@ answer_process.Answer._do_call = forge
 """
 
     async def asked() -> None:
-        async with Nursery() as nursery, Exam(nursery, forged).run() as app:
+        async with Sandbox() as sandbox, Exam(sandbox, forged).run() as app:
             await app.load()
             await app.inside("clients")
 
@@ -318,7 +319,7 @@ answer_process.Answer._do_call = forge
 def test_an_honest_process_says_what_is_asked() -> None:
     async def asked() -> list[object]:
         client = "import httpx\nclient = httpx.Client(timeout='odd')"
-        async with Nursery() as nursery, Exam(nursery, client).run() as app:
+        async with Sandbox() as sandbox, Exam(sandbox, client).run() as app:
             await app.load()
             await app.inside("put_forward", seconds=1.0)
             return [await app.inside("lifespan"), *await app.inside("clients")]

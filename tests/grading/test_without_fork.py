@@ -19,8 +19,9 @@ import pytest
 from conftest import RIGHT, processes_named, until
 
 from unblocked import course
-from unblocked.grading import channel, processes, spawning
-from unblocked.grading.sandbox import NotRun, Nursery, Refused
+from unblocked.grading.sandbox import processes, spawning
+from unblocked.grading.sandbox.child import channel
+from unblocked.grading.sandbox.pool import NotRun, Refused, Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,11 +53,11 @@ def command(relay: Room, poorer: dict[str, str], tmp_path: Path) -> Callable[[st
         answer.write_text(f"# exercise: relay\n{source}", "utf-8")
         marking = (
             "import asyncio, sys, json; from pathlib import Path; from unblocked import course;"
-            "from unblocked.grading import mark, sandbox\n"
+            "from unblocked.grading.judge import mark; from unblocked.grading.sandbox import pool\n"
             "async def main():\n"
             "    task = mark.exercise(course.room('relay', Path(sys.argv[1])))\n"
-            "    async with sandbox.Nursery() as nursery:\n"
-            "        print(json.dumps(await mark.mark(task, sys.argv[2], nursery)))\n"
+            "    async with pool.Sandbox() as sandbox:\n"
+            "        print(json.dumps(await mark.mark(task, sys.argv[2], sandbox)))\n"
             "asyncio.run(main())\n"
         )
         folder = str(relay.folder.parents[1])
@@ -158,7 +159,7 @@ def spawned_of(env: dict[str, str]) -> list[int]:
 
 
 def spawned_module() -> str:
-    return "unblocked.grading.spawned"
+    return "unblocked.grading.sandbox.child.spawned"
 
 
 def test_a_class_is_marked(poorer: dict[str, str], tmp_path: Path) -> None:
@@ -179,8 +180,8 @@ def test_only_the_last_rung_can_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "fork")
 
     async def enter(require: str | None) -> str:
-        async with Nursery(require) as nursery:
-            return nursery.rung
+        async with Sandbox(require) as sandbox:
+            return sandbox.level
 
     assert asyncio.run(enter(None)) == "limits"
     with pytest.raises(Refused, match="less than 'landlock'"):

@@ -17,7 +17,7 @@ import httpx
 import psutil
 from fastapi import FastAPI
 
-from unblocked.grading import processes
+from unblocked.grading.sandbox import processes
 from unblocked.rig import Upstream, load, serve
 
 if TYPE_CHECKING:

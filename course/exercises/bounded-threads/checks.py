@@ -7,7 +7,7 @@ import secrets
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from unblocked.grading.exam import App, Call, Exam, Failed, Reply, Upstream, criterion
+from unblocked.grading.checks.exam import App, Call, Exam, Failed, Reply, Upstream, criterion
 
 if TYPE_CHECKING:
     import asyncio

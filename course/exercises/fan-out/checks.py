@@ -8,8 +8,8 @@ import secrets
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from unblocked.grading.exam import App, Call, Exam, Failed, Reply, Upstream, criterion
-from unblocked.grading.upstream import json_of
+from unblocked.grading.checks.exam import App, Call, Exam, Failed, Reply, Upstream, criterion
+from unblocked.grading.checks.upstream import json_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

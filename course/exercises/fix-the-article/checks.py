@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from unblocked.grading.exam import (
+from unblocked.grading.checks.exam import (
     LOOP_TURNS,
     App,
     Call,
@@ -16,7 +16,7 @@ from unblocked.grading.exam import (
     Upstream,
     criterion,
 )
-from unblocked.grading.upstream import in_pieces, piece_by_piece
+from unblocked.grading.checks.upstream import in_pieces, piece_by_piece
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

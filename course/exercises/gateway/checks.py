@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from unblocked.grading.deadlines import Hurried, Watch, kept_by_the_loop, near_a_deadline
-from unblocked.grading.exam import (
+from unblocked.grading.checks.deadlines import Hurried, Watch, kept_by_the_loop, near_a_deadline
+from unblocked.grading.checks.exam import (
     LOOP_TURNS,
     App,
     Call,
@@ -23,7 +23,7 @@ from unblocked.grading.exam import (
     at_once,
     criterion,
 )
-from unblocked.grading.upstream import piece_by_piece
+from unblocked.grading.checks.upstream import piece_by_piece
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence

@@ -8,15 +8,24 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from unblocked.grading.deadlines import (
+from unblocked.grading.checks.deadlines import (
     DEADLINES,
     Hurried,
     Watch,
     kept_by_the_loop,
     near_a_deadline,
 )
-from unblocked.grading.exam import App, Call, Exam, Failed, Reply, Upstream, at_once, criterion
-from unblocked.grading.upstream import piece_by_piece
+from unblocked.grading.checks.exam import (
+    App,
+    Call,
+    Exam,
+    Failed,
+    Reply,
+    Upstream,
+    at_once,
+    criterion,
+)
+from unblocked.grading.checks.upstream import piece_by_piece
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping

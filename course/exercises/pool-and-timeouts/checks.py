@@ -11,7 +11,7 @@ import asyncio
 import functools
 from typing import TYPE_CHECKING, Any
 
-from unblocked.grading.exam import TICK, App, Call, Exam, Failed, Reply, Upstream, criterion
+from unblocked.grading.checks.exam import TICK, App, Call, Exam, Failed, Reply, Upstream, criterion
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from unblocked.grading.exam import LOOP_TURNS, TICK, AnswerError, App, Exam, Failed, Gone, criterion
+from unblocked.grading.checks.exam import (
+    LOOP_TURNS,
+    TICK,
+    AnswerError,
+    App,
+    Exam,
+    Failed,
+    Gone,
+    criterion,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

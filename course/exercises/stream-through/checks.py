@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from unblocked.grading.exam import App, Call, Exam, Failed, Reply, Upstream, criterion
+from unblocked.grading.checks.exam import App, Call, Exam, Failed, Reply, Upstream, criterion
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

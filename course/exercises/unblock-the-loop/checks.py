@@ -8,7 +8,7 @@ import secrets
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from unblocked.grading.exam import App, Call, Exam, Failed, Reply, Upstream, criterion
+from unblocked.grading.checks.exam import App, Call, Exam, Failed, Reply, Upstream, criterion
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

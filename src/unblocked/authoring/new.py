@@ -53,7 +53,7 @@ _CHECKS = '''\
 
 from __future__ import annotations
 
-from unblocked.grading.exam import Exam, Failed, criterion
+from unblocked.grading.checks.exam import Exam, Failed, criterion
 
 
 @criterion("answers", points=10)

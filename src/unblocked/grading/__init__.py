@@ -1,1 +1,4 @@
-"""From an answer to a mark."""
+"""From a submitted answer to its mark, and from a class to its tables.
+
+Imported from here: nothing. Each room says what may be imported from it.
+"""

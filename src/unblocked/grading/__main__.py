@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import gc
 
-from unblocked.grading import starting
+from unblocked.grading.sandbox import starting
 
 
 def main() -> None:
     """Mark what comes on standard input, as `worker.py` says."""
     gc.disable()  # until all is imported
-    starting.be_batch()
     preimported = starting.preimport()
     with starting.no_certificates():
-        from unblocked.grading import mark, worker  # noqa: F401
+        from unblocked.grading.classroom import worker
+        from unblocked.grading.judge import mark  # noqa: F401
 
     worker.main(preimported)
 

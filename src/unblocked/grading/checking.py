@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from unblocked import course
 from unblocked.grading import answer, marks
-from unblocked.grading.mark import exercise, mark, no_answer
-from unblocked.grading.sandbox import NotRun, Nursery, Refused
+from unblocked.grading.judge.mark import exercise, mark, no_answer
+from unblocked.grading.sandbox.pool import NotRun, Refused, Sandbox
 
 if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
     from unblocked.course import Room
-    from unblocked.grading.judging import Verdict
-    from unblocked.grading.mark import Exercise, Result
-    from unblocked.grading.starting import Preimported
+    from unblocked.grading.judge.judging import Verdict
+    from unblocked.grading.judge.mark import Exercise, Result
+    from unblocked.grading.sandbox.starting import Preimported
 
 
 def check(args: argparse.Namespace, room: Room, path: Path, preimported: Preimported | None) -> int:
@@ -43,16 +43,16 @@ def check(args: argparse.Namespace, room: Room, path: Path, preimported: Preimpo
 async def _marked(
     args: argparse.Namespace, room: Room, path: Path, preimported: Preimported | None
 ) -> Result:
-    nursery = Nursery()
-    nursery.start(preimported)
-    async with nursery:
+    sandbox = Sandbox()
+    sandbox.start(preimported)
+    async with sandbox:
         task = exercise(room)
         say = _reporter(args, task)
         try:
             found = answer.read(path, room.slug, task.needed)
         except answer.NoAnswer as error:
-            return {**no_answer(task, str(error)), "isolation": nursery.rung}
-        return await mark(task, found.source, nursery, note=found.note, on_verdict=say)
+            return {**no_answer(task, str(error)), "isolation": sandbox.level}
+        return await mark(task, found.source, sandbox, note=found.note, on_verdict=say)
 
 
 def _reporter(args: argparse.Namespace, task: Exercise) -> Any:

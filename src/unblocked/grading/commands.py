@@ -9,7 +9,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from unblocked import course
-from unblocked.grading import answer, marks, starting
+from unblocked.grading import answer, marks
+from unblocked.grading.sandbox import starting
 
 if TYPE_CHECKING:
     import argparse

@@ -16,7 +16,7 @@ Message = dict[str, Any]
 
 
 class Child:
-    """Runs `python -m module`; its standard input is the leash: end of file ends it.
+    """Runs `python -m module`; its standard input is the watchdog: end of file ends it.
 
     It has a session (on Windows a process group) of its own, because an interrupt of a notebook
     goes to the kernel's whole group. `-P` keeps files beside the notebook from hiding modules.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from unblocked._descriptors import raise_descriptor_limit
-from unblocked.rig import _leash
+from unblocked.rig import _watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -143,11 +143,11 @@ class Generator:
 
 
 async def _main() -> None:
-    order = _leash.first_message()
+    order = _watchdog.first_message()
     raise_descriptor_limit()
     task = asyncio.current_task()
     assert task is not None
-    _leash.follow(asyncio.get_running_loop(), lambda _: None, task.cancel)
+    _watchdog.follow(asyncio.get_running_loop(), lambda _: None, task.cancel)
     connector = aiohttp.TCPConnector(limit=0, use_dns_cache=True)
     timeout = aiohttp.ClientTimeout(total=order["timeout"])
     async with aiohttp.ClientSession(
@@ -171,14 +171,14 @@ async def _generate(session: aiohttp.ClientSession, order: Message) -> None:
     finally:
         for task in beside:
             task.cancel()
-    _leash.tell(tally.report(order["rate"], done=True))
+    _watchdog.tell(tally.report(order["rate"], done=True))
 
 
 async def _report(tally: Tally, rate: float | None) -> None:
     while True:
         await asyncio.sleep(_REPORT_SECONDS)
-        _leash.tell(tally.report(rate, done=False))
+        _watchdog.tell(tally.report(rate, done=False))
 
 
 if __name__ == "__main__":
-    _leash.run(_main())
+    _watchdog.run(_main())

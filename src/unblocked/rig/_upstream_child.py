@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from unblocked._descriptors import raise_descriptor_limit
-from unblocked.rig import _leash
+from unblocked.rig import _watchdog
 from unblocked.rig.origin import Origin
 from unblocked.rig.reply import Counts, Reply
 
@@ -214,9 +214,9 @@ class Upstream:
         server = await loop.create_server(
             self._origin, "127.0.0.1", 0, backlog=_BACKLOG, ssl=self._tls
         )
-        _leash.follow(loop, self._hear, self.ended.set)
+        _watchdog.follow(loop, self._hear, self.ended.set)
         port = server.sockets[0].getsockname()[1]
-        _leash.tell({"port": port, "started_at": self._book.started_at})
+        _watchdog.tell({"port": port, "started_at": self._book.started_at})
         await self.ended.wait()
         server.close()
         await self._origin.shutdown(0)
@@ -228,7 +228,7 @@ class Upstream:
         except Exception as error:  # Without a reply the parent would wait for ever.
             why = f"{type(error).__name__}: {error}"
             reply = {"error": f"the upstream could not do {what!r}: {why}"}
-        _leash.tell({"number": number, **reply})
+        _watchdog.tell({"number": number, **reply})
 
     def on_counts(self) -> Message:
         """The fields of `Counts`."""
@@ -373,11 +373,11 @@ def _tls(certificate: str | None) -> ssl.SSLContext | None:
 
 
 async def _main() -> None:
-    start = _leash.first_message()
+    start = _watchdog.first_message()
     raise_descriptor_limit()
     script = Script(start["default"], start["routes"])
     await Upstream(script, _tls(start["certificate"])).serve()
 
 
 if __name__ == "__main__":
-    _leash.run(_main())
+    _watchdog.run(_main())

@@ -1,0 +1,4 @@
+"""Turns criteria and one answer into a mark.
+
+Import `mark` (an exercise, its result) and `judging` (`Verdict`).
+"""

@@ -1,0 +1,121 @@
+"""Mark one answer: run every criterion of its exercise and add up the points."""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from unblocked.course import CourseError
+from unblocked.grading.checks.exam import Criterion, Exam
+from unblocked.grading.judge.judging import Judging, Verdict
+from unblocked.grading.judge.versions import course_version, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from unblocked.course import Room
+    from unblocked.grading.sandbox.pool import Sandbox
+
+Result = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """A room as the grader needs it: its criteria and what the answer's process is given."""
+
+    slug: str
+    needed: str
+    criteria: tuple[Criterion, ...]
+    given: str
+    inside: str
+    version: str
+
+    @property
+    def max_points(self) -> int:
+        return sum(criterion.points for criterion in self.criteria)
+
+
+def exercise(room: Room) -> Exercise:
+    """Load a room's checks.
+
+    `checks.py` may set `NEEDED`, the name an answer must define (`app` when unset).
+
+    Raises:
+        CourseError: they cannot be loaded.
+    """
+    spec = importlib.util.spec_from_file_location(f"checks_{room.slug}", room.checks)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        why = f"{type(error).__name__}: {error}"
+        raise CourseError(f"{room.checks} cannot be loaded: {why}.") from error
+    criteria = tuple(v for v in vars(module).values() if isinstance(v, Criterion))
+    given, inside = (text_of(room, name) for name in ("given.py", "inside.py"))
+    needed = getattr(module, "NEEDED", "app")
+    return Exercise(room.slug, needed, criteria, given, inside, course_version(room))
+
+
+async def mark(
+    task: Exercise,
+    source: str,
+    sandbox: Sandbox,
+    *,
+    note: str = "",
+    on_verdict: Callable[[Verdict], None] = lambda _: None,
+    second_look: bool = False,
+) -> Result:
+    """Judge an answer by every criterion; whatever it does, there is a mark and a reason.
+
+    `second_look` is for a class, where many answers share the machine: see `Judging`.
+    """
+    started = time.monotonic()
+    exam = Exam(sandbox, source, task.given, task.inside)
+    judging = Judging(task.criteria, exam, on_verdict, second_look=second_look)
+    verdicts = await judging.verdicts()
+    outcome, reason = exam.first_load.outcome, exam.first_load.reason
+    if reason:
+        verdicts = [Verdict.on(criterion, False, reason) for criterion in task.criteria]
+        for verdict in verdicts:
+            on_verdict(verdict)
+    elif exam.out_of_memory:
+        outcome = "out-of-memory"
+    return result(task, verdicts, outcome, sandbox.level, time.monotonic() - started, note)
+
+
+def result(
+    task: Exercise,
+    verdicts: Iterable[Verdict],
+    outcome: str,
+    level: str,
+    seconds: float = 0.0,
+    note: str = "",
+) -> Result:
+    """The object that `unblocked check --json` prints."""
+    checks = [verdict.as_dict() for verdict in verdicts]
+    made: Result = {
+        "exercise": task.slug,
+        "points": sum(check["points"] for check in checks),
+        "max_points": task.max_points,
+        "outcome": outcome,
+        "checks": checks,
+        "isolation": level,
+        "seconds": round(seconds, 3),
+        "course_version": task.version,
+    }
+    return {**made, "note": note} if note else made
+
+
+def no_answer(task: Exercise, reason: str) -> Result:
+    """The result for a submission without an answer."""
+    return gave_up(task, reason, "no-answer")
+
+
+def gave_up(task: Exercise, reason: str, outcome: str = "crashed") -> Result:
+    """The result for a submission of which nothing could be judged."""
+    verdicts = [Verdict.on(c, False, reason) for c in task.criteria]
+    return result(task, verdicts, outcome, "none")

@@ -1,0 +1,265 @@
+"""What runs in an answer's own process: execute it, serve its app, do what the marker says.
+
+Everything here runs beside the learner's code, which could change it at will. So nothing that this
+process says decides a mark alone: behaviour is judged by what reaches the upstream and the callers.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import builtins
+import contextlib
+import inspect
+import json
+import linecache
+import logging
+import os
+import signal
+import socket
+import sys
+import traceback
+import types
+from importlib.abc import InspectLoader
+from typing import Any
+
+import uvicorn
+
+import unblocked
+from unblocked.grading.sandbox.child import channel, inside
+from unblocked.grading.sandbox.child.errors import last_error
+
+FILE = "answer.py"
+"""The name under which the answer's code stands in tracebacks."""
+KEEP_ALIVE = 3600
+"""Seconds that a caller's idle connection stays."""
+
+
+class Server(uvicorn.Server):
+    """uvicorn without its ticks and timeouts: with nothing to do, it must not wake up by itself."""
+
+    def __init__(self, app: Any) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                loop="none",
+                http="h11",
+                ws="none",
+                lifespan="auto",
+                log_level="error",
+                timeout_keep_alive=KEEP_ALIVE,
+            )
+        )
+        self.begun, self._leave = asyncio.Event(), asyncio.Event()
+
+    async def main_loop(self) -> None:
+        """Serve until told to leave."""
+        await self.on_tick(0)
+        self.begun.set()
+        await self._leave.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Shut down as uvicorn does, without the tenth of a second that it sleeps for first."""
+        asyncio.get_running_loop().call_soon(inside.put_forward, 0.1)
+        await super().shutdown(sockets)
+
+    def leave(self) -> None:
+        """Shut down."""
+        self.should_exit = True
+        self._leave.set()
+
+
+class StartFailed(Exception):
+    """The app's start-up failed; the text says why. Uvicorn has logged it already."""
+
+
+class _Logged(logging.Handler):
+    """Keeps what a logger is given, tracebacks included."""
+
+    text = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        lines = self.format(record).splitlines()
+        self.text += "".join(f"{line.lstrip(' |')}\n" for line in lines)  # groups have a margin
+
+
+class Answer:
+    """The learner's module, the functions that look at it, and the server of its app."""
+
+    def __init__(self, talk: socket.socket) -> None:
+        self.talk = talk
+        self.module = types.ModuleType("answer")
+        self.inspector = types.ModuleType("inspector")
+        exec(INSIDE, vars(self.inspector))
+        self.server: Server | None = None
+        self.over = asyncio.Event()
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    def say(self, **message: Any) -> None:
+        """Send a message to the marker; a closed channel ends this process."""
+        self.talk.setblocking(True)  # so that it is out when the event loop closes
+        try:
+            channel.send(self.talk, message)
+        except OSError:
+            os._exit(0)
+        self.talk.setblocking(False)
+
+    async def load(self, spec: dict[str, Any]) -> bool:
+        """Execute the given names, the answer and the room's functions; say how it went."""
+        sys.modules["answer"] = self.module
+        vars(sys.modules["unblocked"])["__getattr__"] = _of_the_notebook
+        self.inspector.watch()
+        vars(self.inspector)["answer"] = self.module
+        vars(self.module).update(spec["bindings"], __builtins__=builtins)
+        try:
+            # What looks at the answer is there before it, and takes nothing that it has changed.
+            await _execute(spec["inside"], "inside.py", vars(self.inspector))
+            for source, file in ((spec["given"], "given.py"), (spec["source"], FILE)):
+                await _execute(source, file, vars(self.module))
+        except BaseException as error:
+            traceback.print_exc()
+            self.say(event="load-failed", error=describe(error))
+            return False
+        self.say(event="loaded", names=sorted(n for n in vars(self.module) if n[0] != "_"))
+        return True
+
+    async def obey(self) -> None:
+        """Do what comes over the channel until it closes or says that it is over."""
+        hearing = asyncio.create_task(self._hear())
+        await self.over.wait()
+        hearing.cancel()
+
+    async def _hear(self) -> None:
+        while True:
+            try:
+                message = await channel.heard(self.talk)
+            except (channel.ChannelClosed, OSError):
+                os._exit(0)
+            task = asyncio.create_task(self._do(message))
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+
+    async def _do(self, message: dict[str, Any]) -> None:
+        what = message.pop("do")
+        try:
+            value = await getattr(self, f"_do_{what}")(**message)
+        except StartFailed as error:
+            self.say(event=f"{what}-failed", error=str(error))
+        except BaseException as error:
+            traceback.print_exc()
+            self.say(event=f"{what}-failed", error=describe(error))
+        else:
+            self.say(event=f"{what}-done", value=value)
+
+    async def _do_start(self) -> int:
+        app = getattr(self.module, "app", None)
+        if app is None:
+            raise NameError("name 'app' is not defined")
+        self.server, log = Server(app), _Logged()
+        logging.getLogger("uvicorn.error").addHandler(log)
+        sock = _listening()
+        self.serving = asyncio.create_task(_survive(self.server.serve(sockets=[sock])))
+        begun = asyncio.create_task(self.server.begun.wait())
+        await asyncio.wait([self.serving, begun], return_when=asyncio.FIRST_COMPLETED)
+        begun.cancel()
+        logging.getLogger("uvicorn.error").removeHandler(log)
+        if not self.server.started:
+            raise StartFailed(f"its lifespan raised {last_error(log.text) or 'an error'}")
+        port: int = sock.getsockname()[1]
+        return port
+
+    async def _do_stop(self) -> bool:
+        assert self.server is not None
+        self.server.leave()
+        await self.serving
+        return not self.server.lifespan.should_exit
+
+    async def _do_call(self, name: str, args: dict[str, Any]) -> Any:
+        value = getattr(self.inspector, name)(**args)
+        if inspect.isawaitable(value):
+            value = await value
+        return json.loads(json.dumps(value))
+
+    async def _do_end(self) -> None:
+        self.over.set()
+
+
+def _code_of(module: types.ModuleType) -> types.CodeType:
+    """What is executed when it is imported; later, its file may be out of reach."""
+    loader = module.__spec__ and module.__spec__.loader
+    code = loader.get_code(module.__name__) if isinstance(loader, InspectLoader) else None
+    assert code
+    return code
+
+
+def _of_the_notebook(name: str) -> Any:
+    """What `from unblocked import …` gives an answer: names that say, when used, that they cannot.
+
+    The lines that try an answer out stand in other cells; an import may stand in its own.
+    """
+    if name not in unblocked.__all__:
+        raise AttributeError(f"module 'unblocked' has no attribute {name!r}")
+
+    def absent(*_: Any, **__: Any) -> None:
+        raise RuntimeError(f"{name}() is for the notebook: leave it out of the answer's cell")
+
+    return absent
+
+
+INSIDE = _code_of(inside)
+"""Each answer's process executes it anew: no `import` leads an answer to what looks at it."""
+
+
+def _listening() -> socket.socket:
+    """A socket that names its protocol, listening: else asyncio leaves Nagle's delay on."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    sock.bind(("127.0.0.1", 0))
+    sock.listen(500)
+    return sock
+
+
+async def _survive(serving: Any) -> None:
+    """Uvicorn leaves by SystemExit when a start-up fails; the loop must not go with it."""
+    try:
+        await serving
+    except SystemExit:
+        return
+
+
+async def _execute(source: str, file: str, namespace: dict[str, Any]) -> None:
+    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+    code = compile(source, file, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+    result = types.FunctionType(code, namespace)()
+    if inspect.iscoroutine(result):
+        await result
+
+
+def describe(error: BaseException) -> str:
+    """One line a learner can act on: the error's class, its text and the answer's own line."""
+    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == FILE]
+    if isinstance(error, SyntaxError) and error.filename == FILE:
+        lines = [error.lineno]
+    where = f" (line {lines[-1]} of your answer)" if lines else ""
+    return f"{type(error).__name__}: {error}"[:600] + where
+
+
+def main(talk: socket.socket) -> None:
+    """Live as an answer's process until the marker closes the channel."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.captureWarnings(False)
+    talk.setblocking(False)
+    answer_over = asyncio.run(_life(talk))
+    talk.setblocking(True)
+    with contextlib.suppress(OSError):
+        if answer_over:
+            channel.send(talk, {"event": "ended"})
+        while talk.recv(1):
+            pass
+
+
+async def _life(talk: socket.socket) -> bool:
+    answer = Answer(talk)
+    if await answer.load(await channel.heard(talk)):
+        await answer.obey()
+        return True
+    return False
