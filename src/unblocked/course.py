@@ -75,6 +75,34 @@ class Lesson:
         return self.name[:2]
 
 
+@dataclass(frozen=True, slots=True)
+class Course:
+    """Everything that the build reads."""
+
+    folder: Path
+    lessons: tuple[Lesson, ...]
+    rooms: tuple[Room, ...]
+
+    def rooms_of(self, lesson: Lesson) -> tuple[Room, ...]:
+        """The exercises that this lesson leads to."""
+        return tuple(room for room in self.rooms if room.lesson == lesson.name)
+
+    def neighbours(self, lesson: Lesson) -> tuple[Lesson | None, Lesson | None]:
+        """The lessons before and after this one; None at either end."""
+        place = self.lessons.index(lesson)
+        around = (None, *self.lessons, None)
+        return around[place], around[place + 2]
+
+    def lesson_of(self, room: Room) -> Lesson | None:
+        """The lesson that leads to this exercise; None for an exercise of its own."""
+        return next((lesson for lesson in self.lessons if lesson.name == room.lesson), None)
+
+
+def read_course(folder: Path) -> Course:
+    """All lessons and exercises in this folder `course/`."""
+    return Course(folder, lessons(folder), rooms(folder))
+
+
 def course_folder() -> Path:
     """The folder `course/`: inside the package when that came as a wheel, else the checkout's.
 
@@ -85,6 +113,18 @@ def course_folder() -> Path:
         if (folder / "exercises").is_dir():
             return folder
     raise CourseError("The course's files are missing; install Unblocked again, or clone it again.")
+
+
+def checkout() -> Path:
+    """The folder that holds course/, pyproject.toml and the README.
+
+    Raises:
+        CourseError: the course was installed as a package, which is not where it is written.
+    """
+    root = course_folder().parent
+    if not (root / "pyproject.toml").is_file():
+        raise CourseError("The course is built in a clone of its repository; this is a package.")
+    return root
 
 
 def exercise_slugs(course: Path | None = None) -> tuple[str, ...]:

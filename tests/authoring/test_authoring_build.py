@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import nbformat
 import pytest
 
-from unblocked.authoring import _cells, _handout, build
+from unblocked.authoring import build, handout
+from unblocked.authoring.notebooks import _cells
 from unblocked.course import CourseError
 
 if TYPE_CHECKING:
@@ -355,7 +356,7 @@ def test_a_copy_for_learners_holds_what_the_course_needs() -> None:
     listed = ["git", "ls-tree", "--name-only", "HEAD"]
     done = subprocess.run(listed, cwd=REPOSITORY, capture_output=True, text=True, check=True)
     left_out = {".ci", "bench", "exercises", "solutions", "tests"}
-    assert set(done.stdout.split()) - left_out == set(_handout.HANDED_OUT)
+    assert set(done.stdout.split()) - left_out == set(handout.HANDED_OUT)
 
 
 def test_a_copy_for_learners_may_lie_inside_the_course(at_home: Path) -> None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 from small_course import lesson_text
 
-from unblocked.authoring import contract
-from unblocked.authoring._pages import read_course
+from unblocked.authoring import gates
+from unblocked.authoring.gates import _text
+from unblocked.course import read_course
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,12 +18,12 @@ if TYPE_CHECKING:
 
 def room_problems(root: Path) -> list[str]:
     course = read_course(root / "course")
-    return contract.room_problems(course, course.rooms[0])
+    return gates.room_problems(course, course.rooms[0])
 
 
 def lesson_problems(root: Path) -> list[str]:
     course = read_course(root / "course")
-    return contract.lesson_problems(course, course.lessons[1], root)
+    return gates.lesson_problems(course, course.lessons[1], root)
 
 
 def swap(name: str, old: str, new: str) -> Callable[[Path], object]:
@@ -129,7 +130,7 @@ def test_addresses_of_this_machine_need_no_network(root: Path) -> None:
 
 def test_code_and_tags_are_no_prose() -> None:
     text = "one two\n```python\nthree = 4\n```\n<b class='five'>six</b> seven's"
-    assert contract._words(text) == ["one", "two", "six", "seven's"]
+    assert _text.words(text) == ["one", "two", "six", "seven's"]
 
 
 @pytest.mark.parametrize(
@@ -148,4 +149,4 @@ def test_code_and_tags_are_no_prose() -> None:
     ],
 )
 def test_numbers_in_prose_are_traced_to_a_cell(prose: str, untraced: list[str]) -> None:
-    assert contract.untraced_numbers([prose], "threads = 1005") == untraced
+    assert gates.untraced_numbers([prose], "threads = 1005") == untraced

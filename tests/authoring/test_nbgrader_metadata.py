@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from unblocked.authoring import _nbgrader
-from unblocked.authoring._exercises import exercise_notebook, solution_notebook
-from unblocked.authoring._pages import read_course
+from unblocked.authoring.notebooks import _nbgrader, exercise_notebook, solution_notebook
+from unblocked.course import read_course
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,9 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from unblocked.authoring._figures import RESULTS
-from unblocked.authoring._pages import read_course
-from unblocked.authoring._readme import binder_link, readme
-from unblocked.course import CourseError
+from unblocked.authoring.readme import binder_link, readme
+from unblocked.course import CourseError, read_course
 
 HERE = Path(__file__).resolve().parents[2]
 

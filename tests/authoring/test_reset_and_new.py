@@ -10,6 +10,7 @@ import pytest
 
 from unblocked.authoring import build
 from unblocked.authoring.new import new_exercise
+from unblocked.authoring.notebooks import read_notebook
 from unblocked.authoring.reset import reset
 from unblocked.course import CourseError
 
@@ -78,7 +79,7 @@ def test_without_the_authors_tools_it_comes_back_the_same(
     ids = [cell["id"] for cell in json.loads(text)["cells"]]
     assert {"add-up", "add-up-check", "add-up-try-code-1"} <= set(ids)
     assert "a-copy" not in ids
-    assert build._learner.read(path) is not None
+    assert read_notebook(path) is not None
 
 
 def test_without_anything_to_make_it_from_the_mend_is_told(solved: Path, no_jupytext: None) -> None:

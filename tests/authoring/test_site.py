@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 from small_course import write_course
 
-from unblocked.authoring import site as sites
+from unblocked.authoring.site import _files, _site, site
 from unblocked.course import CourseError
 
 if TYPE_CHECKING:
@@ -29,13 +29,13 @@ def small_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = root / "my site"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("unblocked.course._PACKAGE", root / "src" / "unblocked")
-        patch.setattr(sites, "_copy_mermaid", lambda _: False)
-        assert sites.site(out) == 0
+        patch.setattr(_files, "copy_mermaid", lambda _: False)
+        assert site(out) == 0
     return out
 
 
-def read(site: Path, name: str) -> str:
-    return (site / name).read_text("utf-8")
+def read(pages: Path, name: str) -> str:
+    return (pages / name).read_text("utf-8")
 
 
 def test_lessons_are_executed_and_exercises_are_not(small_site: Path) -> None:
@@ -65,7 +65,7 @@ def test_every_page_opens_itself_in_binder(small_site: Path) -> None:
 
 @pytest.fixture
 def no_mermaid(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sites, "_copy_mermaid", lambda _: False)
+    monkeypatch.setattr(_files, "copy_mermaid", lambda _: False)
 
 
 @pytest.mark.usefixtures("no_mermaid")
@@ -74,7 +74,7 @@ def test_a_quiz_unfolds_and_is_not_found_by_a_search(at_home: Path, tmp_path: Pa
     lesson = at_home / "course/lessons/00-start.md"
     code = f"```{{code-cell}}\nquiz = print\n{asked}\n```\n"
     lesson.write_text(f"{lesson.read_text('utf-8')}\n## Quiz\n\n{code}", "utf-8")
-    sites.site(tmp_path / "out")
+    site(tmp_path / "out")
     page = read(tmp_path / "out", "notebooks/00-start.html")
     assert "<summary>a</summary><p>✓ Right. Sure.</p>" in page
     assert "<summary>b</summary><p>✗ Not quite. Nö.</p>" in page
@@ -86,11 +86,11 @@ def test_other_folders_are_not_written_into(at_home: Path, tmp_path: Path) -> No
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("mine")
     with pytest.raises(CourseError, match="empty folder"):
-        sites.site(tmp_path / "mine")
+        site(tmp_path / "mine")
 
 
 def test_a_site_may_be_written_again(small_site: Path) -> None:
-    sites._make_room(small_site)
+    _site._make_room(small_site)
 
 
 def test_a_lesson_that_fails_is_named(at_home: Path, tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_a_lesson_that_fails_is_named(at_home: Path, tmp_path: Path) -> None:
     text = lesson.read_text("utf-8").replace(":tags: [raises-exception]\n", "")
     lesson.write_text(text, "utf-8")
     with pytest.raises(CourseError, match="00-start fails: KeyError"):
-        sites.site(tmp_path / "out")
+        site(tmp_path / "out")
 
 
 @pytest.fixture

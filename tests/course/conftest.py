@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from unblocked.authoring._pages import Course, read_course
+from unblocked.course import Course, read_course
 
 ROOT = Path(__file__).resolve().parents[2]
 COURSE = read_course(ROOT / "course")

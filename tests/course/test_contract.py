@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from unblocked.authoring import build, contract
-from unblocked.authoring._exercises import split_statement
+from unblocked.authoring import build, gates
+from unblocked.authoring.notebooks import split_statement
 from unblocked.grading.judge.mark import exercise
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from unblocked.authoring._pages import Course
-    from unblocked.course import Lesson, Room
+    from unblocked.course import Course, Lesson, Room
 
 POINTS = {
     "serve-in-process": 10,
@@ -46,11 +45,11 @@ GIVEN = {
 
 
 def test_lesson_keeps_its_contract(course: Course, lesson: Lesson, root: Path) -> None:
-    assert contract.lesson_problems(course, lesson, root) == []
+    assert gates.lesson_problems(course, lesson, root) == []
 
 
 def test_room_keeps_its_contract(course: Course, room: Room) -> None:
-    assert contract.room_problems(course, room) == []
+    assert gates.room_problems(course, room) == []
 
 
 def test_all_ten_exercises_are_there(course: Course) -> None:
@@ -64,7 +63,7 @@ def test_points_are_those_promised_and_those_graded(room: Room) -> None:
 
 def test_wrong_answers_name_a_criterion_there_is(room: Room) -> None:
     names = {criterion.name for criterion in exercise(room).criteria}
-    claimed = {path.name: contract.caught_by(path) for path in room.wrong}
+    claimed = {path.name: gates.caught_by(path) for path in room.wrong}
     assert {name: claim for name, claim in claimed.items() if claim not in names} == {}
 
 

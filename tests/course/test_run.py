@@ -10,15 +10,13 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from unblocked.authoring import contract
-from unblocked.authoring._exercises import solution_notebook
-from unblocked.authoring._lessons import lesson_notebook
+from unblocked.authoring import gates
+from unblocked.authoring.notebooks import lesson_notebook, solution_notebook
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from unblocked.authoring._pages import Course
-    from unblocked.course import Lesson, Room
+    from unblocked.course import Course, Lesson, Room
 
 SECONDS_PER_CELL = 60
 """A lesson may take a minute on two cores; this guards against a hang, on a busy machine too."""
@@ -111,7 +109,7 @@ def test_lesson_runs_twice_and_leaves_nothing(course: Course, lesson: Lesson, ro
     done = run(twice(made), root / "notebooks")
     rest[-1] = rest[-1].partition("**Now do it:**")[0]  # the build's own minutes and points
     said = [header.partition("minutes**")[2], *rest]
-    assert contract.untraced_numbers(said, everything_shown(done)) == []
+    assert gates.untraced_numbers(said, everything_shown(done)) == []
 
 
 def everything_shown(notebook: Any) -> str:

@@ -10,21 +10,28 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from unblocked._files import replace
-from unblocked.authoring import _beside, _learner
-from unblocked.authoring._cells import to_bytes
-from unblocked.authoring._exercises import exercise_notebook, solution_notebook
-from unblocked.authoring._lessons import lesson_notebook
-from unblocked.authoring._pages import read_course
-from unblocked.authoring._readme import readme
-from unblocked.course import CourseError, course_folder
+from unblocked.authoring.notebooks import (
+    WORKSPACE_SUFFIX,
+    WORKSPACES,
+    exercise_in_step,
+    exercise_notebook,
+    holds_work,
+    lesson_notebook,
+    page_in_step,
+    read_notebook,
+    solution_notebook,
+    to_bytes,
+    workspace,
+)
+from unblocked.authoring.readme import readme
+from unblocked.course import checkout, read_course
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from unblocked.authoring._cells import Notebook
-    from unblocked.authoring._pages import Course
-    from unblocked.course import Lesson
+    from unblocked.authoring.notebooks import Notebook
+    from unblocked.course import Course, Lesson
 
 BUILT_FOLDERS = ("notebooks", "exercises", "solutions")
 
@@ -49,22 +56,10 @@ def build(*, check: bool = False, for_learners: Path | None = None) -> int:
         return check_step(root)
     write(root)
     if for_learners is not None:
-        from unblocked.authoring._handout import hand_out
+        from unblocked.authoring.handout import hand_out
 
         hand_out(root, for_learners)
     return 0
-
-
-def checkout() -> Path:
-    """The folder that holds course/, pyproject.toml and the README.
-
-    Raises:
-        CourseError: the course was installed as a package, which is not where it is written.
-    """
-    root = course_folder().parent
-    if not (root / "pyproject.toml").is_file():
-        raise CourseError("The course is built in a clone of its repository; this is a package.")
-    return root
 
 
 def write(root: Path) -> None:
@@ -100,13 +95,9 @@ def _pages(root: Path) -> Iterator[Page]:
 def _lesson_pages(course: Course, lesson: Lesson, folder: Path) -> Iterator[Page]:
     notebook = lesson_notebook(course, lesson)
     yield Page(folder / f"{lesson.name}.ipynb", notebook)
-    workspace = _beside.workspace(notebook, lesson.name)
-    if workspace is not None:
-        yield Page(_beside_of(folder) / f"{lesson.name}{_beside.SUFFIX}", workspace)
-
-
-def _beside_of(folder: Path) -> Path:
-    return folder / _beside.FOLDER
+    layout = workspace(notebook, lesson.name)
+    if layout is not None:
+        yield Page(folder / WORKSPACES / f"{lesson.name}{WORKSPACE_SUFFIX}", layout)
 
 
 def _exercise_pages(course: Course, root: Path) -> Iterator[Page]:
@@ -122,12 +113,12 @@ def _in_step(page: Page) -> bool:
         return False
     if page.path.read_bytes() == page.content:
         return True
-    found = None if isinstance(page.made, str) else _learner.read(page.path)
+    found = None if isinstance(page.made, str) else read_notebook(page.path)
     if found is None:
         return False
     if page.slug is None:
-        return _learner.page_in_step(found, page.made)
-    return _learner.exercise_in_step(found, page.made, page.slug)
+        return page_in_step(found, page.made)
+    return exercise_in_step(found, page.made, page.slug)
 
 
 def _write(page: Page) -> str:
@@ -142,8 +133,8 @@ def _write(page: Page) -> str:
 
 
 def _is_learners(path: Path, slug: str) -> bool:
-    found = _learner.read(path)
-    return found is None or _learner.holds_work(found, slug)
+    found = read_notebook(path)
+    return found is None or holds_work(found, slug)
 
 
 def _orphans(root: Path, pages: list[Page]) -> list[Path]:
@@ -151,16 +142,16 @@ def _orphans(root: Path, pages: list[Page]) -> list[Path]:
     kept = {page.path for page in pages}
     found = [path for name in BUILT_FOLDERS for path in sorted((root / name).glob("*.ipynb"))]
     lost = [path for path in found if path not in kept and _lost_its_source(path, root)]
-    layouts = sorted(_beside_of(root / "notebooks").glob(f"*{_beside.SUFFIX}"))
+    layouts = sorted((root / "notebooks" / WORKSPACES).glob(f"*{WORKSPACE_SUFFIX}"))
     return [*lost, *(path for path in layouts if path not in kept)]
 
 
 def _lost_its_source(path: Path, root: Path) -> bool:
-    found = _learner.read(path)
+    found = read_notebook(path)
     source = found.metadata.get("unblocked", {}).get("source") if found else None
     if found is None or source is None or (root / source).exists():
         return False
-    return path.parent.name != "exercises" or not _learner.holds_work(found, path.stem)
+    return path.parent.name != "exercises" or not holds_work(found, path.stem)
 
 
 def _say(what: str, path: Path, root: Path) -> None:

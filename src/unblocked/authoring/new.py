@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-from unblocked.authoring import _pages, contract
-from unblocked.authoring.build import checkout
-from unblocked.course import CourseError, room
+from unblocked.authoring.gates import room_problems
+from unblocked.course import CourseError, checkout, read_course, room
+
+if TYPE_CHECKING:
+    from unblocked.course import Course
 
 _SLUG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
@@ -73,7 +76,7 @@ def new_exercise(slug: str) -> int:
         CourseError: the slug cannot be used, or the room is there already.
     """
     root = checkout()
-    course = _pages.read_course(root / "course")
+    course = read_course(root / "course")
     folder = root / "course" / "exercises" / slug
     if not _SLUG.fullmatch(slug):
         raise CourseError(f"{slug!r} is no slug: use lower-case words joined by hyphens.")
@@ -84,12 +87,12 @@ def new_exercise(slug: str) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     print(f"{folder.relative_to(root).as_posix()} is made. Before it keeps its contract:")
-    for problem in contract.room_problems(course, room(slug, course.folder)):
+    for problem in room_problems(course, room(slug, course.folder)):
         print(f"  {problem}")
     return 0
 
 
-def _files(slug: str, course: _pages.Course) -> dict[str, str]:
+def _files(slug: str, course: Course) -> dict[str, str]:
     title = slug.replace("-", " ").capitalize()
     lesson = course.lessons[-1].name if course.lessons else ""
     return {

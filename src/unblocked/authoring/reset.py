@@ -11,17 +11,20 @@ from typing import TYPE_CHECKING
 from unblocked import course as _course
 from unblocked._files import put
 from unblocked._places import shipped_folder, working_folder
-from unblocked.authoring import _learner
-from unblocked.authoring._cells import to_bytes
-from unblocked.authoring._exercises import answer_source, exercise_notebook
-from unblocked.authoring._pages import read_course
-from unblocked.course import CourseError
+from unblocked.authoring.notebooks import (
+    answer_source,
+    exercise_notebook,
+    is_answer,
+    read_notebook,
+    to_bytes,
+)
+from unblocked.course import CourseError, read_course
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from unblocked.authoring._cells import Notebook
+    from unblocked.authoring.notebooks import Notebook
     from unblocked.course import Room
 
 
@@ -55,7 +58,7 @@ def _fresh(room: Room, path: Path) -> Notebook:
 
 def _from_built(room: Room, path: Path) -> Notebook:
     for built in _built(path):
-        found = _learner.read(built) if built.is_file() else None
+        found = read_notebook(built) if built.is_file() else None
         if found is not None and _put_back(found, room):
             return found
     raise CourseError(
@@ -74,7 +77,7 @@ def _put_back(found: Notebook, room: Room) -> bool:
     """Keep the cells that a build made, with the starter as the answer; False without one."""
     slug, built = room.slug, []
     for cell in found.cells:
-        if _learner.is_answer(cell, slug):
+        if is_answer(cell, slug):
             if cell.get("id") != slug:
                 continue  # a learner's copy
             cell.source = answer_source(slug, room.starter)

@@ -8,11 +8,11 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from unblocked.authoring._cells import Cell
+    from unblocked.authoring.notebooks._cells import Cell
 
-MARKED = re.compile(r'<section class="quiz">.*?</section>', re.DOTALL)
+QUIZ_ON_A_PAGE = re.compile(r'<section class="quiz">.*?</section>', re.DOTALL)
 """A quiz in a page; it is not to be found by a search, which would give its answers away."""
-INVITATION = re.compile(r"Run the (?:folded )?cell to see the questions\.")
+INVITATION_TO_RUN = re.compile(r"Run the (?:folded )?cell to see the questions\.")
 
 
 def questions(cell: Cell) -> list[dict[str, Any]]:
@@ -31,7 +31,7 @@ def _calls(source: str) -> list[ast.Call]:
     return [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "quiz"]
 
 
-def as_html(asked: list[dict[str, Any]]) -> str:
+def quiz_as_html(asked: list[dict[str, Any]]) -> str:
     """The questions in one piece of HTML without empty lines, as Markdown wants it."""
     return f'<section class="quiz">{"".join(map(_question, asked))}</section>'
 

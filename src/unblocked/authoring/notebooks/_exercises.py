@@ -8,15 +8,14 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from unblocked.authoring import _cells, _nbgrader, _pages
+from unblocked.authoring.notebooks import _cells, _nbgrader, _pages
 from unblocked.course import split_front_matter
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from unblocked.authoring._cells import Cell, Notebook
-    from unblocked.authoring._pages import Course
-    from unblocked.course import Room
+    from unblocked.authoring.notebooks._cells import Cell, Notebook
+    from unblocked.course import Course, Room
 
 ANSWER_ABOVE = re.compile(r"^<!-- answer above -->[ \t]*$", re.MULTILINE)
 HINTS = re.compile(r"^## Hints[ \t]*$", re.MULTILINE)

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import nbformat
 
-from unblocked.authoring import _nbgrader
-from unblocked.authoring._exercises import digest, marker
+from unblocked.authoring.notebooks import _nbgrader
+from unblocked.authoring.notebooks._exercises import digest, marker
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from unblocked.authoring._cells import Cell, Notebook
+    from unblocked.authoring.notebooks._cells import Cell, Notebook
 
 
-def read(path: Path) -> Notebook | None:
+def read_notebook(path: Path) -> Notebook | None:
     """The notebook, or None when the file is not one."""
     try:
         found = nbformat.v4.reads(path.read_text(encoding="utf-8"))  # type: ignore[no-untyped-call]

@@ -7,16 +7,15 @@ import tomllib
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
-from unblocked.authoring import _pages
 from unblocked.authoring._figures import figures
+from unblocked.authoring.notebooks import name_of
 from unblocked.course import CourseError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from unblocked.authoring._pages import Course
-    from unblocked.course import Lesson, Room
+    from unblocked.course import Course, Lesson, Room
 
 _BADGE = "https://mybinder.org/badge_logo.svg"
 
@@ -83,7 +82,7 @@ def _map(course: Course, address: str) -> str:
 def _rows(course: Course, lesson: Lesson, address: str) -> Iterator[str]:
     """One line for the lesson and its first exercise, one more for each further exercise."""
     path = f"notebooks/{lesson.name}.ipynb"
-    begins = f"[{_pages.name_of(lesson)}]({path}) | {lesson.minutes} min"
+    begins = f"[{name_of(lesson)}]({path}) | {lesson.minutes} min"
     online = f"[Binder]({binder_link(address, path)})"
     for room in course.rooms_of(lesson) or (None,):
         yield f"| {begins} | {_exercise(room)} | {online} |".replace("  ", " ")

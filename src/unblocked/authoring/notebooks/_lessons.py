@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from unblocked.authoring import _beside, _cells, _pages
+from unblocked.authoring.notebooks import _beside, _cells, _pages
 from unblocked.course import split_front_matter
 
 if TYPE_CHECKING:
-    from unblocked.authoring._cells import Cell, Notebook
-    from unblocked.authoring._pages import Course
-    from unblocked.course import Lesson
+    from unblocked.authoring.notebooks._cells import Cell, Notebook
+    from unblocked.course import Course, Lesson
 
 
 def lesson_notebook(course: Course, lesson: Lesson, *, for_jupyterlab: bool = True) -> Notebook:

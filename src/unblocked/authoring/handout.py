@@ -6,10 +6,8 @@ import re
 import shutil
 from pathlib import Path
 
-from unblocked.authoring._cells import to_bytes
-from unblocked.authoring._exercises import exercise_notebook
-from unblocked.authoring._pages import read_course
-from unblocked.course import CourseError
+from unblocked.authoring.notebooks import exercise_notebook, to_bytes
+from unblocked.course import CourseError, read_course
 
 HANDED_OUT = (
     ".devcontainer",

@@ -10,7 +10,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from unblocked.authoring._cells import Cell
+    from unblocked.authoring.notebooks._cells import Cell
 
 
 def answer(cell: Cell, slug: str) -> Cell:

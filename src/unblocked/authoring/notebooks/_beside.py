@@ -11,17 +11,17 @@ import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from unblocked.authoring._cells import Cell, Notebook
+    from unblocked.authoring.notebooks._cells import Cell, Notebook
 
-FOLDER = "side-by-side"
-"""Beside the lessons, in notebooks/."""
-SUFFIX = ".jupyterlab-workspace"
+WORKSPACES = "side-by-side"
+"""The folder of the workspaces, beside the lessons in notebooks/."""
+WORKSPACE_SUFFIX = ".jupyterlab-workspace"
 _MEASURES = re.compile(r"^(?:\w+\s*=\s*)?await compare\(", re.MULTILINE)
 
 
 def link(name: str) -> str:
     """The link that a lesson called `name` shows at its top."""
-    return f"[the live view beside the text]({FOLDER}/{name}{SUFFIX})"
+    return f"[the live view beside the text]({WORKSPACES}/{name}{WORKSPACE_SUFFIX})"
 
 
 def measures(cell: Cell) -> bool:
@@ -41,7 +41,7 @@ def workspace(notebook: Notebook, name: str) -> str | None:
         text: {"data": {"path": path, "factory": "Notebook"}},
         view: {"data": {"path": path, "index": live}},
     }
-    made = {"data": data, "metadata": {"id": f"{FOLDER}-{name[:2]}"}}
+    made = {"data": data, "metadata": {"id": f"{WORKSPACES}-{name[:2]}"}}
     return json.dumps(made, indent=1) + "\n"
 
 

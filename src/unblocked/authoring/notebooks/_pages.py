@@ -3,42 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from unblocked import course as _course
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
-    from unblocked.course import Lesson, Room
+    from unblocked.course import Course, Lesson, Room
 
 _TITLE = re.compile(r"\A\s*#\s+.+\n*")
-
-
-@dataclass(frozen=True, slots=True)
-class Course:
-    """Everything the build reads."""
-
-    folder: Path
-    lessons: tuple[Lesson, ...]
-    rooms: tuple[Room, ...]
-
-    def rooms_of(self, lesson: Lesson) -> tuple[Room, ...]:
-        return tuple(room for room in self.rooms if room.lesson == lesson.name)
-
-    def neighbours(self, lesson: Lesson) -> tuple[Lesson | None, Lesson | None]:
-        place = self.lessons.index(lesson)
-        around = (None, *self.lessons, None)
-        return around[place], around[place + 2]
-
-    def lesson_of(self, room: Room) -> Lesson | None:
-        return next((lesson for lesson in self.lessons if lesson.name == room.lesson), None)
-
-
-def read_course(folder: Path) -> Course:
-    return Course(folder, _course.lessons(folder), _course.rooms(folder))
 
 
 def name_of(lesson: Lesson) -> str:

@@ -1,0 +1,10 @@
+"""Says in sentences what a lesson or an exercise's room lacks; tests ask it about all of them.
+
+Import from this room itself; it imports `unblocked.authoring.notebooks` and `unblocked.course`.
+"""
+
+from unblocked.authoring.gates._lessons import lesson_problems
+from unblocked.authoring.gates._numbers import untraced_numbers
+from unblocked.authoring.gates._rooms import caught_by, room_problems
+
+__all__ = ["caught_by", "lesson_problems", "room_problems", "untraced_numbers"]

@@ -1,0 +1,66 @@
+"""What every notebook must hold: links that lead somewhere, and code that needs no network."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from unblocked.authoring.gates._text import syntax_problem
+from unblocked.authoring.notebooks import without_fences
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from unblocked.authoring.notebooks import Cell
+    from unblocked.course import Course
+
+_LINK = re.compile(r"(!?)\[[^\]]*\]\(([^)\s]+)[^)]*\)")
+_IMAGE = re.compile(r"<img[^>]*>")
+_OUTSIDE = re.compile(
+    r"https?://(?!127\.|localhost\b|\[::1\]|0\.0\.0\.0|[\w.-]+\.invalid\b)[\w.-]+\."
+)
+
+
+def link_problems(cells: list[Cell], folder: Path, course: Course) -> Iterator[str]:
+    built = _built_paths(folder.parent, course)
+    for cell in cells:
+        if cell.cell_type != "markdown":
+            continue
+        text = without_fences(cell.source)
+        for image, target in _LINK.findall(text):
+            yield from _target_problems(bool(image), target, folder, built)
+        for tag in _IMAGE.findall(text):
+            if "alt=" not in tag:
+                yield f"an image without alt text: {tag}"
+
+
+def _built_paths(root: Path, course: Course) -> set[Path]:
+    """What a build makes: a link to it is good before it is built."""
+    names = [f"notebooks/{lesson.name}.ipynb" for lesson in course.lessons]
+    names += [f"{kind}/{r.slug}.ipynb" for r in course.rooms for kind in ("exercises", "solutions")]
+    return {(root / name).resolve() for name in names}
+
+
+def _target_problems(image: bool, target: str, folder: Path, built: set[Path]) -> Iterator[str]:
+    if target.startswith(("http:", "https:")):
+        if image:
+            yield f"the image {target} needs a network"
+        return
+    if target.startswith(("#", "mailto:", "attachment:")):
+        return
+    path = (folder / target.split("#", 1)[0]).resolve()
+    if path not in built and not path.exists():
+        yield f"the link {target} leads nowhere"
+
+
+def cell_problems(cells: list[Cell]) -> Iterator[str]:
+    for cell in cells:
+        if cell.cell_type != "code":
+            continue
+        outside = _OUTSIDE.search(cell.source)
+        if outside:
+            yield f"{cell.id} needs a network: {outside[0]}"
+        problem = syntax_problem(cell.source)
+        if problem and "raises-exception" not in cell.metadata.get("tags", []):
+            yield f"{cell.id}: {problem}"

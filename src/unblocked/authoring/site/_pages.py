@@ -1,0 +1,107 @@
+"""The body of each page: lessons executed, exercises as their learners get them."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nbconvert import HTMLExporter
+
+from unblocked.authoring.notebooks import (
+    INVITATION_TO_RUN,
+    exercise_notebook,
+    lesson_notebook,
+    markdown,
+    name_of,
+    notebook,
+    questions,
+    quiz_as_html,
+)
+from unblocked.authoring.readme import readme
+from unblocked.course import CourseError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from unblocked.authoring.notebooks import Notebook
+    from unblocked.course import Course
+
+_SECONDS_PER_CELL = 120
+_IMAGE_OUTSIDE = re.compile(r'<img\b(?=[^>]*\bsrc="https?:)(?:[^>]*\balt="([^"]*)")?[^>]*>')
+_WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+@dataclass(frozen=True, slots=True)
+class SitePage:
+    """One page: where it lies (without suffix) under the site and in the repository alike."""
+
+    place: str
+    title: str
+    body: str
+
+    @property
+    def url(self) -> str:
+        return f"{self.place}.html"
+
+    @property
+    def up(self) -> str:
+        return "../" * self.place.count("/")
+
+
+def all_pages(course: Course, root: Path) -> Iterator[SitePage]:
+    """Every page of the site, each lesson executed when it is its turn."""
+    start = notebook([markdown(readme(course, root), "readme")], "README.md")
+    yield SitePage("index", "Unblocked", _body(start))
+    for lesson in course.lessons:
+        print(f"running {lesson.name}", flush=True)
+        to_run = lesson_notebook(course, lesson, for_jupyterlab=False)
+        made = _executed(to_run, root / "notebooks", lesson.name)
+        yield SitePage(f"notebooks/{lesson.name}", name_of(lesson), _body(made))
+    for room in course.rooms:
+        made = exercise_notebook(course, room)
+        yield SitePage(f"exercises/{room.slug}", f"Exercise: {room.title}", _body(made))
+
+
+def _executed(notebook: Notebook, folder: Path, name: str) -> Notebook:
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
+
+    folder.mkdir(exist_ok=True)
+    where = {"metadata": {"path": str(folder)}}
+    client = NotebookClient(notebook, timeout=_SECONDS_PER_CELL, resources=where)
+    try:
+        asyncio.run(client.async_execute())
+    except CellExecutionError as error:
+        raise CourseError(f"{name} fails: {error.ename}: {error.evalue}") from error
+    return _with_open_quizzes(_without_widgets(notebook))
+
+
+def _with_open_quizzes(notebook: Notebook) -> Notebook:
+    """Nobody can run a quiz here, and its source gives the answers away."""
+    for place, cell in enumerate(notebook.cells):
+        if asked := questions(cell):
+            notebook.cells[place] = markdown(quiz_as_html(asked), cell["id"])
+        elif cell.cell_type == "markdown":
+            cell.source = INVITATION_TO_RUN.sub("Choose before you look.", cell.source)
+    return notebook
+
+
+def _without_widgets(notebook: Notebook) -> Notebook:
+    """A widget needs a kernel; what stands beside it for readers without one stays."""
+    notebook.metadata.pop("widgets", None)
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop(_WIDGET, None)
+    return notebook
+
+
+def _exporter() -> HTMLExporter:
+    return HTMLExporter(template_name="basic")  # type: ignore[no-untyped-call]
+
+
+def _body(notebook: Notebook) -> str:
+    body, _ = _exporter().from_notebook_node(notebook)
+    return str(_IMAGE_OUTSIDE.sub(lambda found: found[1] or "", body))
