@@ -14,7 +14,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 class CourseError(Exception):
-    """The course, or the part of it that was asked for, cannot be used. The text says the mend."""
+    """The course, or the part of it that was asked for, cannot be used. The text names the fix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,15 @@ class Room:
 
 
 @dataclass(frozen=True, slots=True)
+class Task:
+    """A right answer and some wrong ones to a task inside a lesson, by the tag of its cell."""
+
+    tag: str
+    right: Path
+    wrong: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Lesson:
     """One lesson: a MyST Markdown file. Its name is that of the notebook."""
 
@@ -74,6 +83,37 @@ class Lesson:
     def number(self) -> str:
         return self.name[:2]
 
+    @property
+    def tasks_folder(self) -> Path:
+        """Where the answers to its tasks lie: `lessons/tasks/NN/`."""
+        return self.path.parent / "tasks" / self.number
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """The tasks that have an answer, in the order of their tags."""
+        return _read_tasks(self.tasks_folder)
+
+
+@dataclass(frozen=True, slots=True)
+class Deeper:
+    """One page of optional depth: a MyST Markdown file that leads to no exercise."""
+
+    name: str
+    path: Path
+    title: str
+    minutes: int
+    objectives: tuple[str, ...]
+
+    @property
+    def tasks_folder(self) -> Path:
+        """Where the answers to its tasks lie, if it has any: `deeper/tasks/NAME/`."""
+        return self.path.parent / "tasks" / self.name
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """The tasks that have an answer, in the order of their tags."""
+        return _read_tasks(self.tasks_folder)
+
 
 @dataclass(frozen=True, slots=True)
 class Course:
@@ -82,6 +122,12 @@ class Course:
     folder: Path
     lessons: tuple[Lesson, ...]
     rooms: tuple[Room, ...]
+    deeper: tuple[Deeper, ...] = ()
+
+    @property
+    def root(self) -> Path:
+        """The checkout that this course lies in."""
+        return self.folder.parent
 
     def rooms_of(self, lesson: Lesson) -> tuple[Room, ...]:
         """The exercises that this lesson leads to."""
@@ -99,8 +145,8 @@ class Course:
 
 
 def read_course(folder: Path) -> Course:
-    """All lessons and exercises in this folder `course/`."""
-    return Course(folder, lessons(folder), rooms(folder))
+    """All lessons, exercises and deeper pages in this folder `course/`."""
+    return Course(folder, lessons(folder), rooms(folder), deeper_pages(folder))
 
 
 def course_folder() -> Path:
@@ -148,11 +194,13 @@ def room(slug: str, course: Path | None = None) -> Room:
     folder = (course or course_folder()) / "exercises"
     known = sorted(path.parent.name for path in folder.glob("*/exercise.md"))
     if slug not in known:
-        import difflib  # only for the mend, so that `check` need not load it
+        import difflib  # only for the message, so that `check` need not load it
 
         near = difflib.get_close_matches(slug, known, n=1)
-        mend = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(known) or 'none'}."
-        raise CourseError(f"There is no exercise {slug!r}. {mend}")
+        advice = (
+            f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(known) or 'none'}."
+        )
+        raise CourseError(f"There is no exercise {slug!r}. {advice}")
     return _read_room(folder / slug)
 
 
@@ -160,6 +208,12 @@ def lessons(course: Path | None = None) -> tuple[Lesson, ...]:
     """All lessons, in order."""
     folder = (course or course_folder()) / "lessons"
     return tuple(_read_lesson(path) for path in sorted(folder.glob("[0-9][0-9]-*.md")))
+
+
+def deeper_pages(course: Path | None = None) -> tuple[Deeper, ...]:
+    """All pages of optional depth, in the order of their names."""
+    folder = (course or course_folder()) / "deeper"
+    return tuple(_read_deeper(path) for path in sorted(folder.glob("*.md")))
 
 
 def split_front_matter(text: str) -> tuple[FrontMatter, str]:
@@ -226,14 +280,33 @@ def _read_room(folder: Path) -> Room:
 
 def _read_lesson(path: Path) -> Lesson:
     values, _ = _read(path)
-    objectives = values.get("objectives", [])
     return Lesson(
         name=path.stem,
         path=path,
         title=_text(values, "title", path.stem),
         minutes=_number(values, "minutes", path),
-        objectives=(objectives,) if isinstance(objectives, str) else tuple(objectives),
+        objectives=_items(values, "objectives"),
         needs=_text(values, "needs", ""),
+    )
+
+
+def _read_deeper(path: Path) -> Deeper:
+    values, _ = _read(path)
+    return Deeper(
+        name=path.stem,
+        path=path,
+        title=_text(values, "title", path.stem),
+        minutes=_number(values, "minutes", path),
+        objectives=_items(values, "objectives"),
+    )
+
+
+def _read_tasks(folder: Path) -> tuple[Task, ...]:
+    """`TAG.py` is a right answer, `TAG.wrong_NAME.py` a wrong one; a tag has no dot."""
+    right = sorted(path for path in folder.glob("*.py") if "." not in path.stem)
+    return tuple(
+        Task(path.stem, path, tuple(sorted(folder.glob(f"{path.stem}.wrong_*.py"))))
+        for path in right
     )
 
 
@@ -244,6 +317,11 @@ def _read(path: Path) -> tuple[FrontMatter, str]:
 def _text(values: FrontMatter, key: str, default: str) -> str:
     value = values.get(key, default)
     return value if isinstance(value, str) else ", ".join(value)
+
+
+def _items(values: FrontMatter, key: str) -> tuple[str, ...]:
+    value = values.get(key, [])
+    return (value,) if isinstance(value, str) else tuple(value)
 
 
 def _number(values: FrontMatter, key: str, path: Path) -> int:

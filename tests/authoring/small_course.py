@@ -9,13 +9,37 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SLUG = "add-up"
+LINK = "More of it: [What it costs](deeper/what-it-costs.ipynb)."
+PINNED = ("fastapi", "starlette", "httpx", "uvicorn", "anyio")
 
 QUIZ = """\
 quiz(
-    {"ask": "One?", "options": {"yes": "Right.", "no": "Look again."}, "right": "yes"},
-    {"ask": "Two?", "options": {"yes": "Right.", "no": "Look again."}, "right": "yes"},
-    {"ask": "Three?", "options": {"yes": "Right.", "no": "Look again."}, "right": "yes"},
+    {"ask": "TITLE one?", "options": {"aye": "Right.", "nay": "Look again."}, "right": "aye"},
+    {"ask": "TITLE two?", "options": {"aye": "Right.", "nay": "Look again."}, "right": "aye"},
+    {"ask": "TITLE three?", "options": {"aye": "Right.", "nay": "Look again."}, "right": "aye"},
 )"""
+
+
+TASK = """\
+```{code-cell}
+:tags: [now-you, TAG]
+# Now you: write a function `TAG` that returns 1.
+```
+
+```{code-cell}
+---
+jupyter:
+  source_hidden: true
+---
+from unblocked import now_you
+
+async with now_you("One", "TAG", then="That was it.") as task:
+    task.expect(TAG() == 1, "one", look_at="`return`")
+```"""
+
+RIGHT = "def TAG():\n    return 1\n"
+WRONG = "def TAG():\n    return 2\n"
+TAGS = ("one", "uno")
 
 
 def lesson_text(title: str, words: int = 700, extra: str = "") -> str:
@@ -42,6 +66,8 @@ predict("How many?", key="how-many")
 
 {extra}
 
+{tasks()}
+
 ```{{code-cell}}
 :tags: [raises-exception]
 raise ValueError("as it should")
@@ -50,7 +76,7 @@ raise ValueError("as it should")
 ## Quiz
 
 ```{{code-cell}}
-{QUIZ}
+{QUIZ.replace("TITLE", title)}
 ```
 
 ## Summary
@@ -58,6 +84,47 @@ raise ValueError("as it should")
 - That was it.
 """
 
+
+def tasks() -> str:
+    """Two tasks as they stand in a lesson."""
+    return "\n\n".join(TASK.replace("TAG", tag) for tag in TAGS)
+
+
+DEEPER = f"""\
+---
+title: What it costs
+minutes: 10
+objectives:
+  - say what it costs
+---
+
+{textwrap.fill("loop " * 350)} Back to [counting](../01-counting.ipynb).
+
+```{{code-cell}}
+print(6 * 7)
+```
+"""
+
+GLOSSARY = """\
+---
+title: Glossary
+---
+
+Words of the field.
+
+## event loop
+
+What runs one task after the other.
+
+Lesson: 01
+Also: loop
+
+## permit
+
+What one must have before one may go on.
+
+Lesson: 00
+"""
 
 STATEMENT = """\
 ---
@@ -118,7 +185,10 @@ def write_course(folder: Path) -> Path:
         "<!-- built: map -->\nold\n<!-- /built: map -->\n"
         "<!-- solved -->\nSee [solutions](solutions/): solved.\n<!-- /solved -->\nEnd.\n",
         "course/lessons/00-start.md": lesson_text("Start", words=80),
-        "course/lessons/01-counting.md": lesson_text("Counting"),
+        "course/lessons/01-counting.md": lesson_text("Counting", extra=LINK),
+        "course/deeper/what-it-costs.md": DEEPER,
+        "course/glossary.md": GLOSSARY,
+        "requirements.txt": "".join(f"{name}==1.2.{n}\n" for n, name in enumerate(PINNED)),
         f"course/exercises/{SLUG}/exercise.md": STATEMENT,
         f"course/exercises/{SLUG}/starter.py": STARTER,
         f"course/exercises/{SLUG}/solution.py": SOLUTION,
@@ -129,6 +199,11 @@ def write_course(folder: Path) -> Path:
     files |= {f"course/exercises/{SLUG}/right/r{n}.py": SOLUTION for n in range(2)}
     wrong = f"# caught by: five at once\n{STARTER}"
     files |= {f"course/exercises/{SLUG}/wrong/w{n}.py": wrong for n in range(8)}
+    for number in ("00", "01"):
+        for tag in TAGS:
+            files[f"course/lessons/tasks/{number}/{tag}.py"] = RIGHT.replace("TAG", tag)
+            wrong = f"course/lessons/tasks/{number}/{tag}.wrong_two.py"
+            files[wrong] = WRONG.replace("TAG", tag)
     for name, text in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -22,6 +22,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 EXERCISE = "exercises/add-up.ipynb"
 SOLUTION = "solutions/add-up.ipynb"
 LESSON = "notebooks/01-counting.ipynb"
+DEEPER = "notebooks/deeper/what-it-costs.ipynb"
 
 
 @pytest.fixture
@@ -74,7 +75,8 @@ def in_step(root: Path) -> bool:
 
 def test_builds_three_folders_and_the_map(built: Path) -> None:
     made = [path.relative_to(built).as_posix() for path in sorted(built.rglob("*.ipynb"))]
-    assert made == [EXERCISE, "notebooks/00-start.ipynb", LESSON, SOLUTION]
+    lessons = ["notebooks/00-start.ipynb", LESSON]
+    assert made == [EXERCISE, *lessons, DEEPER, "notebooks/glossary.ipynb", SOLUTION]
     assert in_step(built)
 
 
@@ -92,7 +94,7 @@ def test_a_second_build_writes_nothing(built: Path, capsys: pytest.CaptureFixtur
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("name", [EXERCISE, SOLUTION, LESSON])
+@pytest.mark.parametrize("name", [EXERCISE, SOLUTION, LESSON, DEEPER])
 def test_notebooks_are_valid_without_outputs_and_end_in_a_newline(built: Path, name: str) -> None:
     text = (built / name).read_text("utf-8")
     notebook = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]
@@ -106,11 +108,11 @@ def code_cells(notebook: Any) -> list[Any]:
     return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
 
 
-def test_cells_that_ask_a_quiz_are_folded_and_no_others(built: Path) -> None:
+def test_a_cell_that_asks_a_quiz_is_folded_as_those_that_judge_a_task(built: Path) -> None:
     cells = code_cells(load(built / LESSON))
     folded = [cell["id"] for cell in cells if cell["metadata"].get("jupyter")]
-    assert folded == ["l01-quiz-code-1"]
-    assert cell(load(built / LESSON), folded[0])["metadata"]["jupyter"] == {"source_hidden": True}
+    assert folded == ["l01-predict-code-3", "l01-predict-code-5", "l01-quiz-code-1"]
+    assert cell(load(built / LESSON), folded[2])["metadata"]["jupyter"] == {"source_hidden": True}
 
 
 def test_a_quiz_is_found_beside_other_code_and_not_where_it_is_only_named() -> None:
@@ -162,7 +164,7 @@ def test_solving_in_place_keeps_in_step_and_survives(
     assert "unblocked reset add-up" in said
 
 
-@pytest.mark.parametrize("name", [EXERCISE, LESSON, SOLUTION])
+@pytest.mark.parametrize("name", [EXERCISE, LESSON, DEEPER, SOLUTION])
 def test_running_a_notebook_keeps_in_step(built: Path, name: str) -> None:
     change(built / name, run_it)
     assert in_step(built)
@@ -229,7 +231,7 @@ def test_other_changes_of_an_exercise_are_listed(
     assert capsys.readouterr().out.splitlines() == [EXERCISE]
 
 
-@pytest.mark.parametrize("name", [LESSON, SOLUTION])
+@pytest.mark.parametrize("name", [LESSON, DEEPER, SOLUTION])
 def test_changed_pages_are_listed(
     built: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -258,6 +260,8 @@ def test_a_changed_map_is_listed(built: Path, capsys: pytest.CaptureFixture[str]
 def test_a_notebook_that_lost_its_source_goes_unless_a_learner_wrote_in_it(built: Path) -> None:
     change(built / EXERCISE, solve)
     (built / "course/lessons/00-start.md").unlink()
+    (built / "course/deeper/what-it-costs.md").unlink()
+    (built / "course/glossary.md").unlink()
     for path in (built / "course/exercises/add-up").rglob("*.*"):
         path.unlink()
     (built / "course/exercises/add-up/right").rmdir()
@@ -267,7 +271,63 @@ def test_a_notebook_that_lost_its_source_goes_unless_a_learner_wrote_in_it(built
     build.write(built)
     assert not (built / "notebooks/00-start.ipynb").exists()
     assert not (built / SOLUTION).exists()
+    assert not (built / DEEPER).exists()
+    assert not (built / "notebooks/glossary.ipynb").exists()
     assert (built / EXERCISE).exists()
+
+
+def first_and_last(notebook: Any) -> tuple[str, str]:
+    cells = notebook["cells"]
+    return "".join(cells[0]["source"]), "".join(cells[-1]["source"])
+
+
+def test_a_deeper_page_links_back_to_the_lessons_that_lead_to_it(built: Path) -> None:
+    first, last = first_and_last(load(built / DEEPER))
+    back = "[← 01 · Counting](../01-counting.ipynb) | [The map](../00-start.ipynb)"
+    assert first.startswith(f"{back}\n\n# What it costs\n\n**10 minutes**")
+    assert last.endswith(back)
+
+
+@pytest.mark.parametrize("name", [LESSON, DEEPER])
+def test_a_page_names_the_versions_that_it_was_tried_with(built: Path, name: str) -> None:
+    pins = "FastAPI 1.2.0, Starlette 1.2.1, HTTPX 1.2.2, uvicorn 1.2.3, AnyIO 1.2.4"
+    assert f"*Tried with {pins}.*" in first_and_last(load(built / name))[1]
+
+
+def test_moved_pins_put_the_lessons_out_of_step(
+    built: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pins = built / "requirements.txt"
+    pins.write_text(pins.read_text("utf-8").replace("httpx==1.2.2", "httpx==1.3 ; x"), "utf-8")
+    (built / "environment.yml").write_text("dependencies:\n  - python=3.12 # exactly\n", "utf-8")
+    capsys.readouterr()
+    assert not in_step(built)
+    assert LESSON in capsys.readouterr().out
+    build.write(built)
+    assert "*Tried with Python 3.12, FastAPI" in first_and_last(load(built / LESSON))[1]
+    assert "HTTPX 1.3, " in first_and_last(load(built / LESSON))[1]
+
+
+def test_a_pin_that_is_missing_is_told(built: Path) -> None:
+    (built / "requirements.txt").write_text("fastapi==1\n", "utf-8")
+    with pytest.raises(CourseError, match="pins no starlette"):
+        build.write(built)
+
+
+def test_the_glossary_has_a_heading_a_meaning_and_a_lesson_for_each_term(built: Path) -> None:
+    cells = load(built / "notebooks/glossary.ipynb")["cells"]
+    assert ["".join(cell["source"]).splitlines() for cell in cells[1:]] == [
+        [
+            "## event loop",
+            "",
+            "What runs one task after the other. → [01 · Counting](01-counting.ipynb)",
+        ],
+        [
+            "## permit",
+            "",
+            "What one must have before one may go on. → [00 · Start](00-start.ipynb)",
+        ],
+    ]
 
 
 def test_a_lesson_that_measures_live_has_a_layout_beside_it(root: Path) -> None:
@@ -311,7 +371,9 @@ def test_a_copy_for_learners_holds_nothing_solved(at_home: Path, tmp_path: Path)
     assert (out / LESSON).is_file()
     assert (out / "course/exercises/add-up/checks.py").is_file()
     assert [p for p in out.rglob("*") if p.is_file() and "solved" in p.read_text("utf-8")] == []
+    assert (out / DEEPER).is_file()
     assert not (out / "solutions").exists()
+    assert not (out / "course/lessons/tasks").exists()
     assert in_step(out)
 
 

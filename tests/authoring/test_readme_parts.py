@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -25,6 +26,14 @@ def test_the_map_sums_minutes_and_points(root: Path) -> None:
     assert "| **together** | **40 min** | | **10** | **15 min** | |" in lines
     assert any("[01 · Counting](notebooks/01-counting.ipynb) | 20 min" in line for line in lines)
     assert any("[Add up](exercises/add-up.ipynb) | 10 | 15 min" in line for line in lines)
+
+
+def test_deeper_pages_stand_below_the_lessons_with_their_minutes(root: Path) -> None:
+    text = made(root)
+    below = text.partition("| **together** |")[2]
+    assert "- [What it costs](notebooks/deeper/what-it-costs.ipynb), 10 min\n" in below
+    shutil.rmtree(root / "course/deeper")
+    assert "Deeper" not in made(root)
 
 
 def test_every_row_has_as_many_cells_as_the_head(root: Path) -> None:

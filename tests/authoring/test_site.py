@@ -10,7 +10,9 @@ import pytest
 from playwright.sync_api import sync_playwright
 from small_course import write_course
 
+from unblocked.authoring.notebooks import Term
 from unblocked.authoring.site import _files, _site, site
+from unblocked.authoring.site._terms import with_terms
 from unblocked.course import CourseError
 
 if TYPE_CHECKING:
@@ -51,6 +53,56 @@ def test_every_link_and_file_is_within_the_site(small_site: Path) -> None:
         for target in re.findall(r'(?:href|src)="([^"#]+)', text):
             if not target.startswith("https://"):
                 assert (page.parent / target).is_file(), (page.name, target)
+
+
+def test_deeper_pages_are_executed_and_the_glossary_is_read(small_site: Path) -> None:
+    assert ">42" in read(small_site, "notebooks/deeper/what-it-costs.html")
+    assert "What runs one task" in read(small_site, "notebooks/glossary.html")
+    navigation = read(small_site, "index.html").partition("<main")[0]
+    assert 'href="notebooks/deeper/what-it-costs.html">What it costs</a>' in navigation
+    assert 'href="notebooks/glossary.html">Glossary</a>' in navigation
+
+
+def test_terms_are_linked_at_their_first_use_on_a_page(small_site: Path) -> None:
+    link = '<a class="term" href="../notebooks/glossary.html#event-loop" title="What runs one task'
+    assert read(small_site, "notebooks/01-counting.html").count(link) == 1
+    deeper = read(small_site, "notebooks/deeper/what-it-costs.html")
+    assert deeper.count('class="term" href="../../notebooks/glossary.html#event-loop"') == 1
+    assert 'class="term"' not in read(small_site, "notebooks/glossary.html")
+    assert 'id="event-loop"' in read(small_site, "notebooks/glossary.html")
+
+
+TERMS = (
+    Term("event loop", 'Runs "tasks"; see [here](x.ipynb), `await`.', "01", also=("loop",)),
+    Term("pool", "Many.", "01"),
+    Term("connection pool", "Connections.", "01"),
+    Term("p99", "Slow.", "01"),
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "linked"),
+    [
+        ("<p>An Event loop, a loop.</p>", ["Event loop"]),
+        ("<p>A connection pool, two pools.</p>", ["connection pool", "pools"]),
+        ("<p>The p99 of <b>loops</b> &amp; more</p>", ["p99", "loops"]),
+        ("<p>whirlpool, pool-like, loop.close, looped</p>", ["loop"]),
+        ("<h2>pool</h2><pre>pool</pre><code>pool</code><a href='x'>pool</a><p>pool</p>", ["pool"]),
+        ("<div class='output_wrapper'><div><p>pool<br>pool</p></div></div><p>Pools", ["Pools"]),
+        ("<script>pool < 1</script><style>pool{}</style><!-- pool --><p>none</p>", []),
+        ("<section class='quiz'><p>pool</p></section>", []),
+        ("<pre><span class='k'>pool</span></pre>", []),
+    ],
+)
+def test_terms_are_found_in_prose_alone(body: str, linked: list[str]) -> None:
+    made = with_terms(body, TERMS, "glossary.html")
+    assert re.findall(r'<a class="term"[^>]*>([^<]*)</a>', made) == linked
+    assert re.sub(r'<a class="term"[^>]*>([^<]*)</a>', r"\1", made) == body
+
+
+def test_a_meaning_on_hover_is_plain_text() -> None:
+    made = with_terms("<p>loop</p>", TERMS, "glossary.html")
+    assert 'title="Runs &quot;tasks&quot;; see here, await."' in made
 
 
 def test_nothing_is_fetched_from_outside(small_site: Path) -> None:

@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING
 
 from unblocked._files import replace
 from unblocked.authoring.notebooks import (
+    DEEPER,
+    GLOSSARY,
     WORKSPACE_SUFFIX,
     WORKSPACES,
+    deeper_notebook,
     exercise_in_step,
     exercise_notebook,
+    glossary_notebook,
     holds_work,
     lesson_notebook,
     page_in_step,
@@ -33,7 +37,7 @@ if TYPE_CHECKING:
     from unblocked.authoring.notebooks import Notebook
     from unblocked.course import Course, Lesson
 
-BUILT_FOLDERS = ("notebooks", "exercises", "solutions")
+BUILT_FOLDERS = ("notebooks", f"notebooks/{DEEPER}", "exercises", "solutions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,11 @@ def _pages(root: Path) -> Iterator[Page]:
     course = read_course(root / "course")
     for lesson in course.lessons:
         yield from _lesson_pages(course, lesson, root / "notebooks")
+    for deeper in course.deeper:
+        path = root / "notebooks" / DEEPER / f"{deeper.name}.ipynb"
+        yield Page(path, deeper_notebook(course, deeper))
+    if (course.folder / f"{GLOSSARY}.md").is_file():
+        yield Page(root / "notebooks" / f"{GLOSSARY}.ipynb", glossary_notebook(course))
     yield from _exercise_pages(course, root)
     yield Page(root / "README.md", readme(course, root))
 

@@ -27,6 +27,7 @@ HANDED_OUT = (
     "start.py",
 )
 """What is named here and no more: beside it lie submissions, marks, lists of the class."""
+_ANSWERS_TO_TASKS = (Path("lessons/tasks"), Path("deeper/tasks"))
 _OF_THE_COURSE = frozenset({"bench", "exercises", "solutions", "tests"})
 _SOLVED = frozenset({"solution.py", "right", "wrong"})
 _LITTER = frozenset({"__pycache__", ".ipynb_checkpoints", "node_modules", ".DS_Store"})
@@ -72,7 +73,9 @@ class _Unsolved:
     """Says to copytree what stays behind."""
 
     def __init__(self, root: Path, out: Path) -> None:
-        self._rooms, self._out = root.resolve() / "course" / "exercises", out.resolve()
+        course = root.resolve() / "course"
+        self._rooms, self._out = course / "exercises", out.resolve()
+        self._tasks = {course / path for path in _ANSWERS_TO_TASKS}
 
     def __call__(self, folder: str, names: list[str]) -> set[str]:
         place = Path(folder).resolve()
@@ -81,7 +84,7 @@ class _Unsolved:
     def _stays(self, place: Path, name: str) -> bool:
         solved = place.parent == self._rooms and name in _SOLVED
         litter = name in _LITTER or name.endswith(".egg-info")
-        return solved or litter or place / name == self._out
+        return solved or litter or place / name in {*self._tasks, self._out}
 
 
 def _copy_results(root: Path, out: Path) -> None:

@@ -3,8 +3,15 @@
 Import from this room itself; it imports `unblocked.authoring.notebooks` and `unblocked.course`.
 """
 
-from unblocked.authoring.gates._lessons import lesson_problems
+from unblocked.authoring.gates._lessons import course_problems, deeper_problems, lesson_problems
 from unblocked.authoring.gates._numbers import untraced_numbers
 from unblocked.authoring.gates._rooms import caught_by, room_problems
 
-__all__ = ["caught_by", "lesson_problems", "room_problems", "untraced_numbers"]
+__all__ = [
+    "caught_by",
+    "course_problems",
+    "deeper_problems",
+    "lesson_problems",
+    "room_problems",
+    "untraced_numbers",
+]

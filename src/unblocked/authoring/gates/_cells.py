@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from unblocked.authoring.gates._text import syntax_problem
-from unblocked.authoring.notebooks import without_fences
+from unblocked.authoring.notebooks import DEEPER, GLOSSARY, read_terms, without_fences
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ _OUTSIDE = re.compile(
 
 
 def link_problems(cells: list[Cell], folder: Path, course: Course) -> Iterator[str]:
-    built = _built_paths(folder.parent, course)
+    built = _built_paths(course)
     for cell in cells:
         if cell.cell_type != "markdown":
             continue
@@ -35,11 +35,13 @@ def link_problems(cells: list[Cell], folder: Path, course: Course) -> Iterator[s
                 yield f"an image without alt text: {tag}"
 
 
-def _built_paths(root: Path, course: Course) -> set[Path]:
+def _built_paths(course: Course) -> set[Path]:
     """What a build makes: a link to it is good before it is built."""
     names = [f"notebooks/{lesson.name}.ipynb" for lesson in course.lessons]
+    names += [f"notebooks/{DEEPER}/{page.name}.ipynb" for page in course.deeper]
+    names += [f"notebooks/{GLOSSARY}.ipynb"] if read_terms(course) else []
     names += [f"{kind}/{r.slug}.ipynb" for r in course.rooms for kind in ("exercises", "solutions")]
-    return {(root / name).resolve() for name in names}
+    return {(course.root / name).resolve() for name in names}
 
 
 def _target_problems(image: bool, target: str, folder: Path, built: set[Path]) -> Iterator[str]:

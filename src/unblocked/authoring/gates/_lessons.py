@@ -1,14 +1,17 @@
-"""What every lesson must hold: its length, its front matter, its questions and its end."""
+"""What every lesson and every deeper page must hold, and what all of them together must."""
 
 from __future__ import annotations
 
-import ast
 import re
 from typing import TYPE_CHECKING
 
 from unblocked.authoring.gates._cells import cell_problems, link_problems
-from unblocked.authoring.gates._text import words
-from unblocked.authoring.notebooks import lesson_notebook
+from unblocked.authoring.gates._glossary import glossary_problems
+from unblocked.authoring.gates._language import language_problems
+from unblocked.authoring.gates._quizzes import questions_of, questions_problems, quiz_problems
+from unblocked.authoring.gates._tasks import number_problems, task_problems
+from unblocked.authoring.gates._text import called, is_code, is_folded, lines_of_code, words
+from unblocked.authoring.notebooks import DEEPER, deeper_notebook, leads_to, lesson_notebook
 from unblocked.course import split_front_matter
 
 if TYPE_CHECKING:
@@ -16,67 +19,99 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from unblocked.authoring.notebooks import Cell
-    from unblocked.course import Course, Lesson
+    from unblocked.course import Course, Deeper, Lesson
 
-WORDS = range(600, 1201)
-MOST_CELLS = 39
-QUESTIONS = 3
+WORDS = range(600, 1001)
+WORDS_DEEPER = range(300, 1001)
+MOST_CELLS = 14
+MOST_LINES = 200
+MINUTES = range(15, 36)
+MINUTES_DEEPER = range(5, 36)
 FIRST_LESSON = "00"
-"""It shows the way, so it may be as short as it likes."""
+"""It shows the way, so it may be as short or as long as it likes."""
 
 
 def lesson_problems(course: Course, lesson: Lesson, root: Path) -> list[str]:
     """What this lesson lacks; empty when it keeps its contract. `root` is where links lead from."""
-    made = lesson_notebook(course, lesson)
-    _, body = split_front_matter(lesson.path.read_text(encoding="utf-8"))
+    first = lesson.number == FIRST_LESSON
+    cells, body = lesson_notebook(course, lesson).cells, _body(lesson)
     return [
-        *_length(lesson, body, len(made.cells)),
-        *_front(lesson),
-        *link_problems(made.cells, root / "notebooks", course),
-        *cell_problems(made.cells),
-        *_asks(made.cells),
+        *([] if first else _length(body, WORDS)),
+        *_code(cells),
+        *_front(lesson, MINUTES),
+        *_predicts(cells),
+        *quiz_problems(cells),
+        *number_problems(lesson, cells, first=first),
+        *task_problems(lesson, cells),
         *_closes(body),
+        *link_problems(cells, root / "notebooks", course),
+        *cell_problems(cells),
+        *language_problems(lesson.path.read_text(encoding="utf-8")),
     ]
 
 
-def _length(lesson: Lesson, body: str, cells: int) -> Iterator[str]:
+def deeper_problems(course: Course, page: Deeper, root: Path) -> list[str]:
+    """What this page lacks: a prediction, a quiz and tasks are welcome, and not required."""
+    cells, body = deeper_notebook(course, page).cells, _body(page)
+    return [
+        *_length(body, WORDS_DEEPER),
+        *_code(cells),
+        *_front(page, MINUTES_DEEPER),
+        *quiz_problems(cells, required=False),
+        *task_problems(page, cells),
+        *_led_to(course, page),
+        *link_problems(cells, root / "notebooks" / DEEPER, course),
+        *cell_problems(cells),
+        *language_problems(page.path.read_text(encoding="utf-8")),
+    ]
+
+
+def course_problems(course: Course) -> list[str]:
+    """What only all pages together show: a question asked twice, a term without its lesson."""
+    made = [lesson_notebook(course, lesson) for lesson in course.lessons]
+    made += [deeper_notebook(course, page) for page in course.deeper]
+    asked = [question for notebook in made for question in questions_of(notebook.cells)]
+    return [*questions_problems(asked), *glossary_problems(course)]
+
+
+def _body(page: Lesson | Deeper) -> str:
+    return split_front_matter(page.path.read_text(encoding="utf-8"))[1]
+
+
+def _length(body: str, wanted: range) -> Iterator[str]:
     length = len(words(body))
-    least = WORDS.start if lesson.number != FIRST_LESSON else 0
-    if not least <= length < WORDS.stop:
-        yield f"{length} words of prose; {least} to {WORDS.stop - 1} are wanted"
-    if cells > MOST_CELLS:
-        yield f"{cells} cells; at most {MOST_CELLS} are wanted"
+    if length not in wanted:
+        yield f"{length} words of prose; {wanted.start} to {wanted.stop - 1} are wanted"
 
 
-def _front(lesson: Lesson) -> Iterator[str]:
-    if not 0 < lesson.minutes <= 90:
-        yield "front matter: minutes are between 1 and 90"
-    if not lesson.objectives:
+def _code(cells: list[Cell]) -> Iterator[str]:
+    code = [cell for cell in cells if is_code(cell)]
+    if len(code) > MOST_CELLS:
+        yield f"{len(code)} code cells; at most {MOST_CELLS} are wanted"
+    lines = sum(lines_of_code(cell.source) for cell in code if not is_folded(cell))
+    if lines > MOST_LINES:
+        yield f"{lines} lines of code; at most {MOST_LINES} are wanted (folded cells do not count)"
+
+
+def _front(page: Lesson | Deeper, minutes: range) -> Iterator[str]:
+    if page.minutes not in minutes:
+        yield f"front matter: minutes are between {minutes.start} and {minutes.stop - 1}"
+    if not page.objectives:
         yield "front matter: objectives are missing"
-    if lesson.title == lesson.name:
+    if page.title == page.path.stem:
         yield "front matter: the title is missing"
 
 
-def _asks(cells: list[Cell]) -> Iterator[str]:
-    calls = [call for cell in cells if cell.cell_type == "code" for call in _calls(cell.source)]
-    if "predict" not in [name for name, _ in calls]:
+def _predicts(cells: list[Cell]) -> Iterator[str]:
+    if not any("predict" in dict(called(cell.source)) for cell in cells if is_code(cell)):
         yield "there is nothing to predict"
-    questions = [count for name, count in calls if name == "quiz"]
-    if questions != [QUESTIONS]:
-        yield f"one quiz of {QUESTIONS} questions is wanted, found {questions or 'none'}"
-
-
-def _calls(source: str) -> Iterator[tuple[str, int]]:
-    """Names that are called in a cell, each with its number of positional arguments."""
-    try:
-        tree = ast.parse(source)
-    except SyntaxError:
-        return
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            yield node.func.id, len(node.args)
 
 
 def _closes(body: str) -> Iterator[str]:
     if not re.search(r"^## Summary\b", body, re.MULTILINE):
         yield "there is no `## Summary`"
+
+
+def _led_to(course: Course, page: Deeper) -> Iterator[str]:
+    if not any(leads_to(lesson, page) for lesson in course.lessons):
+        yield f"no lesson links to {DEEPER}/{page.name}.ipynb"

@@ -9,6 +9,7 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
+from unblocked.authoring.gates._language import language_problems
 from unblocked.authoring.gates._text import syntax_problem, words
 from unblocked.authoring.notebooks import ANSWER_ABOVE, HINTS, split_statement
 
@@ -36,7 +37,7 @@ def room_problems(course: Course, room: Room) -> list[str]:
     missing = [name for name in _NEEDED if not (room.folder / name).is_file()]
     if missing:
         return [f"{name} is missing" for name in missing]
-    gates = (_strays, _answers, _labels, _starter, _hints, _statement, _python)
+    gates = (_strays, _answers, _labels, _starter, _hints, _statement, _python, _language)
     found = [problem for gate in gates for problem in gate(room)]
     return [*found, *_place(course, room)]
 
@@ -101,6 +102,11 @@ def _statement(room: Room) -> Iterator[str]:
         yield "exercise.md says too little about what is asked"
     if len(ANSWER_ABOVE.findall(room.statement.read_text(encoding="utf-8"))) > 1:
         yield "exercise.md has `<!-- answer above -->` more than once"
+
+
+def _language(room: Room) -> Iterator[str]:
+    for problem in language_problems(room.statement.read_text(encoding="utf-8")):
+        yield f"exercise.md: {problem}"
 
 
 def given_names(room: Room) -> list[str]:

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
+from typing import TYPE_CHECKING
 
 from unblocked.authoring.notebooks import without_fences
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from unblocked.authoring.notebooks import Cell
 
 _WORD = re.compile(r"[^\W_][\w'\u2019-]*")
 _TAG = re.compile(r"<[^>]+>")
@@ -23,3 +29,30 @@ def syntax_problem(source: str) -> str | None:
     except SyntaxError as error:
         return f"line {error.lineno}: {error.msg}"
     return None
+
+
+def is_code(cell: Cell) -> bool:
+    """Whether it is a cell to run."""
+    return bool(cell.cell_type == "code")
+
+
+def is_folded(cell: Cell) -> bool:
+    """Whether JupyterLab hides the cell's source."""
+    return bool(cell.metadata.get("jupyter", {}).get("source_hidden"))
+
+
+def lines_of_code(source: str) -> int:
+    """Lines that are neither blank nor a comment alone."""
+    stripped = (line.strip() for line in source.splitlines())
+    return sum(bool(line) and not line.startswith("#") for line in stripped)
+
+
+def called(source: str) -> Iterator[tuple[str, int]]:
+    """Names that are called in a cell, each with its number of positional arguments."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:  # a magic, or a fault that the lesson shows
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            yield node.func.id, len(node.args)

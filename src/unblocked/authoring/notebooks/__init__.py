@@ -1,6 +1,7 @@
 """Turns the texts of `course/` into notebooks, the same bytes from the same text.
 
-Import from this room itself, not from its modules; it imports only `unblocked.course`.
+Import from this room itself, not from its modules; it imports only what lies
+beside authoring and imports nothing itself, such as `unblocked.course`.
 """
 
 from unblocked.authoring.notebooks._beside import WORKSPACE_SUFFIX, WORKSPACES, workspace
@@ -12,6 +13,7 @@ from unblocked.authoring.notebooks._cells import (
     to_bytes,
     without_fences,
 )
+from unblocked.authoring.notebooks._deeper import DEEPER, deeper_notebook, leads_to
 from unblocked.authoring.notebooks._exercises import (
     ANSWER_ABOVE,
     HINTS,
@@ -20,6 +22,12 @@ from unblocked.authoring.notebooks._exercises import (
     exercise_notebook,
     solution_notebook,
     split_statement,
+)
+from unblocked.authoring.notebooks._glossary import (
+    GLOSSARY,
+    Term,
+    glossary_notebook,
+    read_terms,
 )
 from unblocked.authoring.notebooks._learner import (
     exercise_in_step,
@@ -36,22 +44,32 @@ from unblocked.authoring.notebooks._quizzes import (
     questions,
     quiz_as_html,
 )
+from unblocked.authoring.notebooks._tasks import TO_WRITE_IN, task_of
+from unblocked.authoring.notebooks._tried import TRIED
 
 __all__ = [
     "ANSWER_ABOVE",
+    "DEEPER",
+    "GLOSSARY",
     "HINTS",
     "INVITATION_TO_RUN",
     "QUIZ_ON_A_PAGE",
+    "TO_WRITE_IN",
+    "TRIED",
     "WORKSPACES",
     "WORKSPACE_SUFFIX",
     "Cell",
     "Notebook",
     "Statement",
+    "Term",
     "answer_source",
+    "deeper_notebook",
     "exercise_in_step",
     "exercise_notebook",
+    "glossary_notebook",
     "holds_work",
     "is_answer",
+    "leads_to",
     "lesson_notebook",
     "markdown",
     "name_of",
@@ -60,8 +78,10 @@ __all__ = [
     "questions",
     "quiz_as_html",
     "read_notebook",
+    "read_terms",
     "solution_notebook",
     "split_statement",
+    "task_of",
     "to_bytes",
     "without_fences",
     "workspace",

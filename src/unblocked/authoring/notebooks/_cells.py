@@ -75,6 +75,22 @@ def name_cells(cells: Iterable[Cell], prefix: str, section: str = "start") -> No
         cell["id"] = f"{stem}-{seen[stem]}"
 
 
+def put_before(cells: list[Cell], text: str, cell_id: str) -> None:
+    """Put `text` at the top, in the cell that is there when it is one to read."""
+    if cells and cells[0].cell_type == "markdown":
+        cells[0].source = f"{text}\n\n{cells[0].source}"
+    else:
+        cells.insert(0, markdown(text, cell_id))
+
+
+def put_after(cells: list[Cell], text: str, cell_id: str) -> None:
+    """Put `text` at the end, in the cell that is there when it is one to read."""
+    if cells and cells[-1].cell_type == "markdown":
+        cells[-1].source = f"{cells[-1].source}\n\n{text}"
+    else:
+        cells.append(markdown(text, cell_id))
+
+
 def _headings(cell: Cell) -> list[str]:
     if cell.cell_type != "markdown":
         return []

@@ -25,9 +25,13 @@ def without_title(text: str) -> str:
 def lesson_header(course: Course, lesson: Lesson, also: Iterable[str] = ()) -> str:
     facts = [f"**{lesson.minutes} minutes**", *_needs(course, lesson), *_leads_to(course, lesson)]
     facts += also
-    parts = [_lesson_links(course, lesson), f"# {name_of(lesson)}", " · ".join(facts)]
-    if lesson.objectives:
-        goals = "\n".join(f"- {goal}" for goal in lesson.objectives)
+    return header(_lesson_links(course, lesson), name_of(lesson), facts, lesson.objectives)
+
+
+def header(links: str, title: str, facts: Iterable[str], objectives: Iterable[str]) -> str:
+    """The top of a page: links, title, facts in one line, and what one can do afterwards."""
+    parts = [links, f"# {title}", " · ".join(facts)]
+    if goals := "\n".join(f"- {goal}" for goal in objectives):
         parts.append(f"After this lesson you can\n\n{goals}")
     return "\n\n".join(parts)
 
@@ -44,12 +48,12 @@ def _leads_to(course: Course, lesson: Lesson) -> list[str]:
     return [f"leads to {' and '.join(links)}"] if links else []
 
 
-def lesson_footer(course: Course, lesson: Lesson) -> str:
+def lesson_footer(course: Course, lesson: Lesson, tried: str) -> str:
     tasks = [
         f"**Now do it:** {_exercise_link(room)}, {room.points} points, {room.minutes} minutes"
         for room in course.rooms_of(lesson)
     ]
-    return "\n\n".join(["---", *tasks, _lesson_links(course, lesson)])
+    return "\n\n".join(["---", tried, *tasks, _lesson_links(course, lesson)])
 
 
 def _exercise_link(room: Room) -> str:

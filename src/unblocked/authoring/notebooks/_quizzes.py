@@ -7,6 +7,8 @@ import re
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from unblocked._order import shuffled
+
 if TYPE_CHECKING:
     from unblocked.authoring.notebooks._cells import Cell
 
@@ -37,11 +39,12 @@ def quiz_as_html(asked: list[dict[str, Any]]) -> str:
 
 
 def _question(question: dict[str, Any]) -> str:
+    replies: dict[str, str] = question["options"]
     options = "".join(
         f"<details><summary>{_line(option)}</summary>"
-        f"<p>{'✓ Right.' if option == question['right'] else '✗ Not quite.'} {_line(reply)}</p>"
-        "</details>"
-        for option, reply in question["options"].items()
+        f"<p>{'✓ Right.' if option == question['right'] else '✗ Not quite.'} "
+        f"{_line(replies[option])}</p></details>"
+        for option in shuffled(question["ask"], replies)
     )
     return f"<p><b>{_line(question['ask'])}</b></p>{options}"
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from unblocked.authoring._figures import figures
-from unblocked.authoring.notebooks import name_of
+from unblocked.authoring.notebooks import DEEPER, name_of
 from unblocked.course import CourseError
 
 if TYPE_CHECKING:
@@ -76,7 +76,15 @@ def _map(course: Course, address: str) -> str:
     head = ["| lesson | read and run | exercise | points | solve | online |"]
     head.append("|---|--:|---|--:|--:|---|")
     rows = [row for lesson in course.lessons for row in _rows(course, lesson, address)]
-    return "\n".join([*head, *rows, _sum(course)])
+    return "\n".join([*head, *rows, _sum(course), *_deeper(course)])
+
+
+def _deeper(course: Course) -> Iterator[str]:
+    """Below the lessons, and not in their sum: nobody needs these pages for an exercise."""
+    if course.deeper:
+        yield "\nDeeper, for those who want to know more (optional, not in the sum):\n"
+    for page in course.deeper:
+        yield f"- [{page.title}](notebooks/{DEEPER}/{page.name}.ipynb), {page.minutes} min"
 
 
 def _rows(course: Course, lesson: Lesson, address: str) -> Iterator[str]:

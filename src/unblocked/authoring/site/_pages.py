@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING
 from nbconvert import HTMLExporter
 
 from unblocked.authoring.notebooks import (
+    DEEPER,
+    GLOSSARY,
     INVITATION_TO_RUN,
+    deeper_notebook,
     exercise_notebook,
+    glossary_notebook,
     lesson_notebook,
     markdown,
     name_of,
@@ -60,6 +64,12 @@ def all_pages(course: Course, root: Path) -> Iterator[SitePage]:
         to_run = lesson_notebook(course, lesson, for_jupyterlab=False)
         made = _executed(to_run, root / "notebooks", lesson.name)
         yield SitePage(f"notebooks/{lesson.name}", name_of(lesson), _body(made))
+    for deeper in course.deeper:
+        print(f"running {deeper.name}", flush=True)
+        made = _executed(deeper_notebook(course, deeper), root / "notebooks" / DEEPER, deeper.name)
+        yield SitePage(f"notebooks/{DEEPER}/{deeper.name}", deeper.title, _body(made))
+    if (course.folder / f"{GLOSSARY}.md").is_file():
+        yield SitePage(f"notebooks/{GLOSSARY}", "Glossary", _body(glossary_notebook(course)))
     for room in course.rooms:
         made = exercise_notebook(course, room)
         yield SitePage(f"exercises/{room.slug}", f"Exercise: {room.title}", _body(made))
@@ -69,7 +79,7 @@ def _executed(notebook: Notebook, folder: Path, name: str) -> Notebook:
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
 
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     where = {"metadata": {"path": str(folder)}}
     client = NotebookClient(notebook, timeout=_SECONDS_PER_CELL, resources=where)
     try:

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import html
+from dataclasses import replace
 from importlib.resources import files
 from string import Template
 from typing import TYPE_CHECKING
 
-from unblocked.authoring.notebooks import name_of
+from unblocked.authoring.notebooks import DEEPER, GLOSSARY, name_of, read_terms
 from unblocked.authoring.readme import binder_link, repository_address
 from unblocked.authoring.site import _files
 from unblocked.authoring.site._links import led_within
 from unblocked.authoring.site._pages import all_pages
 from unblocked.authoring.site._search import INDEX, write_index
+from unblocked.authoring.site._terms import with_terms
 from unblocked.course import CourseError, checkout, read_course
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from unblocked.authoring.notebooks import Term
     from unblocked.authoring.site._pages import SitePage
-    from unblocked.course import Course, Lesson, Room
+    from unblocked.course import Course, Lesson
 
 
 def site(out: Path) -> int:
@@ -32,17 +36,27 @@ def site(out: Path) -> int:
     _make_room(out)
     course = read_course(root / "course")
     pages = list(all_pages(course, root))
+    terms = read_terms(course)
     _files.copy_files(out)
     diagrams = _files.copy_mermaid(out)
     address = repository_address(root)
     for page in pages:
-        text = _whole(page, course, address, root, out, diagrams)
+        linked = _with_terms(page, terms)
+        text = _whole(linked, course, address, root, out, diagrams)
         path = out / page.url
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     write_index(pages, out)
     print(f"{out / 'index.html'}: {len(pages)} pages")
     return 0
+
+
+def _with_terms(page: SitePage, terms: Sequence[Term]) -> SitePage:
+    """The page with links into the glossary, unless it is the glossary or the front page."""
+    glossary = f"notebooks/{GLOSSARY}"
+    if not terms or page.place in ("index", glossary):
+        return page
+    return replace(page, body=with_terms(page.body, terms, f"{page.up}{glossary}.ipynb"))
 
 
 def _make_room(out: Path) -> None:
@@ -74,17 +88,26 @@ _DIAGRAMS = """\
 
 def _navigation(course: Course, page: SitePage) -> str:
     items = [_lesson_item(course, lesson, page) for lesson in course.lessons]
+    if course.deeper:
+        inner = "".join(
+            _item(f"notebooks/{DEEPER}/{deeper.name}", deeper.title, page)
+            for deeper in course.deeper
+        )
+        items.append(f"<li>Deeper<ul>{inner}</ul></li>\n")
+    if read_terms(course):
+        items.append(f"{_item(f'notebooks/{GLOSSARY}', 'Glossary', page)}\n")
     return f"<ul>\n{''.join(items)}</ul>"
 
 
 def _lesson_item(course: Course, lesson: Lesson, page: SitePage) -> str:
-    inner = "".join(_room_item(room, page) for room in course.rooms_of(lesson))
+    rooms = course.rooms_of(lesson)
+    inner = "".join(_item(f"exercises/{room.slug}", room.title, page) for room in rooms)
     link = _link(f"notebooks/{lesson.name}", name_of(lesson), page)
     return f"<li>{link}{f'<ul>{inner}</ul>' if inner else ''}</li>\n"
 
 
-def _room_item(room: Room, page: SitePage) -> str:
-    return f"<li>{_link(f'exercises/{room.slug}', room.title, page)}</li>"
+def _item(place: str, text: str, page: SitePage) -> str:
+    return f"<li>{_link(place, text, page)}</li>"
 
 
 def _link(place: str, text: str, page: SitePage) -> str:
