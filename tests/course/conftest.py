@@ -23,9 +23,11 @@ def course() -> Course:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test that asks for `lesson` or `room` is one test for each of them."""
+    """A test that asks for `lesson`, `deeper` or `room` is one test for each of them."""
     if "lesson" in metafunc.fixturenames:
         names = [lesson.name for lesson in COURSE.lessons]
         metafunc.parametrize("lesson", COURSE.lessons, ids=names)
+    if "deeper" in metafunc.fixturenames:
+        metafunc.parametrize("deeper", COURSE.deeper, ids=[page.name for page in COURSE.deeper])
     if "room" in metafunc.fixturenames:
         metafunc.parametrize("room", COURSE.rooms, ids=[room.slug for room in COURSE.rooms])

@@ -16,7 +16,7 @@ from unblocked.grading.judge.mark import exercise
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from unblocked.course import Course, Lesson, Room
+    from unblocked.course import Course, Deeper, Lesson, Room
 
 POINTS = {
     "serve-in-process": 10,
@@ -46,6 +46,14 @@ GIVEN = {
 
 def test_lesson_keeps_its_contract(course: Course, lesson: Lesson, root: Path) -> None:
     assert gates.lesson_problems(course, lesson, root) == []
+
+
+def test_deeper_page_keeps_its_contract(course: Course, deeper: Deeper, root: Path) -> None:
+    assert gates.deeper_problems(course, deeper, root) == []
+
+
+def test_all_pages_together_keep_their_contract(course: Course) -> None:
+    assert gates.course_problems(course) == []
 
 
 def test_room_keeps_its_contract(course: Course, room: Room) -> None:
@@ -97,7 +105,9 @@ def test_nothing_that_was_run_is_committed(root: Path) -> None:
 
 
 def committed_names(root: Path) -> list[str]:
-    listed = git(root, "ls-tree", "-r", "--name-only", "HEAD", *build.BUILT_FOLDERS)
+    listed = git(
+        root, "ls-tree", "-r", "--name-only", "HEAD", "notebooks", "exercises", "solutions"
+    )
     return [name for name in listed.splitlines() if name.endswith(".ipynb")]
 
 

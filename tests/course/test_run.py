@@ -1,66 +1,26 @@
-"""Every lesson and every solution runs, twice in the same kernel, and leaves nothing behind."""
+"""Every lesson, deeper page and solution runs, twice in a kernel, and leaves nothing behind."""
 
 from __future__ import annotations
 
-import asyncio
 import copy
 from typing import TYPE_CHECKING, Any
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
+from course_running import run, watched
 
 from unblocked.authoring import gates
-from unblocked.authoring.notebooks import lesson_notebook, solution_notebook
+from unblocked.authoring.notebooks import (
+    DEEPER,
+    TRIED,
+    deeper_notebook,
+    lesson_notebook,
+    solution_notebook,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from unblocked.course import Course, Lesson, Room
-
-SECONDS_PER_CELL = 60
-"""A lesson may take a minute on two cores; this guards against a hang, on a busy machine too."""
-SECONDS_IN_ALL = 280
-
-BEFORE = """
-import asyncio as _asyncio, threading as _threading, time as _time
-import psutil as _psutil
-
-def _what_is_there():
-    me = _psutil.Process()
-    listening = [c for c in me.net_connections("inet") if c.status == _psutil.CONN_LISTEN]
-    return (
-        {f"thread {t.name} {type(t).__module__}" for t in _threading.enumerate()}
-        | {f"process {child.pid} {child.name()}" for child in me.children(recursive=True)}
-        | {f"port {connection.laddr.port}" for connection in listening}
-        | {f"task {task.get_name()} {_where(task)}" for task in _tasks()}
-    )
-
-def _tasks():
-    return _asyncio.all_tasks() - {_asyncio.current_task()}
-
-def _where(task):
-    code = getattr(task.get_coro(), "cr_code", None)
-    return code.co_filename if code else ""
-
-def _is_ours(name):
-    # The kernel has tasks of its own, pyzmq starts a thread with the first large message, and
-    # the kernel's loop keeps the idle threads of its default executor.
-    if name.startswith("task"):
-        return not any(part in name for part in ("ipykernel/", "zmq/", "tornado/", "jupyter"))
-    return not name.startswith("thread asyncio_") and " zmq." not in name
-
-_before = _what_is_there()
-"""
-
-AFTER = """
-_until = _time.monotonic() + 10
-while (_left := {name for name in _what_is_there() - _before if _is_ours(name)}):
-    if _time.monotonic() > _until:
-        raise AssertionError(f"left behind: {sorted(_left)}")
-    await _asyncio.sleep(0.02)
-"""
-
+    from unblocked.course import Course, Deeper, Lesson, Room
 
 STOP = """
 for _thing in list(globals().values()):
@@ -81,33 +41,27 @@ def twice(notebook: Any, last: str = "") -> Any:
     again = copy.deepcopy(cells)
     for cell in again:
         cell["id"] = f"again-{cell['id']}"[:64]
-    ends = [nbformat.v4.new_code_cell(source) for source in (BEFORE, last + AFTER)]  # type: ignore[no-untyped-call]
-    notebook.cells = [ends[0], *cells, *again, ends[1]]
-    return notebook
-
-
-def run(notebook: Any, folder: Path) -> Any:
-    """Execute it; an error in a cell that is not tagged for it is raised here."""
-    client = NotebookClient(
-        notebook,
-        timeout=SECONDS_PER_CELL,
-        kernel_name="python3",
-        resources={"metadata": {"path": str(folder)}},
-    )
-
-    async def in_time() -> None:
-        async with asyncio.timeout(SECONDS_IN_ALL):
-            await client.async_execute()
-
-    asyncio.run(in_time())
+    notebook.cells = watched([*cells, *again], last)
     return notebook
 
 
 def test_lesson_runs_twice_and_leaves_nothing(course: Course, lesson: Lesson, root: Path) -> None:
     made = lesson_notebook(course, lesson)
+    runs_twice_and_traces_its_numbers(made, root / "notebooks")
+
+
+def test_deeper_page_runs_twice_and_leaves_nothing(
+    course: Course, deeper: Deeper, root: Path
+) -> None:
+    made = deeper_notebook(course, deeper)
+    runs_twice_and_traces_its_numbers(made, root / "notebooks" / DEEPER)
+
+
+def runs_twice_and_traces_its_numbers(made: Any, folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
     header, *rest = [cell.source for cell in made.cells if cell.cell_type == "markdown"]
-    done = run(twice(made), root / "notebooks")
-    rest[-1] = rest[-1].partition("**Now do it:**")[0]  # the build's own minutes and points
+    done = run(twice(made), folder)
+    rest[-1] = rest[-1].partition(TRIED)[0]  # what follows are the build's own numbers
     said = [header.partition("minutes**")[2], *rest]
     assert gates.untraced_numbers(said, everything_shown(done)) == []
 
