@@ -1,6 +1,8 @@
 """The test rig: a server in this process, an upstream, load, and a meter.
 
-Importing it is cheap: uvicorn, aiohttp and psutil are loaded when they are first needed.
+Importing it is cheap: uvicorn, aiohttp and psutil are loaded when they are first needed. It makes
+the environment's proxies fit (`free_loopback_of_proxies`), so that a notebook may make a client of
+its own before it starts anything of the rig.
 """
 
 from unblocked._descriptors import raise_descriptor_limit
@@ -27,3 +29,5 @@ __all__ = [
     "raise_descriptor_limit",
     "serve",
 ]
+
+free_loopback_of_proxies()
