@@ -129,6 +129,17 @@ def test_ids_are_made_of_slug_heading_and_number(built: Path) -> None:
     assert len(set(ids)) == len(ids)
 
 
+def test_an_id_that_would_be_too_long_is_cut_and_stays_one_of_its_own(root: Path) -> None:
+    page = root / "course/deeper/what-it-costs.md"
+    long = page.with_name(f"{'what-it-costs-' * 4}in-all.md")
+    headings = "\n\n".join(f"## The {n}th heading which says a lot\n\nText." for n in range(3))
+    long.write_text(f"{page.read_text('utf-8')}\n{headings}\n", "utf-8")
+    build.write(root)
+    ids = [c["id"] for c in load(root / f"notebooks/deeper/{long.stem}.ipynb")["cells"]]
+    assert len(set(ids)) == len(ids) > 3
+    assert max(map(len, ids)) <= 64
+
+
 def test_a_new_cell_moves_no_id_of_another_section(built: Path) -> None:
     before = [cell["id"] for cell in load(built / LESSON)["cells"]]
     source = built / "course/lessons/01-counting.md"

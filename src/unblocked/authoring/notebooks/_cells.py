@@ -72,7 +72,7 @@ def name_cells(cells: Iterable[Cell], prefix: str, section: str = "start") -> No
         stem = f"{prefix}-{headings[0] if headings else section}-{kind}"
         section = headings[-1] if headings else section
         seen[stem] += 1
-        cell["id"] = f"{stem}-{seen[stem]}"
+        cell["id"] = _short(f"{stem}-{seen[stem]}")
 
 
 def put_before(cells: list[Cell], text: str, cell_id: str) -> None:
