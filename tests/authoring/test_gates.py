@@ -171,8 +171,8 @@ TASKS = "course/lessons/tasks/01"
 BAD_ANSWERS = [
     (drop("one.py"), "'one' has no right answer"),
     (drop("one.wrong_two.py"), "'one' has no wrong answer"),
-    (put("one.py", "def one(): return 1\n"), "has 1 lines of code; 2 to 8"),
-    (put("one.py", "x = 1\n" * 9), "has 9 lines of code"),
+    (put("one.py", "# nothing\n"), "adds 0 lines of code; 1 to 9"),
+    (put("one.py", "x = 1\n" * 10), "adds 10 lines of code; 1 to 9"),
     (put("one.py", "def one(:\n    return 1\n"), "one.py: line 1"),
     (put("two.py", "x = 1\ny = 2\n"), "01/two.py belongs to no task"),
     (put("one.right.py", "x = 1\ny = 2\n"), "01/one.right.py belongs to no task"),
@@ -186,6 +186,14 @@ def test_bad_answers_to_tasks_are_told(
     spoil(root / TASKS)
     found = lesson_problems(root)
     assert [text for text in found if problem in text], found
+
+
+def test_lines_that_a_tasks_cell_gives_are_not_counted(root: Path) -> None:
+    given = "\n".join(f"given_{number} = 0" for number in range(20))
+    told = "# Now you: write a function `one` that returns 1."
+    write_lesson(root, without(told, f"{told}\n{given}"))
+    put("one.py", f"{given}\none = int\n")(root / TASKS)
+    assert lesson_problems(root) == []
 
 
 def test_a_copy_for_learners_lacks_the_answers_and_keeps_the_contract(root: Path) -> None:

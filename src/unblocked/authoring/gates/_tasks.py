@@ -14,7 +14,7 @@ from unblocked.authoring.gates._text import (
 from unblocked.authoring.notebooks import task_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     from unblocked.authoring.notebooks import Cell
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 TASKS = range(2, 4)
 TASKS_OF_THE_FIRST = range(1, 4)
-LINES = range(2, 9)
-"""Lines of code in a right answer, blank lines and comments not counted."""
+LINES = range(1, 10)
+"""Lines of code that a right answer adds to the given ones, without blank lines and comments."""
 
 
 def number_problems(lesson: Lesson, cells: list[Cell], *, first: bool) -> Iterator[str]:
@@ -43,7 +43,8 @@ def task_problems(page: Lesson | Deeper, cells: list[Cell]) -> Iterator[str]:
             yield from _cell_problems(tag, here, after)
     for tag in sorted({tag for tag in tags if tags.count(tag) > 1}):
         yield f"two tasks are called {tag!r}"
-    yield from _answer_problems(page, set(tags))
+    given = {tag: cell.source for cell in code if (tag := task_of(cell)) is not None}
+    yield from _answer_problems(page, given)
 
 
 def _cell_problems(tag: str, cell: Cell, judge: Cell | None) -> Iterator[str]:
@@ -57,24 +58,25 @@ def _cell_problems(tag: str, cell: Cell, judge: Cell | None) -> Iterator[str]:
         yield f"task {tag!r}: the cell that judges it is folded"
 
 
-def _answer_problems(page: Lesson | Deeper, tags: set[str]) -> Iterator[str]:
+def _answer_problems(page: Lesson | Deeper, given: dict[str, str]) -> Iterator[str]:
+    """`given` is the text of each task's cell as the learner finds it."""
+    tags = given.keys()
     answers = {task.tag: task for task in page.tasks}
     if not page.tasks_folder.is_dir() and not page.tasks_folder.parent.is_dir():
         return  # a copy for learners has no answers
     for tag in sorted(tags - {""} - answers.keys()):
         yield f"task {tag!r} has no right answer: {page.tasks_folder.name}/{tag}.py is missing"
     for tag in sorted(tags & answers.keys()):
-        yield from _right_and_wrong(answers[tag])
+        yield from _right_and_wrong(answers[tag], given[tag])
     for path in sorted(page.tasks_folder.glob("*")):
         if path.is_file() and not _belongs(path, tags):
             yield f"tasks/{page.tasks_folder.name}/{path.name} belongs to no task of this lesson"
 
 
-def _right_and_wrong(task: Task) -> Iterator[str]:
-    source = task.right.read_text(encoding="utf-8")
-    if (lines := lines_of_code(source)) not in LINES:
+def _right_and_wrong(task: Task, given: str) -> Iterator[str]:
+    if (lines := _lines_to_write(task, given)) not in LINES:
         wanted = f"{LINES.start} to {LINES.stop - 1}"
-        yield f"task {task.tag!r}: its right answer has {lines} lines of code; {wanted} are wanted"
+        yield f"task {task.tag!r}: its right answer adds {lines} lines of code; {wanted} are wanted"
     if not task.wrong:
         yield f"task {task.tag!r} has no wrong answer ({task.tag}.wrong_NAME.py)"
     for path in (task.right, *task.wrong):
@@ -82,6 +84,12 @@ def _right_and_wrong(task: Task) -> Iterator[str]:
             yield f"task {task.tag!r}: {path.name}: {problem}"
 
 
-def _belongs(path: Path, tags: set[str]) -> bool:
+def _lines_to_write(task: Task, given: str) -> int:
+    known = {line.strip() for line in given.splitlines()}
+    written = task.right.read_text(encoding="utf-8").splitlines()
+    return lines_of_code("\n".join(line for line in written if line.strip() not in known))
+
+
+def _belongs(path: Path, tags: Collection[str]) -> bool:
     tag, _, kind = path.stem.partition(".")
     return path.suffix == ".py" and tag in tags and (not kind or kind.startswith("wrong_"))
