@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FrontMatter = dict[str, "str | list[str]"]
 
@@ -116,6 +120,40 @@ class Deeper:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a path: a lesson, perhaps in short, or an exercise, perhaps only begun."""
+
+    page: Lesson | Room
+    minutes: int
+    leave_out: tuple[str, ...] = ()
+
+    @property
+    def is_short(self) -> bool:
+        """Whether the lesson is built once more, without some sections."""
+        return bool(self.leave_out)
+
+    @property
+    def notebook(self) -> str:
+        """The name of the notebook for this step."""
+        name = self.page.slug if isinstance(self.page, Room) else self.page.name
+        return f"{name}-in-short" if self.is_short else name
+
+
+@dataclass(frozen=True, slots=True)
+class LearningPath:
+    """A way through a part of the course, for those who have `minutes`."""
+
+    title: str
+    minutes: int
+    steps: tuple[Step, ...]
+
+    @property
+    def taken(self) -> int:
+        """The minutes of all steps together."""
+        return sum(step.minutes for step in self.steps)
+
+
+@dataclass(frozen=True, slots=True)
 class Course:
     """Everything that the build reads."""
 
@@ -147,6 +185,37 @@ class Course:
 def read_course(folder: Path) -> Course:
     """All lessons, exercises and deeper pages in this folder `course/`."""
     return Course(folder, lessons(folder), rooms(folder), deeper_pages(folder))
+
+
+def learning_paths(course: Course) -> tuple[LearningPath, ...]:
+    """The paths of course/paths.toml; none without that file.
+
+    Raises:
+        CourseError: a path names what is not there.
+    """
+    file = course.folder / "paths.toml"
+    if not file.is_file():
+        return ()
+    import tomllib  # only authors have paths to read
+
+    found = tomllib.loads(file.read_text(encoding="utf-8"))["path"]
+    return tuple(
+        LearningPath(one["title"], one["minutes"], tuple(_read_steps(course, one["steps"])))
+        for one in found
+    )
+
+
+def _read_steps(course: Course, steps: list[dict[str, Any]]) -> Iterator[Step]:
+    pages: dict[str, Lesson | Room] = {lesson.name: lesson for lesson in course.lessons}
+    pages |= {room.slug: room for room in course.rooms}
+    for step in steps:
+        name = step.get("exercise") or step["lesson"]
+        if name not in pages:
+            raise CourseError(
+                f"There is no lesson or exercise {name!r}: take it out of course/paths.toml."
+            )
+        minutes = step.get("begin" if "exercise" in step else "minutes", pages[name].minutes)
+        yield Step(pages[name], minutes, tuple(step.get("leave_out", ())))
 
 
 def course_folder() -> Path:

@@ -126,6 +126,22 @@ What one must have before one may go on.
 Lesson: 00
 """
 
+PATHS = """\
+[[path]]
+title = "An hour"
+minutes = 60
+steps = [
+    { lesson = "00-start" },
+    { lesson = "01-counting", minutes = 5, leave_out = ["Quiz"] },
+    { exercise = "add-up", begin = 10 },
+]
+
+[[path]]
+title = "More"
+minutes = 60
+steps = [{ lesson = "01-counting" }, { exercise = "add-up" }]
+"""
+
 STATEMENT = """\
 ---
 title: Add up
@@ -188,6 +204,8 @@ def write_course(folder: Path) -> Path:
         "course/lessons/01-counting.md": lesson_text("Counting", extra=LINK),
         "course/deeper/what-it-costs.md": DEEPER,
         "course/glossary.md": GLOSSARY,
+        "course/paths.toml": PATHS,
+        "INSTRUCTORS.md": "# Teaching\n\n<!-- built: paths -->\nold\n<!-- /built: paths -->\n",
         "requirements.txt": "".join(f"{name}==1.2.{n}\n" for n, name in enumerate(PINNED)),
         f"course/exercises/{SLUG}/exercise.md": STATEMENT,
         f"course/exercises/{SLUG}/starter.py": STARTER,

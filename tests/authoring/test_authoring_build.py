@@ -13,6 +13,7 @@ import pytest
 
 from unblocked.authoring import build, handout
 from unblocked.authoring.notebooks import _cells
+from unblocked.authoring.notebooks._short import without_sections
 from unblocked.course import CourseError
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 EXERCISE = "exercises/add-up.ipynb"
 SOLUTION = "solutions/add-up.ipynb"
 LESSON = "notebooks/01-counting.ipynb"
+SHORT = "notebooks/01-counting-in-short.ipynb"
 DEEPER = "notebooks/deeper/what-it-costs.ipynb"
 
 
@@ -75,7 +77,7 @@ def in_step(root: Path) -> bool:
 
 def test_builds_three_folders_and_the_map(built: Path) -> None:
     made = [path.relative_to(built).as_posix() for path in sorted(built.rglob("*.ipynb"))]
-    lessons = ["notebooks/00-start.ipynb", LESSON]
+    lessons = ["notebooks/00-start.ipynb", SHORT, LESSON]
     assert made == [EXERCISE, *lessons, DEEPER, "notebooks/glossary.ipynb", SOLUTION]
     assert in_step(built)
 
@@ -273,6 +275,7 @@ def test_a_notebook_that_lost_its_source_goes_unless_a_learner_wrote_in_it(built
     (built / "course/lessons/00-start.md").unlink()
     (built / "course/deeper/what-it-costs.md").unlink()
     (built / "course/glossary.md").unlink()
+    (built / "course/paths.toml").unlink()
     for path in (built / "course/exercises/add-up").rglob("*.*"):
         path.unlink()
     (built / "course/exercises/add-up/right").rmdir()
@@ -303,6 +306,48 @@ def test_a_deeper_page_links_back_to_the_lessons_that_lead_to_it(built: Path) ->
 def test_a_page_names_the_versions_that_it_was_tried_with(built: Path, name: str) -> None:
     pins = "FastAPI 1.2.0, Starlette 1.2.1, HTTPX 1.2.2, uvicorn 1.2.3, AnyIO 1.2.4"
     assert f"*Tried with {pins}.*" in first_and_last(load(built / name))[1]
+
+
+def test_a_lesson_in_short_lacks_sections_and_leads_to_the_whole(built: Path) -> None:
+    short = load(built / SHORT)
+    text = json.dumps(short)
+    assert "## Summary" in text
+    assert "## Quiz" not in text
+    assert "quiz(" not in text.replace("import predict, quiz", "")
+    first, last = first_and_last(short)
+    assert "# 01 · Counting, in short\n\n**5 minutes**" in first
+    assert "[the whole lesson](01-counting.ipynb)" in first
+    assert "[Add up](../exercises/add-up.ipynb)" in last
+
+
+def test_a_short_lesson_that_no_path_has_any_more_is_removed(built: Path) -> None:
+    paths = built / "course/paths.toml"
+    paths.write_text(paths.read_text("utf-8").replace(', leave_out = ["Quiz"]', ""), "utf-8")
+    assert not in_step(built)
+    build.write(built)
+    assert not (built / SHORT).exists()
+    assert in_step(built)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('leave_out = ["Quiz"]', 'leave_out = ["Gone"]', "no section 'Gone' to leave out"),
+        ('lesson = "00-start"', 'lesson = "00-gone"', "no lesson or exercise '00-gone'"),
+        ('exercise = "add-up"', 'exercise = "gone"', "no lesson or exercise 'gone'"),
+    ],
+)
+def test_a_path_to_what_is_not_there_is_told(built: Path, old: str, new: str, told: str) -> None:
+    paths = built / "course/paths.toml"
+    paths.write_text(paths.read_text("utf-8").replace(old, new), "utf-8")
+    with pytest.raises(CourseError, match=told):
+        build.write(built)
+
+
+def test_headings_in_code_end_no_section() -> None:
+    text = "## A\n\n```\n## B\n```\n\n### C\n\nc\n\n## D\n\nd\n"
+    assert without_sections(text, ("A",), "x") == "## D\n\nd\n"
+    assert without_sections(text, ("C",), "x") == text.replace("### C\n\nc\n\n", "")
 
 
 def test_moved_pins_put_the_lessons_out_of_step(

@@ -216,7 +216,7 @@ def test_a_good_deeper_page_passes(root: Path) -> None:
         ("loop", "", "300 to 1000"),
         ("(../01-counting.ipynb)", "(01-counting.ipynb)", "01-counting.ipynb leads nowhere"),
         ("minutes: 10", "minutes: 1", "between 5 and 35"),
-        ("print(6 * 7)", "quiz({})", "one quiz of 3"),
+        ("print(6 * 7)", "quiz({})", "a question has `ask`"),
         ("Back to", "The clock of", "say: timeout"),
     ],
 )
@@ -279,6 +279,17 @@ def test_a_bad_glossary_is_told_why(root: Path, old: str, new: str, problem: str
     swap("glossary.md", old, new)(root / "course")
     found = course_problems(root)
     assert [text for text in found if problem in text], found
+
+
+def test_a_path_that_takes_too_long_is_told(root: Path) -> None:
+    swap("paths.toml", "minutes = 60", "minutes = 30")(root / "course")
+    assert "paths.toml: 'An hour' takes 35 minutes, not 30" in course_problems(root)
+
+
+def test_a_lesson_that_is_shortened_in_two_ways_is_told(root: Path) -> None:
+    other = '{ lesson = "01-counting", minutes = 5, leave_out = ["Summary"] }'
+    swap("paths.toml", '{ lesson = "01-counting" }', other)(root / "course")
+    assert "paths.toml: 01-counting is shortened in two ways" in course_problems(root)
 
 
 def test_a_term_without_a_lesson_is_told(root: Path) -> None:

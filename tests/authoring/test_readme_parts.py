@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from unblocked.authoring._figures import RESULTS
-from unblocked.authoring.readme import binder_link, readme
+from unblocked.authoring.readme import binder_link, guide, readme
 from unblocked.course import CourseError, read_course
 
 HERE = Path(__file__).resolve().parents[2]
@@ -34,6 +34,36 @@ def test_deeper_pages_stand_below_the_lessons_with_their_minutes(root: Path) -> 
     assert "- [What it costs](notebooks/deeper/what-it-costs.ipynb), 10 min\n" in below
     shutil.rmtree(root / "course/deeper")
     assert "Deeper" not in made(root)
+
+
+def test_the_guide_lists_paths_with_their_minutes_summed(root: Path) -> None:
+    text = guide(read_course(root / "course"), root)
+    assert text is not None
+    assert "old" not in text
+    assert text.splitlines()[3:] == [
+        "**An hour**, 35 minutes in all:",
+        "",
+        "1. [00 · Start](notebooks/00-start.ipynb), 20 min",
+        "2. [01 · Counting, in short](notebooks/01-counting-in-short.ipynb), 5 min",
+        "3. Exercise: [Add up](exercises/add-up.ipynb), begun together: 10 min of its 15",
+        "",
+        "**More**, 35 minutes in all:",
+        "",
+        "1. [01 · Counting](notebooks/01-counting.ipynb), 20 min",
+        "2. Exercise: [Add up](exercises/add-up.ipynb), 15 min",
+        "<!-- /built: paths -->",
+    ]
+
+
+def test_a_guide_without_the_marks_is_told(root: Path) -> None:
+    (root / "INSTRUCTORS.md").write_text("# Teaching\n", "utf-8")
+    with pytest.raises(CourseError, match=r"INSTRUCTORS\.md needs"):
+        guide(read_course(root / "course"), root)
+
+
+def test_a_course_without_paths_needs_no_guide(root: Path) -> None:
+    (root / "course/paths.toml").unlink()
+    assert guide(read_course(root / "course"), root) is None
 
 
 def test_every_row_has_as_many_cells_as_the_head(root: Path) -> None:

@@ -14,13 +14,14 @@ from unblocked.authoring.notebooks import (
     TRIED,
     deeper_notebook,
     lesson_notebook,
+    short_notebook,
     solution_notebook,
 )
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from unblocked.course import Course, Deeper, Lesson, Room
+    from unblocked.course import Course, Deeper, Lesson, Room, Step
 
 STOP = """
 for _thing in list(globals().values()):
@@ -55,6 +56,12 @@ def test_deeper_page_runs_twice_and_leaves_nothing(
 ) -> None:
     made = deeper_notebook(course, deeper)
     runs_twice_and_traces_its_numbers(made, root / "notebooks" / DEEPER)
+
+
+def test_lesson_in_short_runs_twice_and_leaves_nothing(
+    course: Course, step: Step, root: Path
+) -> None:
+    run(twice(short_notebook(course, step)), root / "notebooks")
 
 
 def runs_twice_and_traces_its_numbers(made: Any, folder: Path) -> None:

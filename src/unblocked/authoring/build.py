@@ -23,12 +23,13 @@ from unblocked.authoring.notebooks import (
     lesson_notebook,
     page_in_step,
     read_notebook,
+    short_notebook,
     solution_notebook,
     to_bytes,
     workspace,
 )
-from unblocked.authoring.readme import readme
-from unblocked.course import checkout, read_course
+from unblocked.authoring.readme import GUIDE, guide, readme
+from unblocked.course import checkout, learning_paths, read_course
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,8 +98,11 @@ def _pages(root: Path) -> Iterator[Page]:
         yield Page(path, deeper_notebook(course, deeper))
     if (course.folder / f"{GLOSSARY}.md").is_file():
         yield Page(root / "notebooks" / f"{GLOSSARY}.ipynb", glossary_notebook(course))
+    yield from _short_pages(course, root / "notebooks")
     yield from _exercise_pages(course, root)
     yield Page(root / "README.md", readme(course, root))
+    if (text := guide(course, root)) is not None:
+        yield Page(root / GUIDE, text)
 
 
 def _lesson_pages(course: Course, lesson: Lesson, folder: Path) -> Iterator[Page]:
@@ -107,6 +111,13 @@ def _lesson_pages(course: Course, lesson: Lesson, folder: Path) -> Iterator[Page
     layout = workspace(notebook, lesson.name)
     if layout is not None:
         yield Page(folder / WORKSPACES / f"{lesson.name}{WORKSPACE_SUFFIX}", layout)
+
+
+def _short_pages(course: Course, folder: Path) -> Iterator[Page]:
+    steps = [step for path in learning_paths(course) for step in path.steps]
+    short = {step.notebook: step for step in steps if step.is_short}
+    for name, step in short.items():
+        yield Page(folder / f"{name}.ipynb", short_notebook(course, step))
 
 
 def _exercise_pages(course: Course, root: Path) -> Iterator[Page]:

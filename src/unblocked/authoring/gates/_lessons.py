@@ -12,7 +12,7 @@ from unblocked.authoring.gates._quizzes import questions_of, questions_problems,
 from unblocked.authoring.gates._tasks import number_problems, task_problems
 from unblocked.authoring.gates._text import called, is_code, is_folded, lines_of_code, words
 from unblocked.authoring.notebooks import DEEPER, deeper_notebook, leads_to, lesson_notebook
-from unblocked.course import split_front_matter
+from unblocked.course import learning_paths, split_front_matter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,7 +71,18 @@ def course_problems(course: Course) -> list[str]:
     made = [lesson_notebook(course, lesson) for lesson in course.lessons]
     made += [deeper_notebook(course, page) for page in course.deeper]
     asked = [question for notebook in made for question in questions_of(notebook.cells)]
-    return [*questions_problems(asked), *glossary_problems(course)]
+    return [*questions_problems(asked), *glossary_problems(course), *_paths(course)]
+
+
+def _paths(course: Course) -> Iterator[str]:
+    paths = learning_paths(course)
+    for path in paths:
+        if path.taken > path.minutes:
+            yield f"paths.toml: {path.title!r} takes {path.taken} minutes, not {path.minutes}"
+    short = {step for path in paths for step in path.steps if step.is_short}
+    for lesson in course.lessons:
+        if sum(step.page == lesson for step in short) > 1:
+            yield f"paths.toml: {lesson.name} is shortened in two ways"
 
 
 def _body(page: Lesson | Deeper) -> str:

@@ -27,7 +27,7 @@ def quiz_problems(cells: list[Cell], *, required: bool = True) -> Iterator[str]:
     counts = [
         n for cell in cells if is_code(cell) for name, n in called(cell.source) if name == "quiz"
     ]
-    if counts != [QUESTIONS] and (counts or required):
+    if required and counts != [QUESTIONS]:
         yield f"one quiz of {QUESTIONS} questions is wanted, found {counts or 'none'}"
     for question in _all_questions(cells):
         yield from _question_problems(question)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from unblocked.authoring._figures import figures
 from unblocked.authoring.notebooks import DEEPER, name_of
+from unblocked.authoring.readme._between import between
 from unblocked.course import CourseError
 
 if TYPE_CHECKING:
@@ -28,18 +28,10 @@ def readme(course: Course, root: Path) -> str:
     """
     text = (root / "README.md").read_text(encoding="utf-8")
     address = repository_address(root)
-    text = _between(text, "binder", _badge(course, address))
+    text = between(text, "binder", _badge(course, address), "README.md")
     if "<!-- built: figures -->" in text:  # a course may have measured nothing
-        text = _between(text, "figures", figures(root))
-    return _between(text, "map", _map(course, address))
-
-
-def _between(text: str, name: str, made: str) -> str:
-    pattern = re.compile(rf"(<!-- built: {name} -->\n).*?(<!-- /built: {name} -->)", re.DOTALL)
-    changed, count = pattern.subn(lambda found: f"{found[1]}{made}\n{found[2]}", text)
-    if count != 1:
-        raise CourseError(f"README.md needs `<!-- built: {name} -->` and its end mark, once each.")
-    return changed
+        text = between(text, "figures", figures(root), "README.md")
+    return between(text, "map", _map(course, address), "README.md")
 
 
 def repository_address(root: Path) -> str:

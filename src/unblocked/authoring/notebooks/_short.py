@@ -1,0 +1,59 @@
+"""A lesson without some of its sections, for a path that has less time."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from unblocked.authoring.notebooks import _cells, _pages
+from unblocked.authoring.notebooks._tried import tried
+from unblocked.course import CourseError, Lesson, split_front_matter
+
+if TYPE_CHECKING:
+    from unblocked.authoring.notebooks._cells import Notebook
+    from unblocked.course import Course, Step
+
+_HEADING = re.compile(r"(#{1,6})\s+(.+?)\s*")
+_FENCE = re.compile(r"\s*(```|~~~)")
+
+
+def short_notebook(course: Course, step: Step) -> Notebook:
+    """The lesson of this step without the sections that it leaves out.
+
+    Raises:
+        CourseError: the lesson has no such section.
+    """
+    lesson = step.page
+    if not isinstance(lesson, Lesson):
+        raise CourseError(f"paths.toml: {step.notebook} is an exercise; nothing of it is left out.")
+    _, text = split_front_matter(lesson.path.read_text(encoding="utf-8"))
+    body = without_sections(_pages.without_title(text), step.leave_out, lesson.name)
+    cells = _cells.read_myst(body)
+    _cells.name_cells(cells, f"l{lesson.number}-short")
+    whole = f"[the whole lesson]({lesson.name}.ipynb)"
+    title = f"{_pages.name_of(lesson)}, in short"
+    facts = [f"**{step.minutes} minutes**", f"there is more in {whole}"]
+    _cells.put_before(cells, _pages.header(whole, title, facts, ()), f"{lesson.number}-header")
+    footer = _pages.lesson_footer(course, lesson, tried(course.root))
+    _cells.put_after(cells, footer, f"l{lesson.number}-short-footer")
+    return _cells.notebook(cells, f"course/paths.toml#{step.notebook}")
+
+
+def without_sections(text: str, headings: tuple[str, ...], where: str) -> str:
+    """The text without these headings and what stands below each, up to the next of its level.
+
+    Raises:
+        CourseError: one of the headings is not there; `where` says in what.
+    """
+    kept, met, level, fenced = [], set(), 0, False
+    for line in text.splitlines(keepends=True):
+        fenced ^= bool(_FENCE.match(line))
+        heading = None if fenced else _HEADING.fullmatch(line.rstrip("\n"))
+        if heading is not None and (not level or len(heading[1]) <= level):
+            level = len(heading[1]) if heading[2] in headings else 0
+            met.add(heading[2])
+        if not level:
+            kept.append(line)
+    if missing := [heading for heading in headings if heading not in met]:
+        raise CourseError(f"paths.toml: {where} has no section {missing[0]!r} to leave out.")
+    return "".join(kept)
