@@ -332,7 +332,6 @@ def test_a_short_lesson_that_no_path_has_any_more_is_removed(built: Path) -> Non
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ('leave_out = ["Quiz"]', 'leave_out = ["Gone"]', "no section 'Gone' to leave out"),
         ('lesson = "00-start"', 'lesson = "00-gone"', "no lesson or exercise '00-gone'"),
         ('exercise = "add-up"', 'exercise = "gone"', "no lesson or exercise 'gone'"),
     ],
@@ -346,8 +345,8 @@ def test_a_path_to_what_is_not_there_is_told(built: Path, old: str, new: str, to
 
 def test_headings_in_code_end_no_section() -> None:
     text = "## A\n\n```\n## B\n```\n\n### C\n\nc\n\n## D\n\nd\n"
-    assert without_sections(text, ("A",), "x") == "## D\n\nd\n"
-    assert without_sections(text, ("C",), "x") == text.replace("### C\n\nc\n\n", "")
+    assert without_sections(text, ("A",)) == "## D\n\nd\n"
+    assert without_sections(text, ("C",)) == text.replace("### C\n\nc\n\n", "")
 
 
 def test_moved_pins_put_the_lessons_out_of_step(

@@ -286,6 +286,12 @@ def test_a_path_that_takes_too_long_is_told(root: Path) -> None:
     assert "paths.toml: 'An hour' takes 35 minutes, not 30" in course_problems(root)
 
 
+def test_a_section_that_is_not_there_to_be_left_out_is_told(root: Path) -> None:
+    swap("paths.toml", 'leave_out = ["Quiz"]', 'leave_out = ["Gone"]')(root / "course")
+    told = "paths.toml: 'Counting' has no section 'Gone' to leave out"
+    assert told in course_problems(root)
+
+
 def test_a_lesson_that_is_shortened_in_two_ways_is_told(root: Path) -> None:
     other = '{ lesson = "01-counting", minutes = 5, leave_out = ["Summary"] }'
     swap("paths.toml", '{ lesson = "01-counting" }', other)(root / "course")

@@ -10,8 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from unblocked.authoring._figures import RESULTS
 from unblocked.authoring.readme import binder_link, guide, readme
+from unblocked.authoring.readme._figures import RESULTS
 from unblocked.course import CourseError, read_course
 
 HERE = Path(__file__).resolve().parents[2]

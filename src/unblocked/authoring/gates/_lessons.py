@@ -11,7 +11,13 @@ from unblocked.authoring.gates._language import language_problems
 from unblocked.authoring.gates._quizzes import questions_of, questions_problems, quiz_problems
 from unblocked.authoring.gates._tasks import number_problems, task_problems
 from unblocked.authoring.gates._text import called, is_code, is_folded, lines_of_code, words
-from unblocked.authoring.notebooks import DEEPER, deeper_notebook, leads_to, lesson_notebook
+from unblocked.authoring.notebooks import (
+    DEEPER,
+    deeper_notebook,
+    leads_to,
+    lesson_notebook,
+    sections_missing,
+)
 from unblocked.course import learning_paths, split_front_matter
 
 if TYPE_CHECKING:
@@ -80,6 +86,9 @@ def _paths(course: Course) -> Iterator[str]:
         if path.taken > path.minutes:
             yield f"paths.toml: {path.title!r} takes {path.taken} minutes, not {path.minutes}"
     short = {step for path in paths for step in path.steps if step.is_short}
+    for step in sorted(short, key=lambda step: step.notebook):
+        for heading in sections_missing(step):
+            yield f"paths.toml: {step.page.title!r} has no section {heading!r} to leave out"
     for lesson in course.lessons:
         if sum(step.page == lesson for step in short) > 1:
             yield f"paths.toml: {lesson.name} is shortened in two ways"

@@ -44,7 +44,7 @@ from unblocked.authoring.notebooks._quizzes import (
     questions,
     quiz_as_html,
 )
-from unblocked.authoring.notebooks._short import short_notebook
+from unblocked.authoring.notebooks._short import sections_missing, short_notebook
 from unblocked.authoring.notebooks._tasks import TO_WRITE_IN, task_of
 from unblocked.authoring.notebooks._tried import TRIED
 
@@ -80,6 +80,7 @@ __all__ = [
     "quiz_as_html",
     "read_notebook",
     "read_terms",
+    "sections_missing",
     "short_notebook",
     "solution_notebook",
     "split_statement",

@@ -21,13 +21,13 @@ def short_notebook(course: Course, step: Step) -> Notebook:
     """The lesson of this step without the sections that it leaves out.
 
     Raises:
-        CourseError: the lesson has no such section.
+        CourseError: the step is an exercise.
     """
     lesson = step.page
     if not isinstance(lesson, Lesson):
         raise CourseError(f"paths.toml: {step.notebook} is an exercise; nothing of it is left out.")
     _, text = split_front_matter(lesson.path.read_text(encoding="utf-8"))
-    body = without_sections(_pages.without_title(text), step.leave_out, lesson.name)
+    body = without_sections(_pages.without_title(text), step.leave_out)
     cells = _cells.read_myst(body)
     _cells.name_cells(cells, f"l{lesson.number}-short")
     whole = f"[the whole lesson]({lesson.name}.ipynb)"
@@ -39,21 +39,23 @@ def short_notebook(course: Course, step: Step) -> Notebook:
     return _cells.notebook(cells, f"course/paths.toml#{step.notebook}")
 
 
-def without_sections(text: str, headings: tuple[str, ...], where: str) -> str:
-    """The text without these headings and what stands below each, up to the next of its level.
-
-    Raises:
-        CourseError: one of the headings is not there; `where` says in what.
-    """
-    kept, met, level, fenced = [], set(), 0, False
+def without_sections(text: str, headings: tuple[str, ...]) -> str:
+    """The text without these headings and what stands below each, up to the next of its level."""
+    kept, level, fenced = [], 0, False
     for line in text.splitlines(keepends=True):
         fenced ^= bool(_FENCE.match(line))
         heading = None if fenced else _HEADING.fullmatch(line.rstrip("\n"))
         if heading is not None and (not level or len(heading[1]) <= level):
             level = len(heading[1]) if heading[2] in headings else 0
-            met.add(heading[2])
         if not level:
             kept.append(line)
-    if missing := [heading for heading in headings if heading not in met]:
-        raise CourseError(f"paths.toml: {where} has no section {missing[0]!r} to leave out.")
     return "".join(kept)
+
+
+def sections_missing(step: Step) -> list[str]:
+    """Sections that this step leaves out and its lesson has not."""
+    if not isinstance(step.page, Lesson):
+        return list(step.leave_out)
+    text = _cells.without_fences(step.page.path.read_text(encoding="utf-8"))
+    there = {found[2] for line in text.splitlines() if (found := _HEADING.fullmatch(line))}
+    return [heading for heading in step.leave_out if heading not in there]

@@ -6,9 +6,9 @@ import tomllib
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
-from unblocked.authoring._figures import figures
 from unblocked.authoring.notebooks import DEEPER, name_of
 from unblocked.authoring.readme._between import between
+from unblocked.authoring.readme._figures import figures
 from unblocked.course import CourseError
 
 if TYPE_CHECKING:
