@@ -12,9 +12,9 @@ from urllib.request import urlopen
 
 import pytest
 
-from unblocked.show import _measure, compare
-from unblocked.show._comparison import COLUMNS
-from unblocked.show._measure import Bench, Plan
+from unblocked.show.compare import _measure, compare
+from unblocked.show.compare._measure import Bench, Plan
+from unblocked.show.compare._table import COLUMNS
 
 if TYPE_CHECKING:
     from unblocked.rig import Upstream

@@ -6,7 +6,9 @@ import base64
 
 import pytest
 
-from unblocked.show._comparison import COLUMNS, Comparison, Curve, number, text_table
+from unblocked.show.compare._comparison import Comparison
+from unblocked.show.compare._picture import Curve
+from unblocked.show.compare._table import COLUMNS, number, text_table
 
 PNG = b"\x89PNG\r\n"
 

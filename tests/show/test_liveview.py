@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from unblocked.show import _compare
-from unblocked.show._comparison import Comparison
 from unblocked.show._frontend import Slot
-from unblocked.show._liveview import Controls, LiveView, nice
-from unblocked.show._measure import Plan
+from unblocked.show.compare import _compare
+from unblocked.show.compare._comparison import Comparison
+from unblocked.show.compare._liveview import Controls, LiveView, nice
+from unblocked.show.compare._measure import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable

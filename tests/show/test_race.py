@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from unblocked.show import race as module
-from unblocked.show.race import Lap, race, run_laps, table
-from unblocked.show.variants import NAMES
+from unblocked.show.compare import race as module
+from unblocked.show.compare.race import Lap, race, run_laps, table
+from unblocked.show.compare.variants import NAMES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,4 +56,4 @@ def test_each_variant_makes_five_calls(name: str) -> None:
 def test_every_variant_is_a_module(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UPSTREAM", "http://127.0.0.1:1")
     for name in NAMES:
-        assert import_module(f"unblocked.show.variants.{name}").app
+        assert import_module(f"unblocked.show.compare.variants.{name}").app

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Literal
 
 import ipywidgets as widgets
 
-from unblocked.show._measure import SERIES, Plan
-from unblocked.show.livechart import LiveChart
+from unblocked.show.compare._measure import SERIES, Plan
+from unblocked.show.compare.livechart import LiveChart
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from unblocked.show._comparison import Comparison, Numbers
     from unblocked.show._frontend import Slot
-    from unblocked.show.livechart import Row
+    from unblocked.show.compare._comparison import Comparison
+    from unblocked.show.compare._table import Numbers
+    from unblocked.show.compare.livechart import Row
 
 Order = Literal["start", "stop", "keep"]
 _MOST_USERS, _MOST_FAN_OUT, _MOST_DELAY = 300, 20, 2.0

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from unblocked._interrupt import interruptible
 from unblocked.show._frontend import Slot, has_front_end
-from unblocked.show._measure import Bench, Plan
+from unblocked.show.compare._measure import Bench, Plan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from unblocked.rig import Upstream
-    from unblocked.show._comparison import Comparison, Numbers
-    from unblocked.show._liveview import LiveView
-    from unblocked.show._measure import Watcher
-    from unblocked.show.livechart import Row
+    from unblocked.show.compare._comparison import Comparison
+    from unblocked.show.compare._liveview import LiveView
+    from unblocked.show.compare._measure import Watcher
+    from unblocked.show.compare._table import Numbers
+    from unblocked.show.compare.livechart import Row
 
 
 @interruptible
@@ -71,7 +72,7 @@ async def compare(
 async def _watched(bench: Bench, plan: Plan, slot: Slot, *, interactive: bool) -> Comparison:
     if not has_front_end():
         return await bench.run(plan, _Nobody(), asyncio.Event())
-    from unblocked.show._liveview import Controls, LiveView
+    from unblocked.show.compare._liveview import Controls, LiveView
 
     controls = Controls(plan, interactive=interactive)
     view = LiveView(list(bench.variants), controls, slot)

@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from unblocked.rig import Meter, Upstream, free_loopback_of_proxies, load
-from unblocked.show import _picture
-from unblocked.show._comparison import number, text_table
-from unblocked.show.variants import NAMES
+from unblocked.show.compare._table import number, text_table
+from unblocked.show.compare.variants import NAMES
+from unblocked.show.figure import BLUE, VERMILION, new_figure, plain, png
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
+
+    from matplotlib.axes import Axes
 
 CALLS, DELAY, SECONDS = 5, 0.2, 3.0
 _LEAVE_SECONDS = 10.0
@@ -29,7 +31,7 @@ class Lap:
     """One variant under one load."""
 
     name: str
-    """The module in `unblocked.show.variants`."""
+    """The module in `unblocked.show.compare.variants`."""
     users: int
     threads: int
     """Threads added to what the idle app has, at the peak."""
@@ -65,7 +67,7 @@ def race(args: argparse.Namespace) -> int:
         if lap.limited:
             print(f"{NAMES[lap.name]}, {lap.users} users: the load generator was the limit.")
     if args.out is not None:
-        args.out.write_bytes(_picture.race(laps, DELAY))
+        args.out.write_bytes(_drawn(laps, DELAY))
         print(f"The picture is in {args.out}.")
     return 0
 
@@ -99,7 +101,14 @@ def serving(name: str, upstream: str) -> Iterator[Variant]:
     """
     free_loopback_of_proxies()
     loop, http = server_options()
-    module = ["-P", "-m", "unblocked.show.variants", name, f"--loop={loop}", f"--http={http}"]
+    module = [
+        "-P",
+        "-m",
+        "unblocked.show.compare.variants",
+        name,
+        f"--loop={loop}",
+        f"--http={http}",
+    ]
     process = subprocess.Popen(
         [sys.executable, *module],
         env={**os.environ, "UPSTREAM": upstream},
@@ -154,6 +163,44 @@ def table(laps: Sequence[Lap]) -> str:
 def _cells(lap: Lap) -> list[str]:
     values = (lap.users, lap.threads, lap.memory_mb, lap.per_second, lap.p50_ms, lap.p99_ms)
     return [NAMES[lap.name], *map(number, values), number(lap.errors)]
+
+
+def _drawn(laps: Sequence[Lap], delay: float) -> bytes:
+    """Threads and answers a second of each variant, a bar per number of users; a PNG file."""
+    users = list(dict.fromkeys(lap.users for lap in laps))
+    names = list(dict.fromkeys(lap.name for lap in laps))
+    figure = new_figure(figsize=(10.5, 1.6 + len(names) * (0.32 + 0.24 * len(users))))
+    figure.set_layout_engine("constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    _draw_laps(left, laps, users, names, "threads", VERMILION)
+    _draw_laps(right, laps, users, names, "per_second", BLUE)
+    left.set_title("threads added at the peak", fontsize=11)
+    right.set_title("answers a second", fontsize=11)
+    left.invert_yaxis()
+    many = ", ".join(f"{n:,}" for n in users)
+    ideal = ", ".join(f"{n / delay:,.0f}" for n in users)
+    figure.suptitle(f"Five calls of {delay * 1000:.0f} ms in an endpoint, {many} users")
+    right.set_xlabel(f"if nothing but the delay counted: {ideal}", fontsize=9)
+    return png(figure)
+
+
+def _draw_laps(
+    axes: Axes, laps: Sequence[Lap], users: list[int], names: list[str], key: str, colour: str
+) -> None:
+    plain(axes)
+    thickness = 0.8 / len(users)
+    for lap in laps:
+        row = users.index(lap.users)
+        value = getattr(lap, key)
+        place = names.index(lap.name) + (row - (len(users) - 1) / 2) * thickness
+        shade = 1.0 - 0.55 * (len(users) - 1 - row) / max(len(users), 1)
+        axes.barh(place, value, height=thickness * 0.92, color=colour, alpha=shade)
+        text = f" {value:,.0f}" + (f"  ({lap.users:,} users)" if len(users) > 1 else "")
+        axes.text(value, place, text, va="center", fontsize=9)
+    axes.set_yticks(range(len(names)), [NAMES[name] for name in names])
+    axes.set_xlim(0, max([getattr(lap, key) for lap in laps] + [1]) * 1.4)
+    axes.xaxis.set_ticks([])
+    axes.spines["bottom"].set_visible(False)
 
 
 def _say(text: str) -> None:

@@ -1,7 +1,8 @@
 """Ways to make five calls in an endpoint: the apps of `unblocked race` and of the studies.
 
 Each module defines `app`, whose `GET /` calls the address in the environment variable `UPSTREAM`
-five times at once. `python -m unblocked.show.variants NAME` serves one in a process of its own.
+five times at once. `python -m unblocked.show.compare.variants NAME` serves one in a process of its
+own.
 """
 
 NAMES = {

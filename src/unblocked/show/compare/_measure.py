@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlencode
 
 from unblocked.rig import Meter, descriptors_left, load, serve
-from unblocked.show._comparison import Comparison, Curve, Numbers
-from unblocked.show.livechart import Row, Series
+from unblocked.show.compare._comparison import Comparison
+from unblocked.show.compare._picture import Curve
+from unblocked.show.compare.livechart import Row, Series
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from unblocked.rig import LoadResult, Server, Upstream
+    from unblocked.show.compare._table import Numbers
 
 _COUNTS, _LATENCY = "Threads added and calls in flight", "Latency, ms"
 SERIES = (
