@@ -1,4 +1,4 @@
-"""One variant after the other under the same load, in this process, with the load outside it."""
+"""Variants in turn under the same load, in this process, with the load outside it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import math
 import sys
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from statistics import median
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlencode
 
@@ -19,7 +20,7 @@ from unblocked.show.compare._picture import Curve
 from unblocked.show.compare.livechart import Row, Series
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Coroutine, Iterable, Mapping
 
     from unblocked.rig import LoadResult, Server, Upstream
     from unblocked.show.compare._table import Numbers
@@ -34,9 +35,11 @@ SERIES = (
     Series("memory added", "MB"),
 )
 """What a live row holds after its time, in order."""
+ROUNDS = 3
 _MB = 1e6
 _EVERY = 0.1
 _SPARE_DESCRIPTORS = 64
+_NOTHING: tuple[None, ...] = (None,) * len(SERIES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +48,11 @@ class Plan:
 
     users: int
     seconds: float
+    """Of load for each variant, in all its rounds together."""
     fan_out: int | None
     delay: float | None
     path: str
+    rounds: int = ROUNDS
 
     @property
     def query(self) -> str:
@@ -57,13 +62,19 @@ class Plan:
         joint = "&" if "?" in self.path else "?"
         return f"{self.path}{joint}{urlencode({'fan_out': self.fan_out})}"
 
+    @property
+    def round_seconds(self) -> float:
+        """Seconds of load in one round."""
+        return self.seconds / self.rounds
+
     def __str__(self) -> str:
         parts = [f"{self.users} users"]
         if self.fan_out is not None:
             parts.append(f"fan-out {self.fan_out}")
         if self.delay is not None:
             parts.append(f"upstream {self.delay * 1000:.0f} ms")
-        return ", ".join([*parts, f"{self.seconds:g} s each"])
+        rounds = "1 round" if self.rounds == 1 else f"{self.rounds} rounds"
+        return ", ".join([*parts, f"{rounds} of {self.round_seconds:.2g} s each"])
 
 
 class Watcher(Protocol):
@@ -72,14 +83,17 @@ class Watcher(Protocol):
     def begin(self, plan: Plan) -> None:
         """A comparison starts."""
 
-    def started(self, variant: str) -> None:
-        """A variant is served and gets its load now."""
+    def warming(self, variant: str, turn: int) -> None:
+        """A variant is served and warmed up for its round number `turn`, from 1."""
+
+    def counting(self, variant: str, turn: int) -> None:
+        """The variant is warm; what it does from now on counts."""
 
     def measured(self, variant: str, row: Row) -> None:
         """A row in the order of `SERIES`; comes from a thread, ten times a second."""
 
-    def ended(self, variant: str, numbers: Numbers) -> None:
-        """A variant is done."""
+    def ended(self, variant: str, turn: int) -> None:
+        """The round is over."""
 
 
 @dataclass
@@ -91,21 +105,35 @@ class Bench:
     serve_options: dict[str, Any] = field(default_factory=dict)
 
     async def run(self, plan: Plan, watcher: Watcher, stop: asyncio.Event) -> Comparison:
-        """Measure each variant under `plan`, until all are done or `stop` is set."""
-        plan, note = self._within_limits(plan)
+        """Measure all variants under `plan`, until all rounds are over or `stop` is set.
+
+        The variants take turns, A B C A B C, so that a disturbance of the machine hits them alike.
+        In each round a variant is served anew and warmed up: every user is answered once before
+        anything counts, so that late imports and the opening of connections do not.
+        """
+        plan, notes = self._within_limits(plan)
         if self.upstream is not None and plan.delay is not None:
             self.upstream.delay = plan.delay
-        counted = "requests in flight" if self.upstream is None else "upstream calls in flight"
-        result = Comparison(str(plan), [], note, counted=counted)
+        found = {variant: Measured(variant) for variant in self.variants}
         watcher.begin(plan)
-        for variant, app in self.variants.items():
-            if not stop.is_set():
-                watcher.started(variant)
-                await self._measure(variant, app, plan, watcher, stop, result)
-                watcher.ended(variant, result.rows[-1])
+
+        for turn in range(1, plan.rounds + 1):
+            for variant, app in self.variants.items():
+                if not stop.is_set():
+                    await self._round(found[variant], app, plan, turn, watcher, stop)
+                    watcher.ended(variant, turn)
+
+        begun = [one for one in found.values() if one.begun]
+        notes += [note for one in begun for note in one.remarks()]
         if stop.is_set():
-            result.notes.append("Stopped early: what is shown is what was measured until then.")
-        return result
+            notes.append("Stopped early: what is shown is what was measured until then.")
+        return Comparison(
+            str(plan),
+            [one.numbers() for one in begun],
+            notes,
+            [one.curve() for one in begun],
+            "requests in flight" if self.upstream is None else "upstream calls in flight",
+        )
 
     def _within_limits(self, plan: Plan) -> tuple[Plan, list[str]]:
         """Fewer users where this system does not allow enough open sockets."""
@@ -113,33 +141,37 @@ class Bench:
         most = max(1, (descriptors_left() - _SPARE_DESCRIPTORS) // each)
         if plan.users <= most:
             return plan, []
-        fewer = Plan(most, plan.seconds, plan.fan_out, plan.delay, plan.path)
         note = f"{plan.users} users need more open sockets than this system allows; {most} it is."
-        return fewer, [note]
+        return replace(plan, users=most), [note]
 
-    async def _measure(
+    async def _round(
         self,
-        variant: str,
+        found: Measured,
         app: Any,
         plan: Plan,
+        turn: int,
         watcher: Watcher,
         stop: asyncio.Event,
-        result: Comparison,
     ) -> None:
+        watcher.warming(found.variant, turn)
         give_memory_back()
-        server = serve(app, name=variant, **self.serve_options)
-        ended = False
+        server = serve(app, name=found.variant, **self.serve_options)
+        sampler = Sampler(found, server, self.upstream, watcher)
+        url = server.url + plan.query
         try:
             if self.upstream is not None:
                 self.upstream.reset()
-            sampler = Sampler(variant, server, self.upstream, watcher)
-            answered = await _load(server.url + plan.query, plan, sampler, stop)
-            ended = not stop.is_set()
+            await _unless(stop, load(url, users=plan.users, requests=plan.users), sampler.start)
+            if not stop.is_set():
+                watcher.counting(found.variant, turn)
+                counted = load(
+                    url, users=plan.users, duration=plan.round_seconds, on_progress=sampler.take
+                )
+                found.add(await _unless(stop, counted, sampler.count))
         finally:
-            self._stop(server, hurry=not ended)
-        result.rows.append(_numbers(variant, sampler, answered))
-        result.curves.append(sampler.curve())
-        result.notes += _remarks(variant, answered)
+            sampler.stop()
+            self._stop(server, hurry=stop.is_set() or not sampler.counting)
+        found.meters.append(sampler.meter)
 
     def _stop(self, server: Server, *, hurry: bool) -> None:
         """End an app; in a hurry its calls are answered, as no thread that waits can be stopped."""
@@ -160,64 +192,153 @@ def give_memory_back() -> None:
             trim(0)
 
 
+@dataclass
+class Measured:
+    """What was seen of one variant, in all its rounds."""
+
+    variant: str
+    rounds: list[LoadResult] = field(default_factory=list)
+    """The rounds that came to their end."""
+    partial: LoadResult | None = None
+    """What the load had counted so far in the round that runs."""
+    meters: list[Meter] = field(default_factory=list)
+    counted: list[Row] = field(default_factory=list)
+    last_live: float = 0.0
+    """Seconds on the live view's axis at which the last row was shown."""
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is something to tell of it."""
+        return bool(self.meters)
+
+    def add(self, result: LoadResult | None) -> None:
+        """Keep a round; None is one that was stopped."""
+        if result is not None:
+            self.rounds.append(result)
+            self.partial = None
+
+    def curve(self) -> Curve:
+        """What was sampled while it counted."""
+        columns = list(zip(*self.counted, strict=True)) or [()] * 3
+        seconds = [value or 0.0 for value in columns[0]]
+        return Curve(self.variant, seconds, columns[1], columns[2], self.counted)
+
+    def numbers(self) -> Numbers:
+        """The medians of the rounds; of threads, memory and sockets the largest of any round."""
+        most = max(self.meters, key=lambda meter: meter.added.threads)
+        rates = [result.per_second for result in self._told()] or [0.0]
+        return {
+            "variant": self.variant,
+            "threads_before": most.first.threads,
+            "threads_peak": most.peak.threads,
+            "threads_added": most.added.threads,
+            "memory_added_mb": round(max(meter.added.rss for meter in self.meters) / _MB, 1),
+            "sockets_peak": max(meter.peak.sockets for meter in self.meters),
+            "answers": sum(result.answers for result in self._told()),
+            "answers_per_second": round(median(rates), 1),
+            "answers_lowest": round(min(rates), 1),
+            "answers_highest": round(max(rates), 1),
+            "p50_ms": _middle(result.p50 for result in self._told()),
+            "p99_ms": _middle(result.p99 for result in self._told()),
+            "errors": sum(sum(result.errors.values()) for result in self._told()),
+            "rounds": len(self.rounds),
+            "limited": any(result.limited for result in self._told()),
+        }
+
+    def remarks(self) -> list[str]:
+        """What whoever reads the numbers should mind."""
+        told = self._told()
+        if not told:
+            return [f"{self.variant}: nothing was answered before the end."]
+        remarks = []
+        if any(result.limited for result in told):
+            remarks.append(
+                f"{self.variant}: the load generator itself was the limit, so the app may be "
+                "faster than its number of answers a second says."
+            )
+        errors: dict[str, int] = {}
+        for result in told:
+            for kind, count in result.errors.items():
+                errors[kind] = errors.get(kind, 0) + count
+        kinds = ", ".join(f"{count:,} of {kind}" for kind, count in sorted(errors.items()))
+        return [*remarks, f"{self.variant}: errors: {kinds}."] if kinds else remarks
+
+    def _told(self) -> list[LoadResult]:
+        """The rounds that came to their end; when there is none, what the first had counted."""
+        return self.rounds or ([self.partial] if self.partial is not None else [])
+
+
 class Sampler:
-    """Reads the meter, the upstream and the load ten times a second, from a thread."""
+    """Reads the meter, the upstream and the load of one round ten times a second, from a thread.
+
+    `start` begins with the warm-up; what comes after `count` is kept.
+    """
 
     def __init__(
-        self, variant: str, server: Server, upstream: Upstream | None, watcher: Watcher
+        self, found: Measured, server: Server, upstream: Upstream | None, watcher: Watcher
     ) -> None:
-        self.partial: LoadResult | None = None
-        self.rows: list[Row] = []
         self.meter = Meter(server=server)
-        self._variant, self._server, self._upstream = variant, server, upstream
-        self._watcher = watcher
+        self.counting = False
+        self._found, self._upstream, self._watcher = found, upstream, watcher
+        self._kept = 0
+        self._zero, self._counted_zero = 0.0, 0.0
         self._begun, self._over = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._sample, name="compare", daemon=True)
 
-    def __enter__(self) -> Sampler:
-        self._zero = time.perf_counter()
+    def start(self) -> None:
+        """Begin to sample."""
+        found = self._found
+        self._zero = time.perf_counter() - found.last_live
+        if found.counted:  # A gap in the lines, between two rounds.
+            self._watcher.measured(found.variant, (found.last_live, *_NOTHING))
+            found.counted.append((found.counted[-1][0], *_NOTHING))
         self._thread.start()  # Before the meter, which then counts this thread as there already.
         self.meter.start()
         self._begun.set()
-        return self
 
-    def __exit__(self, *exception: object) -> None:
+    def count(self) -> None:
+        """Keep what is sampled from now on."""
+        self.counting = True
+
+    def stop(self) -> None:
+        """End. Stopping one that was never started is fine."""
         self._over.set()
         self._begun.set()
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
         self.meter.stop()
 
     def take(self, partial: LoadResult) -> None:
         """What the load has counted so far."""
-        self.partial = partial
-
-    def curve(self) -> Curve:
-        """What was sampled, for the picture."""
-        columns = list(zip(*self.rows, strict=True)) or [()] * 3
-        seconds = [value or 0.0 for value in columns[0]]
-        return Curve(self._variant, seconds, columns[1], columns[2])
+        self._found.partial = partial
 
     def _sample(self) -> None:
         self._begun.wait()
-        while not (self._over.wait(_EVERY) or self._is_under_load()):
-            pass
-        self._zero = time.perf_counter()
         while not self._over.wait(_EVERY):
             self._note()
-        if not self.rows:  # A short run on a busy machine still has something to show.
-            self._note()
+        if self.counting and not self._kept:
+            self._note()  # A short round on a busy machine still has something to show.
 
     def _note(self) -> None:
         row = self._row()
-        self.rows.append(row)
-        self._watcher.measured(self._variant, row)
+        self._found.last_live = row[0] or 0.0
+        self._watcher.measured(self._found.variant, row)
+        if self.counting and (self._kept or self._is_under_load() or self._over.is_set()):
+            self._keep(row)
+
+    def _keep(self, row: Row) -> None:
+        """Time counts from the first call: the process that makes the load is slow to start."""
+        counted, now = self._found.counted, row[0] or 0.0
+        if not self._kept:
+            self._counted_zero = now - ((counted[-1][0] or 0.0) if counted else 0.0)
+        self._kept += 1
+        counted.append((round(now - self._counted_zero, 2), *row[1:]))
 
     def _is_under_load(self) -> bool:
-        """The process that makes the load takes a moment to start; time counts from its calls."""
-        return self.partial is not None or self.meter.latest.in_flight > 0
+        return self._found.partial is not None or self.meter.latest.in_flight > 0
 
     def _row(self) -> Row:
-        first, now, load_now = self.meter.first, self.meter.latest, self.partial
+        first, now, load_now = self.meter.first, self.meter.latest, self._found.partial
         return (
             round(time.perf_counter() - self._zero, 2),
             now.threads - first.threads,
@@ -229,53 +350,28 @@ class Sampler:
         )
 
 
-async def _load(url: str, plan: Plan, sampler: Sampler, stop: asyncio.Event) -> LoadResult | None:
-    """The whole result, or what there was when `stop` was set."""
-    loading = asyncio.ensure_future(
-        load(url, users=plan.users, duration=plan.seconds, on_progress=sampler.take)
-    )
+async def _unless(
+    stop: asyncio.Event, loading: Coroutine[Any, Any, LoadResult], begin: Callable[[], None]
+) -> LoadResult | None:
+    """The result of a load; None when `stop` was set before."""
+    running = asyncio.ensure_future(loading)
     stopping = asyncio.ensure_future(stop.wait())
     try:
         await asyncio.sleep(0)  # The load's own thread is there now, before the meter starts.
-        with sampler:
-            await asyncio.wait({loading, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        return loading.result() if loading.done() else sampler.partial
+        begin()
+        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        return running.result() if running.done() else None
     finally:
-        loading.cancel()
+        running.cancel()
         stopping.cancel()
-        await asyncio.gather(loading, stopping, return_exceptions=True)
+        await asyncio.gather(running, stopping, return_exceptions=True)
 
 
-def _numbers(variant: str, sampler: Sampler, result: LoadResult | None) -> Numbers:
-    first, peak, added = sampler.meter.first, sampler.meter.peak, sampler.meter.added
-    return {
-        "variant": variant,
-        "threads_before": first.threads,
-        "threads_peak": peak.threads,
-        "threads_added": added.threads,
-        "memory_added_mb": round(added.rss / _MB, 1),
-        "sockets_peak": peak.sockets,
-        "answers": result.answers if result else 0,
-        "answers_per_second": round(result.per_second, 1) if result else 0.0,
-        "p50_ms": _ms(result.p50) if result else None,
-        "p99_ms": _ms(result.p99) if result else None,
-        "errors": sum(result.errors.values()) if result else 0,
-        "limited": result.limited if result else False,
-    }
+def _middle(latencies: Iterable[float]) -> float | None:
+    """The median in milliseconds; None when nothing was answered."""
+    known = [value for value in latencies if not math.isnan(value)]
+    return _ms(median(known)) if known else None
 
 
 def _ms(seconds: float) -> float | None:
     return None if math.isnan(seconds) else round(seconds * 1000, 1)
-
-
-def _remarks(variant: str, result: LoadResult | None) -> list[str]:
-    if result is None:
-        return [f"{variant}: nothing was answered before the end."]
-    remarks = []
-    if result.limited:
-        remarks.append(
-            f"{variant}: the load generator itself was the limit, so the app may be faster than "
-            "its number of answers a second says."
-        )
-    kinds = ", ".join(f"{count:,} of {kind}" for kind, count in sorted(result.errors.items()))
-    return [*remarks, f"{variant}: errors: {kinds}."] if kinds else remarks

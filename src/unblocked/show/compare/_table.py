@@ -12,26 +12,33 @@ Numbers = dict[str, Any]
 
 COLUMNS = (
     ("variant", "variant"),
-    ("threads before", "threads_before"),
-    ("threads at peak", "threads_peak"),
     ("threads added", "threads_added"),
     ("memory added, MB", "memory_added_mb"),
     ("sockets at peak", "sockets_peak"),
     ("answers a second", "answers_per_second"),
+    ("lowest to highest", "answers_lowest answers_highest"),
     ("p50, ms", "p50_ms"),
     ("p99, ms", "p99_ms"),
     ("errors", "errors"),
 )
 """Headings of the table and the keys of `Comparison.rows` they stand for."""
+_ONLY_WHEN_THERE = ("lowest to highest", "errors")
 
 
 def as_text(rows: Sequence[Numbers]) -> str:
     """The numbers as a table for a terminal."""
-    return text_table([name for name, _ in COLUMNS], [_cells(row) for row in rows])
+    head, *body = _lines(rows)
+    return text_table(head, body)
 
 
-def _cells(row: Numbers) -> list[str]:
-    return [number(row[key]) for _, key in COLUMNS]
+def html_table(title: str, rows: Sequence[Numbers]) -> str:
+    """The numbers as an HTML table with a caption and row headings."""
+    head, *body = _lines(rows)
+    cells = "".join(f'<th scope="col">{name}</th>' for name in head)
+    return (
+        f"<table><caption>{escape(title)}</caption>"
+        f"<thead><tr>{cells}</tr></thead><tbody>{''.join(map(_html_row, body))}</tbody></table>"
+    )
 
 
 def number(value: object) -> str:
@@ -57,14 +64,20 @@ def text_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(text.rstrip() for text in [line(head), rule, *map(line, rows)])
 
 
-def html_table(title: str, rows: Sequence[Numbers]) -> str:
-    """The numbers as an HTML table with a caption and row headings."""
-    head = "".join(f'<th scope="col">{name}</th>' for name, _ in COLUMNS)
-    body = "".join(_html_row(_cells(row)) for row in rows)
-    return (
-        f"<table><caption>{escape(title)}</caption>"
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    )
+def _lines(rows: Sequence[Numbers]) -> list[list[str]]:
+    """The headings, then the cells of each row; without columns that say nothing."""
+    columns = [
+        (name, keys.split())
+        for name, keys in COLUMNS
+        if name not in _ONLY_WHEN_THERE or any(_says(row, keys.split()) for row in rows)
+    ]
+    cells = [[" to ".join(number(row[key]) for key in keys) for _, keys in columns] for row in rows]
+    return [[name for name, _ in columns], *cells]
+
+
+def _says(row: Numbers, keys: list[str]) -> bool:
+    """Whether there were errors, or rounds that differ."""
+    return bool(row[keys[0]]) if len(keys) == 1 else row[keys[0]] != row[keys[1]]
 
 
 def _html_row(cells: Sequence[str]) -> str:

@@ -98,7 +98,15 @@ function makeTiles(series, parent) {
   return { show, paint: () => tiles.forEach((tile) => tile.paint()) };
 }
 
-function plotOptions({ label, indices }, series, width, model, position) {
+// The first and the last second of all panels, so that they share their time axis, too.
+function extent(stores, span) {
+  const filled = stores.map((store) => store.columns[0]).filter((times) => times.length);
+  const first = filled.length ? Math.min(...filled.map((times) => times[0])) : 0;
+  const last = filled.length ? Math.max(...filled.map((times) => times[times.length - 1])) : 0;
+  return [first, Math.max(last, first + span)];
+}
+
+function plotOptions({ label, indices }, series, width, model, position, stores) {
   const faint = { stroke: "rgba(128,128,128,.28)", width: 1 };
   const axis = { stroke: foreground, grid: faint, ticks: faint, font: "12px sans-serif" };
   const top = (u, low, high) => {
@@ -112,7 +120,7 @@ function plotOptions({ label, indices }, series, width, model, position) {
     legend: { show: false },
     cursor: { y: false, points: { size: 6 } },
     scales: {
-      x: { time: false, range: (u, low, high) => [low, Math.max(high, low + model.get("span"))] },
+      x: { time: false, range: () => extent(stores, model.get("span")) },
       y: { range: top },
     },
     axes: [
@@ -133,7 +141,8 @@ function plotOptions({ label, indices }, series, width, model, position) {
 }
 
 // One panel; returns what undoes it.
-function renderPanel({ model, rows, position, parent }) {
+function renderPanel({ model, stores, position, parent }) {
+  const rows = stores[position];
   const title = model.get("titles")[position];
   const series = model.get("series");
   const root = element("div", "lc-root", parent);
@@ -150,7 +159,7 @@ function renderPanel({ model, rows, position, parent }) {
   model.get("plots").forEach((plot, place) => {
     element("p", "lc-caption", figure).textContent = plot.label;
     const host = element("div", "lc-plot", figure);
-    const options = plotOptions(plot, series, width(), model, place);
+    const options = plotOptions(plot, series, width(), model, place, stores);
     plots.push({ ...plot, chart: new uPlot(options, data(plot), host) });
   });
 
@@ -163,8 +172,10 @@ function renderPanel({ model, rows, position, parent }) {
       })
       .join("; ");
   let frame = 0;
+  let drawn = [];
   const draw = () => {
     frame = 0;
+    drawn = extent(stores, model.get("span"));
     tiles.show(rows);
     plots.forEach((plot) => plot.chart.setData(data(plot)));
     root.dataset.updates = rows.updates;
@@ -173,16 +184,20 @@ function renderPanel({ model, rows, position, parent }) {
   const drawSoon = () => {
     if (!frame) frame = requestAnimationFrame(draw);
   };
+  // Another panel's row changes this one only where it makes the common axis longer.
+  const followOthers = () => {
+    if (extent(stores, model.get("span")).some((edge, i) => edge !== drawn[i])) drawSoon();
+  };
   const showState = () => {
     state.textContent = model.get("states")[position];
-    root.classList.toggle("lc-running", model.get("states")[position] === "running");
+    root.classList.toggle("lc-running", /^(round|warming)/.test(model.get("states")[position]));
   };
   const repaint = () => {
     tiles.paint();
     plots.forEach((plot) => plot.chart.redraw());
   };
 
-  rows.listeners.add(drawSoon);
+  stores.forEach((store) => store.listeners.add(store === rows ? drawSoon : followOthers));
   model.on("change:states", showState);
   model.on("change:y_max", drawSoon);
   const sizes = new ResizeObserver(() => {
@@ -198,6 +213,7 @@ function renderPanel({ model, rows, position, parent }) {
 
   return () => {
     rows.listeners.delete(drawSoon);
+    stores.forEach((store) => store.listeners.delete(followOthers));
     model.off("change:states", showState);
     model.off("change:y_max", drawSoon);
     sizes.disconnect();
@@ -227,9 +243,8 @@ export default () => {
   }
 
   function render({ model, el }) {
-    const undo = storesOf(model).map((rows, position) =>
-      renderPanel({ model, rows, position, parent: el }),
-    );
+    const stores = storesOf(model);
+    const undo = stores.map((_, position) => renderPanel({ model, stores, position, parent: el }));
     return () => undo.forEach((undoOne) => undoOne());
   }
   return { initialize, render };
