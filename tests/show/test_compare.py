@@ -247,7 +247,7 @@ def test_an_earlier_result_is_shown_beside(capsys: pytest.CaptureFixture[str]) -
     second = asyncio.run(both())
     assert [row["variant"] for row in second.rows] == ["two"]
     lines = capsys.readouterr().out.splitlines()
-    assert sum(line.startswith("one (1 users)") for line in lines) == 1
+    assert sum(line.startswith("one (1 user)") for line in lines) == 1
 
 
 def test_a_plan_describes_itself() -> None:

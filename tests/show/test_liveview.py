@@ -217,7 +217,7 @@ def test_stop_ends_the_run_and_the_cell() -> None:
 def test_start_while_running_starts_again() -> None:
     plans, result = run_session(True, False, "start", "stop")
     assert [plan.users for plan in plans] == [50, 1]
-    assert result.title.startswith("1 users")
+    assert result.title.startswith("1 user,")
 
 
 def test_interactive_runs_at_once_and_goes_on_until_keep() -> None:

@@ -68,7 +68,7 @@ class Plan:
         return self.seconds / self.rounds
 
     def __str__(self) -> str:
-        parts = [f"{self.users} users"]
+        parts = ["1 user" if self.users == 1 else f"{self.users} users"]
         if self.fan_out is not None:
             parts.append(f"fan-out {self.fan_out}")
         if self.delay is not None:

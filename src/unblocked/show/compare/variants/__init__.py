@@ -2,16 +2,23 @@
 
 Each module defines `app`, whose `GET /` calls the address in the environment variable `UPSTREAM`
 five times at once. `python -m unblocked.show.compare.variants NAME` serves one in a process of its
-own.
+own. Another variant is one more module here, and its line in `NAMES`.
 """
 
+CONNECTIONS = 1000
+"""How many connections every client may open and keep, where it has such a limit.
+
+The one exception says so in its name. A pool of threads with a new `requests` call in each thread
+has no such limit.
+"""
 NAMES = {
     "threads_requests": "a thread pool per request, requests",
-    "httpx_default": "httpx.AsyncClient, default limits",
+    "httpx_default": "stock HTTPX as it comes (limit of 100)",
+    "httpx_itself": "httpx.AsyncClient",
     "httpx_on_aiohttp": "HttpxAiohttpClient",
     "aiohttp_itself": "aiohttp",
 }
-"""Module → what people call it: the four of the race."""
+"""Module to what people call it: those of the race, in its order."""
 
 STUDIED = {
     "threads_in_def": "a thread pool per request in a `def` endpoint, requests",

@@ -9,8 +9,10 @@ import httpx
 from fastapi import FastAPI, Request
 from httpx_aiohttp import HttpxAiohttpClient
 
+from unblocked.show.compare.variants import CONNECTIONS
+
 UPSTREAM = os.environ["UPSTREAM"]
-LIMITS = httpx.Limits(max_connections=1000)
+LIMITS = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
 
 
 @asynccontextmanager
