@@ -14,7 +14,7 @@ from show_waiting import until
 from unblocked.rig import LoadResult, Upstream, load
 from unblocked.show.compare import race as module
 from unblocked.show.compare.race import Run, measured, race, serving, table
-from unblocked.show.compare.variants import CONNECTIONS, NAMES
+from unblocked.show.compare.variants import CONNECTIONS, KEPT, NAMES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,4 +110,4 @@ def test_every_variant_is_a_module(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_all_clients_have_the_same_limits(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UPSTREAM", "http://127.0.0.1:1")
     limits = import_module(f"unblocked.show.compare.variants.{name}").LIMITS
-    assert limits.max_connections == limits.max_keepalive_connections == CONNECTIONS
+    assert (limits.max_connections, limits.max_keepalive_connections) == (CONNECTIONS, KEPT)

@@ -102,8 +102,8 @@ def race(args: argparse.Namespace) -> int:
     print(
         f"{CALLS} calls per request, upstream {DELAY * 1000:.0f} ms; after a warm-up {ROUNDS} "
         f"rounds of {SECONDS:g} s, the variants in turn; medians of the rounds.\n"
-        f"Every client may open and keep {CONNECTIONS:,} connections, but for the one that is "
-        "taken as it comes.\n"
+        f"Every client may open {CONNECTIONS:,} connections, but for the one that is taken as it "
+        "comes.\n"
         f"uvicorn with {loop} and {http}; app, upstream and load in processes of their own."
     )
     runs = asyncio.run(measured(args.users))

@@ -6,15 +6,18 @@ own. Another variant is one more module here, and its line in `NAMES`.
 """
 
 CONNECTIONS = 1000
-"""How many connections every client may open and keep, where it has such a limit.
+"""How many connections every client may open; the one exception says so in its name.
 
-The one exception says so in its name. A pool of threads with a new `requests` call in each thread
-has no such limit.
+A pool of threads with a new `requests` call in each thread has no such limit.
+"""
+KEPT = 20
+"""How many idle connections HTTPX keeps: its own default, which `Limits(max_connections=...)` alone
+drops. Its pool's work grows with them (`bench/results/pool.md`). aiohttp has no such limit.
 """
 NAMES = {
     "threads_requests": "a thread pool per request, requests",
     "httpx_default": "stock HTTPX as it comes (limit of 100)",
-    "httpx_itself": "httpx.AsyncClient",
+    "httpx_itself": "httpx.AsyncClient, 20 kept alive",
     "httpx_on_aiohttp": "HttpxAiohttpClient",
     "aiohttp_itself": "aiohttp",
 }

@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 import httpx
 from fastapi import FastAPI, Request
 
-from unblocked.show.compare.variants import CONNECTIONS
+from unblocked.show.compare.variants import CONNECTIONS, KEPT
 
 UPSTREAM = os.environ["UPSTREAM"]
-LIMITS = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
+LIMITS = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=KEPT)
 
 
 @asynccontextmanager

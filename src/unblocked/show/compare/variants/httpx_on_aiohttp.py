@@ -9,10 +9,10 @@ import httpx
 from fastapi import FastAPI, Request
 from httpx_aiohttp import HttpxAiohttpClient
 
-from unblocked.show.compare.variants import CONNECTIONS
+from unblocked.show.compare.variants import CONNECTIONS, KEPT
 
 UPSTREAM = os.environ["UPSTREAM"]
-LIMITS = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
+LIMITS = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=KEPT)
 
 
 @asynccontextmanager
