@@ -217,6 +217,11 @@ class Measured:
             self.rounds.append(result)
             self.partial = None
 
+    @property
+    def latest(self) -> LoadResult | None:
+        """What the load says now; between two rounds, what it said of the last."""
+        return self.partial or (self.rounds[-1] if self.rounds else None)
+
     def curve(self) -> Curve:
         """What was sampled while it counted."""
         columns = list(zip(*self.counted, strict=True)) or [()] * 3
@@ -316,8 +321,8 @@ class Sampler:
         self._begun.wait()
         while not self._over.wait(_EVERY):
             self._note()
-        if self.counting and not self._kept:
-            self._note()  # A short round on a busy machine still has something to show.
+        if self.counting:
+            self._note()  # With the figures of the whole round.
 
     def _note(self) -> None:
         row = self._row()
@@ -338,7 +343,7 @@ class Sampler:
         return self._found.partial is not None or self.meter.latest.in_flight > 0
 
     def _row(self) -> Row:
-        first, now, load_now = self.meter.first, self.meter.latest, self._found.partial
+        first, now, load_now = self.meter.first, self.meter.latest, self._found.latest
         return (
             round(time.perf_counter() - self._zero, 2),
             now.threads - first.threads,

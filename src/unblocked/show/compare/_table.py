@@ -82,4 +82,8 @@ def _says(row: Numbers, keys: list[str]) -> bool:
 
 def _html_row(cells: Sequence[str]) -> str:
     first, *others = (escape(cell) for cell in cells)
-    return f'<tr><th scope="row">{first}</th>' + "".join(f"<td>{x}</td>" for x in others) + "</tr>"
+    return (
+        f'<tr><th scope="row" style="text-align:left">{first}</th>'
+        + "".join(f"<td>{x}</td>" for x in others)
+        + "</tr>"
+    )

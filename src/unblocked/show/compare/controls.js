@@ -38,8 +38,6 @@ function numberControl(field, parent, changed) {
 
 function render({ model, el }) {
   const root = element("div", "ub-controls", el, { role: "group", "aria-label": "The load" });
-  // Arrow keys and letters are for these controls, not for the notebook's shortcuts.
-  root.dataset.lmSuppressShortcuts = "true";
   const values = { ...model.get("values") };
   const shows = {};
   const numbers = element("div", "ub-numbers", root);
@@ -68,6 +66,9 @@ function render({ model, el }) {
   const keep = button("Keep", "keep", "Keep the last result and go on");
   const bar = element("progress", "", line, { max: 1, "aria-label": "Progress of the measurement" });
   const says = element("span", "ub-says", line, { role: "status" });
+
+  // Keys are for these controls, not for the notebook's shortcuts, which match what has the focus.
+  root.querySelectorAll("input, button").forEach((one) => (one.dataset.lmSuppressShortcuts = "true"));
 
   const showState = () => {
     const running = model.get("running");

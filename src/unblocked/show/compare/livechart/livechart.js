@@ -157,10 +157,12 @@ function renderPanel({ model, stores, position, parent }) {
   const data = (plot) => [rows.columns[0], ...plot.indices.map((i) => rows.columns[i + 1])];
   const width = () => Math.max(220, figure.clientWidth || 400);
   model.get("plots").forEach((plot, place) => {
-    element("p", "lc-caption", figure).textContent = plot.label;
-    const host = element("div", "lc-plot", figure);
+    const box = element("div", "", figure);
+    box.hidden = true;
+    element("p", "lc-caption", box).textContent = plot.label;
+    const host = element("div", "lc-plot", box);
     const options = plotOptions(plot, series, width(), model, place, stores);
-    plots.push({ ...plot, chart: new uPlot(options, data(plot), host) });
+    plots.push({ ...plot, box, chart: new uPlot(options, data(plot), host) });
   });
 
   const describe = () =>
@@ -171,12 +173,16 @@ function renderPanel({ model, stores, position, parent }) {
         return `${name}: latest ${latest}, largest ${number(rows.largest[i])} ${unit}`.trim();
       })
       .join("; ");
+  // A plot is left out until one of the panels has more than zeros for it; then all have it.
+  const isDue = ({ box, indices }) =>
+    box.hidden && stores.some((store) => indices.some((i) => store.largest[i]));
   let frame = 0;
   let drawn = [];
   const draw = () => {
     frame = 0;
     drawn = extent(stores, model.get("span"));
     tiles.show(rows);
+    plots.filter(isDue).forEach((plot) => (plot.box.hidden = false));
     plots.forEach((plot) => plot.chart.setData(data(plot)));
     root.dataset.updates = rows.updates;
     figure.setAttribute("aria-label", `${title}. ${describe()}`);
@@ -186,7 +192,8 @@ function renderPanel({ model, stores, position, parent }) {
   };
   // Another panel's row changes this one only where it makes the common axis longer.
   const followOthers = () => {
-    if (extent(stores, model.get("span")).some((edge, i) => edge !== drawn[i])) drawSoon();
+    const longer = extent(stores, model.get("span")).some((edge, i) => edge !== drawn[i]);
+    if (longer || plots.some(isDue)) drawSoon();
   };
   const showState = () => {
     state.textContent = model.get("states")[position];
