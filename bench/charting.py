@@ -27,7 +27,7 @@ _EVERY = 0.1
 
 _CHARTS = """
 import gc, json, psutil, time
-from unblocked.show.livechart import LiveChart, Series
+from unblocked.show.compare.livechart import LiveChart, Series
 names = ("threads", "in flight", "p50", "p99")
 series = [Series(name, plot="counts" if i < 2 else "ms") for i, name in enumerate(names)]
 titles = ("threads", "await")[:{many}]

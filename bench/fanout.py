@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bench import laps
 from bench.laps import LABELS, Course
 from bench.report import Report, cell, significant
-from unblocked.show._picture import BLUE, GREEN, PALETTE, PURPLE, VERMILION, plain, png
+from unblocked.show.figure import BLUE, GREEN, PALETTE, PURPLE, VERMILION, plain, png
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from bench.report import cell, middle, significant, spread
 from unblocked.rig import Meter, Upstream, load
-from unblocked.show.race import serving
-from unblocked.show.variants import NAMES, NEEDED, STUDIED
+from unblocked.show.compare.race import serving
+from unblocked.show.compare.variants import NAMES, NEEDED, STUDIED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from bench.report import Row
     from unblocked.rig import LoadResult, Sample
-    from unblocked.show.race import Variant
+    from unblocked.show.compare.race import Variant
 
 CALLS = 5
 LABELS = NAMES | STUDIED

@@ -18,8 +18,8 @@ from httpx_aiohttp import HttpxAiohttpClient
 
 from bench.report import Report, cell, significant
 from unblocked.rig import Upstream
-from unblocked.show._picture import BLUE, GREEN, PALETTE, PURPLE, plain, png
-from unblocked.show.variants._lean import LeanTransport
+from unblocked.show.compare.variants._lean import LeanTransport
+from unblocked.show.figure import BLUE, GREEN, PALETTE, PURPLE, plain, png
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -293,8 +293,8 @@ def _notes(idle: list[Row], queue: list[Row], fits: list[Row], most: int) -> lis
         "Calls are counted with `sys.setprofile`, not timed: a busy machine does not change a "
         f"count. Pools of {WIDE} connections, {WIDE} kept, unless the heading says otherwise. "
         "`own transport` is `httpx.AsyncClient` on the transport in "
-        "`src/unblocked/show/variants/_lean.py`: one queue of idle connections per origin, one of "
-        "waiting requests. It shows what is possible below HTTPX's own interface.",
+        "`src/unblocked/show/compare/variants/_lean.py`: one queue of idle connections per origin, "
+        "one of waiting requests. It shows what is possible below HTTPX's own interface.",
         f"**What happens.** With {first['idle']} idle connection one request of stock HTTPX makes "
         f"{cell(first['python_calls'])} Python calls, with {last['idle']} "
         f"{cell(last['python_calls'])}. With {waiting[-1]['queued']} requests waiting for a pool "

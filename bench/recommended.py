@@ -148,8 +148,8 @@ def _notes(course: Course, rows: Sequence[Row], limits: list[str]) -> list[str]:
         "`client.build_request` in the lifespan, `client.send` in the endpoint; right for GETs "
         "without a body whose cookies do not change. *A transport of our own*: "
         "`httpx.AsyncClient(transport=LeanTransport(limits=…))` of "
-        "`src/unblocked/show/variants/_lean.py`, which keeps HTTPX's exceptions and its four "
-        "timeouts, and has no proxies, no HTTP/2 and no retries. It is evidence, not a package "
-        "that somebody keeps: lesson 10 recommends HttpxAiohttpClient.",
+        "`src/unblocked/show/compare/variants/_lean.py`, which keeps HTTPX's exceptions and its "
+        "four timeouts, and has no proxies, no HTTP/2 and no retries. It is evidence, not a "
+        "package that somebody keeps: lesson 10 recommends HttpxAiohttpClient.",
         *limits,
     ]

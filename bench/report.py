@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, Literal
 
-from unblocked.show.race import server_options
+from unblocked.show.compare.race import server_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

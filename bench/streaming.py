@@ -11,8 +11,8 @@ import aiohttp
 
 from bench.report import Report, cell, significant
 from unblocked.rig import Meter, Upstream, load
-from unblocked.show.race import serving
-from unblocked.show.variants import STUDIED
+from unblocked.show.compare.race import serving
+from unblocked.show.compare.variants import STUDIED
 
 if TYPE_CHECKING:
     from bench.report import Row, Size

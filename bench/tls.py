@@ -21,7 +21,7 @@ from httpx_aiohttp import HttpxAiohttpClient
 
 from bench.report import Report, cell, middle, significant, spread
 from unblocked.rig import Upstream
-from unblocked.show.variants._lean import LeanTransport
+from unblocked.show.compare.variants._lean import LeanTransport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence

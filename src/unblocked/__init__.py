@@ -12,23 +12,23 @@ if TYPE_CHECKING:
     from unblocked.rig import Upstream as Upstream
     from unblocked.rig import load as load
     from unblocked.rig import serve as serve
-    from unblocked.show import compare as compare
-    from unblocked.show import now_you as now_you
-    from unblocked.show import predict as predict
-    from unblocked.show import progress as progress
-    from unblocked.show import quiz as quiz
-    from unblocked.show._check import check as check
+    from unblocked.show.compare import compare as compare
+    from unblocked.show.learner import check as check
+    from unblocked.show.learner import now_you as now_you
+    from unblocked.show.learner import predict as predict
+    from unblocked.show.learner import progress as progress
+    from unblocked.show.learner import quiz as quiz
 
 _HOME = {
     "Upstream": "unblocked.rig",
     "serve": "unblocked.rig",
     "load": "unblocked.rig",
-    "compare": "unblocked.show",
-    "now_you": "unblocked.show",
-    "predict": "unblocked.show",
-    "progress": "unblocked.show",
-    "quiz": "unblocked.show",
-    "check": "unblocked.show._check",
+    "compare": "unblocked.show.compare",
+    "now_you": "unblocked.show.learner",
+    "predict": "unblocked.show.learner",
+    "progress": "unblocked.show.learner",
+    "quiz": "unblocked.show.learner",
+    "check": "unblocked.show.learner",
 }
 __all__ = [
     "Upstream",
@@ -60,6 +60,6 @@ def _let_servers_be_watched() -> None:
 
 
 def _watch(server: Any, **options: Any) -> Any:
-    from unblocked.show import watch
+    from unblocked.show.compare import watch
 
     return watch(server, **options)

@@ -169,7 +169,7 @@ def _reset(commands: Commands) -> None:
 
 def _save(commands: Commands) -> None:
     def save(args: argparse.Namespace) -> int:
-        from unblocked.show._work import save
+        from unblocked.show.learner import save
 
         return save(args.file)
 
@@ -180,7 +180,7 @@ def _save(commands: Commands) -> None:
 
 def _restore(commands: Commands) -> None:
     def restore(args: argparse.Namespace) -> int:
-        from unblocked.show._work import restore
+        from unblocked.show.learner import restore
 
         return restore(args.file)
 
@@ -238,7 +238,7 @@ def _new(commands: Commands) -> None:
 
 def _race(commands: Commands) -> None:
     def race(args: argparse.Namespace) -> int:
-        from unblocked.show.race import race
+        from unblocked.show.compare.race import race
 
         return race(args)
 

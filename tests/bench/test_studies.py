@@ -15,9 +15,9 @@ from bench.laps import Course
 from bench.pool import fit
 from bench.report import RESULTS, Report, cell, table, write
 from unblocked import Upstream
-from unblocked.show.variants import NAMES, STUDIED
-from unblocked.show.variants._lean import LeanTransport
-from unblocked.show.variants.studied import APPS
+from unblocked.show.compare.variants import NAMES, STUDIED
+from unblocked.show.compare.variants._lean import LeanTransport
+from unblocked.show.compare.variants.studied import APPS
 
 if TYPE_CHECKING:
     from pathlib import Path

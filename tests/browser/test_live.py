@@ -6,7 +6,9 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from browser_lab import KERNEL_IS_IDLE
+from playwright.sync_api import expect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,8 +42,8 @@ async def waits(scope, receive, send):
     await answer(send)
 """
 COMPARE = """
-result = await compare({{"threads": threads, "await": waits}}, upstream=upstream,
-                       users=4, seconds={seconds}, interactive={interactive})
+result = await compare({{"threads": threads, "await": waits}}, upstream=upstream, users=4,
+                       seconds={seconds}, rounds={rounds}, interactive={interactive})
 """
 LEFT = """
 import json, os, psutil, threading, unblocked
@@ -56,8 +58,8 @@ print(json.dumps({
 """
 
 
-def compare_cell(seconds: float, *, interactive: bool = False) -> str:
-    return COMPARE.format(seconds=seconds, interactive=interactive)
+def compare_cell(seconds: float, *, interactive: bool = False, rounds: int = 1) -> str:
+    return COMPARE.format(seconds=seconds, interactive=interactive, rounds=rounds)
 
 
 def panels(page: Page) -> Locator:
@@ -93,7 +95,7 @@ def test_the_chart_changes_and_gives_way_to_picture_and_table(
     open_notebook: Callable[..., Notebook], page: Page, lab: Lab
 ) -> None:
     numbers = "print([row['threads_added'] for row in result.rows])"
-    notebook = open_notebook(APPS, compare_cell(4), numbers, LEFT)
+    notebook = open_notebook(APPS, compare_cell(4, rounds=2), numbers, LEFT)
     notebook.start_cell(0)
     notebook.await_idle()
     notebook.start_cell(1)
@@ -172,29 +174,113 @@ def test_interrupting_the_kernel_leaves_nothing(
     nothing_is_left(notebook, 2)
 
 
-def test_sliders_change_the_load_of_the_next_run(
-    open_notebook: Callable[..., Notebook], page: Page
-) -> None:
-    notebook = open_notebook(APPS, compare_cell(0.5, interactive=True), "print(result.title)", LEFT)
+def start_interactive(open_notebook: Callable[..., Notebook], *cells: str) -> Notebook:
+    notebook = open_notebook(APPS, compare_cell(0.5, interactive=True), *cells, LEFT)
     notebook.start_cell(0)
     notebook.await_idle()
     notebook.start_cell(1)
-    start = page.locator(".jp-OutputArea").get_by_role("button", name="Start")
-    start.wait_for()
-    users = page.get_by_role("slider").first
-    users.focus()
-    users.press("ArrowRight")
-    page.locator(".widget-readout", has_text=re.compile(r"^5$")).wait_for()
-    start.click()
-    keep = page.locator(".jp-OutputArea").get_by_role("button", name="Keep")
-    page.locator(".jp-OutputArea figure img").wait_for()
-    assert panels(page).count() == 2
-    keep.click()
+    expect(order(notebook.page, "Keep")).to_be_enabled()
+    return notebook
+
+
+def order(page: Page, name: str) -> Locator:
+    return page.locator(".ub-controls").get_by_role("button", name=name, exact=True)
+
+
+def test_what_the_controls_show_is_what_is_measured(
+    open_notebook: Callable[..., Notebook], page: Page
+) -> None:
+    """By keyboard, typing and mouse, with Start pressed at once after the last change."""
+    notebook = start_interactive(open_notebook, "print(result.title)")
+    slider, exact = page.get_by_label("Users", exact=True), page.get_by_label("Users, exactly")
+    delay = page.get_by_label("Upstream's delay, s", exact=True)
+    for change in (
+        lambda: [slider.press("ArrowRight") for _ in range(7)],
+        lambda: exact.fill("9"),
+        lambda: exact.fill("100000"),
+        lambda: slider.click(position={"x": 6, "y": 12}),
+        lambda: delay.press("ArrowRight"),
+    ):
+        change()
+        order(page, "Start").click()
+        assert slider.input_value() == exact.input_value()
+        users, seconds = int(exact.input_value()), float(delay.input_value())
+        who = "1 user" if users == 1 else f"{users} users"
+        caption = page.locator(".jp-OutputArea caption", has_text=f"{who}, upstream")
+        expect(caption).to_contain_text(f"{who}, upstream {seconds * 1000:.0f} ms")
+        expect(order(page, "Keep")).to_be_enabled()
+        if users == 300:
+            exact.fill("5")
+    order(page, "Keep").click()
     notebook.await_idle()
     notebook.start_cell(2)
     notebook.await_idle()
-    assert printed(notebook, 2).startswith("5 users")
+    assert printed(notebook, 2).startswith(f"{who}, upstream {seconds * 1000:.0f} ms")
     nothing_is_left(notebook, 3)
+
+
+def test_the_view_stays_until_keep_and_gives_way_in_the_same_place(
+    open_notebook: Callable[..., Notebook], page: Page
+) -> None:
+    notebook = start_interactive(open_notebook)
+    assert panels(page).count() == 2
+    order(page, "Start").click()
+    expect(order(page, "Stop")).to_be_enabled()
+    order(page, "Stop").click()
+    expect(order(page, "Keep")).to_be_enabled()
+    assert panels(page).count() == 2
+    shown = page.locator(".jp-OutputArea figure img")
+    expect(shown).to_have_count(1)
+    order(page, "Keep").click()
+    notebook.await_idle()
+    assert panels(page).count() == 0
+    expect(shown).to_have_count(1)
+    assert len(notebook.outputs()[1]) == 1
+    nothing_is_left(notebook, 2)
+
+
+def test_letters_typed_at_a_control_are_not_the_notebooks_shortcuts(
+    open_notebook: Callable[..., Notebook], page: Page
+) -> None:
+    notebook = start_interactive(open_notebook)
+    page.get_by_label("Users", exact=True).focus()
+    page.keyboard.press("b")
+    page.keyboard.press("Escape")
+    page.keyboard.press("a")
+    assert len(notebook.sources()) == 3
+    order(page, "Keep").click()
+    notebook.await_idle()
+
+
+def test_a_second_comparison_is_drawn_beside_the_first(
+    open_notebook: Callable[..., Notebook], page: Page
+) -> None:
+    again = """second = await compare({"new": waits}, upstream=upstream, users=4, seconds=1,
+                      rounds=1, beside=result)"""
+    notebook = open_notebook(APPS, compare_cell(0.5), again, LEFT)
+    notebook.run_cells(0, 1)
+    notebook.start_cell(2)
+    panels(page).nth(2).wait_for()
+    titles = page.locator(".lc-title").all_text_contents()
+    assert titles == ["threads", "await", "new"]
+    notebook.await_idle()
+    rows = notebook.cell(2).locator("tbody th")
+    assert rows.all_text_contents() == ["threads", "await", "new"]
+    nothing_is_left(notebook, 3)
+
+
+@pytest.mark.parametrize("width", [1024, 1440])
+def test_nothing_is_cut_off(open_notebook: Callable[..., Notebook], page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    notebook = start_interactive(open_notebook)
+    fits = """() => [...document.querySelectorAll(
+        '.jp-OutputArea-output, .ub-controls, .lc-root, .lc-tile, .jp-OutputArea table')]
+        .filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => e.className || e.tagName)"""
+    assert page.evaluate(fits) == []
+    order(page, "Keep").click()
+    notebook.await_idle()
+    notebook.cell(1).locator("table").wait_for()
+    assert page.evaluate(fits) == []
 
 
 def test_a_watched_app_shows_its_strip_until_it_stops(

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from unblocked.show import _ask
-from unblocked.show._ask import Predict, quiz
+from unblocked.show.learner import _ask
+from unblocked.show.learner._ask import Predict, quiz
 
 WHO = {"ask": "Who waits?", "options": {"the loop": "No: it turns.", "a thread": "Yes."}}
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from unblocked import course
-from unblocked.show import _check, _checkview
+from unblocked.show.learner import _check, _checkview
 
 if TYPE_CHECKING:
     from pathlib import Path

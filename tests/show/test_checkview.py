@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from unblocked.show import _checkview, check_view
+from unblocked.show.learner import _checkview, check_view
 
 NAMES = ["five at once", "lets go"]
 PASSED = {"name": NAMES[0], "passed": True, "points": 5, "max_points": 5, "message": "Well."}

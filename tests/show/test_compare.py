@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from traceback import extract_tb
 from typing import TYPE_CHECKING, Any
@@ -12,14 +13,15 @@ from urllib.request import urlopen
 
 import pytest
 
-from unblocked.show import _measure, compare
-from unblocked.show._comparison import COLUMNS
-from unblocked.show._measure import Bench, Plan
+from unblocked.rig import LoadResult, Meter
+from unblocked.show.compare import _measure, compare
+from unblocked.show.compare._measure import Bench, Measured, Plan
+from unblocked.show.compare._table import COLUMNS
 
 if TYPE_CHECKING:
     from unblocked.rig import Upstream
 
-PLAN = Plan(users=2, seconds=0.3, fan_out=None, delay=None, path="/")
+PLAN = Plan(users=2, seconds=0.2, fan_out=None, delay=None, path="/", rounds=2)
 
 
 class App:
@@ -49,15 +51,18 @@ class Watcher:
     def begin(self, plan: Plan) -> None:
         self.told.append("begin")
 
-    def started(self, variant: str) -> None:
-        self.told.append(f"started {variant}")
+    def warming(self, variant: str, turn: int) -> None:
+        self.told.append(f"warming {variant} {turn}")
+
+    def counting(self, variant: str, turn: int) -> None:
+        self.told.append(f"counting {variant} {turn}")
 
     def measured(self, variant: str, row: Any) -> None:
         self.rows.append(row)
         self.first_row.set()
 
-    def ended(self, variant: str, numbers: Any) -> None:
-        self.told.append(f"ended {variant}")
+    def ended(self, variant: str, turn: int) -> None:
+        self.told.append(f"ended {variant} {turn}")
 
 
 def test_each_variant_gets_a_row_with_all_numbers(
@@ -67,7 +72,9 @@ def test_each_variant_gets_a_row_with_all_numbers(
     result = asyncio.run(compare(variants, upstream=upstream, users=2, seconds=0.3, fan_out=7))
     assert [row["variant"] for row in result.rows] == ["one", "two"]
     for row in result.rows:
-        assert {key for _, key in COLUMNS} <= set(row)
+        assert {key for _, keys in COLUMNS for key in keys.split()} <= set(row)
+        assert row["rounds"] == 3
+        assert row["answers_lowest"] <= row["answers_per_second"] <= row["answers_highest"]
         assert row["threads_added"] == row["threads_peak"] - row["threads_before"] == 0
         assert row["answers_per_second"] > 0
         assert row["p50_ms"] <= row["p99_ms"]
@@ -91,14 +98,53 @@ def test_the_delay_of_the_upstream_is_varied(upstream: Upstream) -> None:
     assert upstream.delay == 0.05
 
 
-def test_variants_run_one_after_the_other_and_are_reported() -> None:
+def test_variants_take_turns_and_are_warmed_up_each_time() -> None:
     watcher = Watcher()
-    bench = Bench({"one": App(), "two": App()}, None)
-    result = asyncio.run(bench.run(PLAN, watcher, asyncio.Event()))
-    assert watcher.told == ["begin", "started one", "ended one", "started two", "ended two"]
+    apps = {"one": App(), "two": App()}
+    result = asyncio.run(Bench(apps, None).run(PLAN, watcher, asyncio.Event()))
+    steps = [f"{step} {name}" for name in apps for step in ("warming", "counting", "ended")]
+    assert watcher.told == ["begin", *(f"{step} {turn}" for turn in (1, 2) for step in steps)]
     assert watcher.rows
     assert all(len(row) == 1 + len(_measure.SERIES) for row in watcher.rows)
-    assert len(result.curves) == 2
+    assert [curve.variant for curve in result.curves] == ["one", "two"]
+
+
+def test_what_comes_before_every_user_was_answered_does_not_count() -> None:
+    """An app whose first two answers are errors, as one whose imports fail once might be."""
+
+    class Cold(App):
+        served = 0
+
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            self.served += 1
+            self.status = 503 if self.served <= PLAN.users else 200
+            await super().__call__(scope, receive, send)
+
+    plan = replace(PLAN, rounds=1)
+    result = asyncio.run(Bench({"cold": Cold()}, None).run(plan, Watcher(), asyncio.Event()))
+    assert result["cold"]["errors"] == 0
+    assert result["cold"]["answers"] > 0
+
+
+def test_the_figures_are_the_medians_of_the_rounds() -> None:
+    def load_result(per_second: int, latency: float) -> LoadResult:
+        return LoadResult(per_second, {}, 1.0, {200: per_second}, (latency,), 0.1, 0.0)
+
+    found = Measured("one", [load_result(100, 0.3), load_result(10, 0.1), load_result(90, 0.2)])
+    with Meter() as meter:
+        found.meters.append(meter)
+    numbers = found.numbers()
+    assert numbers["answers_per_second"] == 90
+    assert (numbers["answers_lowest"], numbers["answers_highest"]) == (10, 100)
+    assert numbers["p50_ms"] == 200
+    assert numbers["answers"] == 200
+
+
+def test_lines_have_a_gap_between_rounds_and_time_goes_on() -> None:
+    result = asyncio.run(Bench({"one": App()}, None).run(PLAN, Watcher(), asyncio.Event()))
+    (curve,) = result.curves
+    assert list(curve.threads).count(None) == 1
+    assert list(curve.seconds) == sorted(curve.seconds)
 
 
 def test_stop_ends_a_run_and_keeps_what_was_measured() -> None:
@@ -187,7 +233,25 @@ def test_what_cannot_be_compared_is_refused(arguments: Any, reason: str) -> None
         asyncio.run(compare(*arguments, delay=0.5))
 
 
+@pytest.mark.parametrize("numbers", [{"rounds": 0}, {"seconds": 0}, {"users": 0}])
+def test_a_load_that_cannot_be_made_is_refused(numbers: Any) -> None:
+    with pytest.raises(ValueError, match="at least one round, one user and some seconds"):
+        asyncio.run(compare({"one": App()}, **numbers))
+
+
+def test_an_earlier_result_is_shown_beside(capsys: pytest.CaptureFixture[str]) -> None:
+    async def both() -> Any:
+        first = await compare({"one": App()}, users=1, seconds=0.1, rounds=1)
+        return await compare({"two": App()}, users=2, seconds=0.1, rounds=1, beside=first)
+
+    second = asyncio.run(both())
+    assert [row["variant"] for row in second.rows] == ["two"]
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith("one (1 user)") for line in lines) == 1
+
+
 def test_a_plan_describes_itself() -> None:
     plan = Plan(50, 2.5, 5, 0.2, "/feed?x=1")
-    assert str(plan) == "50 users, fan-out 5, upstream 200 ms, 2.5 s each"
+    assert str(plan) == "50 users, fan-out 5, upstream 200 ms, 3 rounds of 0.83 s each"
+    assert str(replace(plan, rounds=1)).endswith("1 round of 2.5 s each")
     assert plan.query == "/feed?x=1&fan_out=5"

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 import pytest
 
-from unblocked.show._comparison import COLUMNS, Comparison, Curve, number, text_table
+from unblocked.show.compare import _picture
+from unblocked.show.compare._comparison import Comparison
+from unblocked.show.compare._picture import Curve
+from unblocked.show.compare._table import COLUMNS, number, text_table
 
 PNG = b"\x89PNG\r\n"
 
@@ -20,6 +24,8 @@ def _row(variant: str, threads: int, p50: float | None = 500.0) -> dict[str, obj
         "memory_added_mb": 12.34,
         "sockets_peak": 300,
         "answers_per_second": 77.34,
+        "answers_lowest": 70.0,
+        "answers_highest": 81.2,
         "p50_ms": p50,
         "p99_ms": p50,
         "errors": 0,
@@ -63,8 +69,10 @@ def test_the_bundle_holds_the_same_numbers_three_times(comparison: Comparison) -
     bundle = comparison.bundle()
     assert base64.b64decode(bundle["image/png"]).startswith(PNG)
     for form in ("text/plain", "text/html"):
-        for name, _ in COLUMNS:
+        for name, _ in COLUMNS[:-1]:
             assert name in bundle[form]
+        assert "70.0 to 81.2" in bundle[form]
+        assert "threads_added" not in bundle[form]
         assert "1,006" in bundle[form]
         assert "3 of TimeoutError" in bundle[form]
 
@@ -84,3 +92,56 @@ def test_nothing_measured_is_said(comparison: Comparison) -> None:
 
 def test_a_picture_needs_no_samples() -> None:
     assert Comparison("t", [_row("a", 1)], curves=[Curve("a", [], [], [])]).png().startswith(PNG)
+
+
+def test_errors_have_a_column_when_there_are_any(comparison: Comparison) -> None:
+    comparison.rows[1]["errors"] = 3
+    assert "errors" in str(comparison).splitlines()[1]
+
+
+def test_what_is_printed_has_headings_in_words(comparison: Comparison) -> None:
+    assert repr(comparison) == str(comparison)
+    assert "threads added" in repr(comparison)
+    assert "_" not in repr(comparison)
+
+
+def test_earlier_variants_are_named_with_what_was_different(comparison: Comparison) -> None:
+    later = Comparison("200 users", [_row("await", 0)], beside=comparison.only("await"))
+    assert [row["variant"] for row in later.together()[0]] == ["await (50 users)", "await"]
+    assert later["await"]["threads_added"] == 0
+    again = Comparison("50 users", [_row("await", 0), _row("new", 0)], beside=comparison)
+    names = [row["variant"] for row in again.together()[0]]
+    assert names == ["a <pool> per request", "await (before)", "await", "new"]
+    assert [curve.variant for curve in again.together()[1]] == names[:2]
+    third = Comparison("9 users", [_row("new", 0)], beside=later)
+    assert len({row["variant"] for row in third.together()[0]}) == 3
+    assert third.png().startswith(PNG)
+
+
+def test_only_what_was_measured_can_be_chosen(comparison: Comparison) -> None:
+    assert [curve.variant for curve in comparison.only("await").curves] == ["await"]
+    with pytest.raises(KeyError):
+        comparison.only("nobody")
+
+
+def test_panels_that_would_be_empty_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[str] = []
+    monkeypatch.setattr(_picture, "_draw_bar", lambda axes, rows, key, colour: drawn.append(key))
+    monkeypatch.setattr(_picture, "_draw_curve", lambda axes, curve, width: drawn.append("curve"))
+    nothing = [{**_row("a", 0, None), "answers_per_second": 3.0}]
+    _picture.draw("t", nothing, [Curve("a", [0.1], [0], [None])], "calls")
+    assert drawn == ["answers_per_second", "memory_added_mb"]
+
+
+def test_all_curves_have_the_same_axes(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+    draw_curve = _picture._draw_curve
+
+    def draw(axes: Any, curve: Curve, width: int) -> None:
+        draw_curve(axes, curve, width)
+        seen.append(axes)
+
+    monkeypatch.setattr(_picture, "_draw_curve", draw)
+    curves = [Curve(str(n), [0.0, float(n)], [n, n], [1, 1]) for n in range(1, 6)]
+    _picture.draw("t", [_row("a", 1)], curves, "calls")
+    assert len({axes.get_xlim() for axes in seen}) == len({axes.get_ylim() for axes in seen}) == 1

@@ -12,7 +12,7 @@ from nbclient import NotebookClient
 CELLS = (
     """
 from unblocked import compare, predict, progress, quiz
-from unblocked.show import check_view
+from unblocked.show.learner import check_view
 
 async def app(scope, receive, send):
     await send({"type": "http.response.start", "status": 200, "headers": []})

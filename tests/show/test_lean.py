@@ -13,7 +13,7 @@ import pytest
 import trustme
 
 from unblocked.rig import Reply, Upstream
-from unblocked.show.variants._lean import LeanTransport
+from unblocked.show.compare.variants._lean import LeanTransport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from unblocked.show.livechart import LiveChart, Series
+from unblocked.show.compare.livechart import LiveChart, Series
 
 SERIES = (Series("threads", plot="counts"), Series("memory", "MB"), Series("p50", "ms", "latency"))
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from unblocked.show.livechart import BUILT
+from unblocked.show.compare.livechart import BUILT
 
 if TYPE_CHECKING:
     from pathlib import Path

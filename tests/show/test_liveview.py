@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from unblocked.show import _compare
-from unblocked.show._comparison import Comparison
 from unblocked.show._frontend import Slot
-from unblocked.show._liveview import Controls, LiveView, nice
-from unblocked.show._measure import Plan
+from unblocked.show.compare import _compare
+from unblocked.show.compare._comparison import Comparison
+from unblocked.show.compare._controls import Controls
+from unblocked.show.compare._liveview import LiveView, nice
+from unblocked.show.compare._measure import Plan
+from unblocked.show.compare._picture import Curve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,21 +53,37 @@ def test_scales_end_at_round_numbers(value: float, above: float) -> None:
     assert nice(value) == above
 
 
-def test_sliders_change_the_plan() -> None:
+def press(controls: Controls, order: str, **values: float) -> None:
+    """What the browser sends for a button."""
+    controls._handle_custom_msg({"order": order, "values": values}, [])
+
+
+def test_start_measures_with_the_numbers_that_came_with_it() -> None:
     def body() -> None:
         controls = Controls(PLAN, interactive=False)
         assert controls.plan() == PLAN
-        controls._users.value, controls._fan_out.value, controls._delay.value = 100, 2, 0.5
+        controls.values = {"users": 7, "fan_out": 5, "delay": 0.2}  # on its way, and late
+        press(controls, "start", users=100, fan_out=2, delay=0.5)
         assert controls.plan() == Plan(100, 3.0, 2, 0.5, "/")
 
     in_a_loop(body)
 
 
-def test_what_cannot_be_varied_has_no_slider() -> None:
+def test_numbers_out_of_bounds_are_brought_within() -> None:
+    def body() -> None:
+        controls = Controls(PLAN, interactive=False)
+        press(controls, "start", users=10**6, fan_out=-1, delay=1, nonsense=3)
+        assert controls.plan() == Plan(300, 3.0, 1, 1.0, "/")
+
+    in_a_loop(body)
+
+
+def test_what_cannot_be_varied_has_no_control() -> None:
     def body() -> None:
         bare = Controls(Plan(5, 1.0, None, None, "/"), interactive=False)
-        assert len(bare.box().children[0].children) == 1
-        assert bare.plan() == Plan(5, 1.0, None, None, "/")
+        assert [field["key"] for field in bare.fields] == ["users"]
+        press(bare, "start", users=6, delay=1.0)
+        assert bare.plan() == Plan(6, 1.0, None, None, "/")
 
     in_a_loop(body)
 
@@ -73,7 +91,8 @@ def test_what_cannot_be_varied_has_no_slider() -> None:
 def test_a_press_from_another_thread_arrives_on_the_loop() -> None:
     async def pressed() -> str:
         controls = Controls(PLAN, interactive=False)
-        await asyncio.to_thread(controls._stop.click)
+        press(controls, "nonsense")
+        await asyncio.to_thread(press, controls, "stop")
         return await controls.order()
 
     assert asyncio.run(pressed()) == "stop"
@@ -83,13 +102,36 @@ def test_panels_share_their_scales_and_the_bar_advances() -> None:
     def body() -> None:
         view, controls = make_view()
         view.begin(PLAN)
-        view.started("threads")
+        view.warming("threads", 1)
+        assert view._panels.states == ["warming up", "waiting"]
+        assert controls.says == "Round 1 of 3: threads is warming up"
+        view.counting("threads", 1)
         view.measured("threads", ROW)
         assert view._panels.y_max == [500.0, 1000.0]
-        assert 0 < controls.progress.value < 0.5
-        view.ended("threads", {})
-        assert controls.progress.value == 0.5
-        assert view._panels.states == ["done", "waiting"]
+        assert view._panels.states == ["round 1", "waiting"]
+        assert 0 < controls.progress < 1 / 6
+        view.ended("threads", 1)
+        assert controls.progress == 1 / 6
+        assert view._panels.states == ["waiting", "waiting"]
+        view.counting("await", 3)
+        view.ended("await", 3)
+        assert view._panels.states == ["waiting", "done"]
+        view.close()
+
+    in_a_loop(body)
+
+
+def test_what_was_measured_before_has_panels_on_the_same_scale() -> None:
+    def body() -> None:
+        controls = Controls(PLAN, interactive=True)
+        curve = Curve("await", [1.0], [251], [250], [ROW])
+        before = Comparison("10 users", [{"variant": "await"}], curves=[curve])
+        view = LiveView(["await", "threads"], controls, SilentSlot(), before)
+        view.begin(PLAN)
+        assert view._panels.titles == ["await (before)", "await", "threads"]
+        assert view._panels.states == ["before", "waiting", "waiting"]
+        assert view._panels.rows["await (before)"] == [ROW]
+        assert view._panels.y_max == [500.0, 1000.0]
         view.close()
 
     in_a_loop(body)
@@ -100,15 +142,16 @@ def test_a_row_is_one_message_and_the_bar_a_few(monkeypatch: pytest.MonkeyPatch)
         view, controls = make_view()
         view.begin(PLAN)
         bar: list[float] = []
-        controls.progress.observe(lambda change: bar.append(change["new"]), "value")
+        controls.observe(lambda change: bar.append(change["new"]), "progress")
         sent: list[Any] = []
         monkeypatch.setattr(view._panels, "_send", lambda message, **_: sent.append(message))
+        view.warming("threads", 1)
         for tick in range(35):
             view.measured("threads", (tick / 10, 3, 2, 77.0, 0.5, 0.9, 12.0))
         rows = [message for message in sent if message["method"] == "custom"]
         assert len(rows) == 35
         assert len(sent) - len(rows) <= 2, "the scales grow in few steps"
-        assert 5 <= len(bar) <= 10
+        assert 2 <= len(bar) <= 10
         view.close()
 
     in_a_loop(body)
@@ -120,51 +163,84 @@ class Bench:
     variants = ("one",)
 
     def __init__(self, *, endless: bool) -> None:
-        self.endless, self.plans = endless, [PLAN][:0]
-        self.running = asyncio.Event()
+        self.endless = endless
+        self.plans: asyncio.Queue[Plan] = asyncio.Queue()
 
     async def run(self, plan: Plan, watcher: Any, stop: asyncio.Event) -> Comparison:
-        self.plans.append(plan)
         watcher.begin(plan)
-        self.running.set()
+        self.plans.put_nowait(plan)
         if self.endless:
             await stop.wait()
         return Comparison(str(plan), [])
 
 
-def run_session(bench_is_endless: bool, interactive: bool, *presses: str) -> list[Plan]:
-    """Plays a session: each press comes when the run before it has begun or ended."""
+async def rests(controls: Controls) -> None:
+    """Wait until no measurement is running."""
+    rested = asyncio.Event()
+    controls.observe(lambda change: change["new"] or rested.set(), "running")
+    if controls.running:
+        await rested.wait()
 
-    async def play() -> list[Plan]:
+
+def run_session(bench_is_endless: bool, interactive: bool, *presses: str) -> tuple[list[Plan], Any]:
+    """Play a session: each press comes when the run before it has begun."""
+
+    async def play() -> tuple[list[Plan], Any]:
         bench, (view, controls) = Bench(endless=bench_is_endless), make_view(("one",))
         session = asyncio.ensure_future(
             _compare._session(bench, controls, view, interactive=interactive)  # type: ignore[arg-type]
         )
-        for press in presses:
-            if press != "start" or bench.plans:
-                await bench.running.wait()
-            if press == "start":
-                bench.running.clear()
-            getattr(controls, f"_{press}").click()
-            await asyncio.sleep(0)
-        await session
+        plans = [await bench.plans.get()]
+        for order in presses:
+            if interactive and not bench_is_endless:
+                await rests(controls)
+            press(controls, order, users=len(plans))
+            if order == "start":
+                plans.append(await bench.plans.get())
+        result = await session
         view.close()
-        return bench.plans
+        return plans, result
 
     return asyncio.run(asyncio.wait_for(play(), 30))
 
 
 def test_a_run_ends_by_itself() -> None:
-    assert len(run_session(False, False)) == 1
+    plans, _ = run_session(False, False)
+    assert plans == [PLAN]
 
 
 def test_stop_ends_the_run_and_the_cell() -> None:
-    assert len(run_session(True, False, "stop")) == 1
+    plans, _ = run_session(True, False, "stop")
+    assert plans == [PLAN]
 
 
 def test_start_while_running_starts_again() -> None:
-    assert len(run_session(True, False, "start", "stop")) == 2
+    plans, result = run_session(True, False, "start", "stop")
+    assert [plan.users for plan in plans] == [50, 1]
+    assert result.title.startswith("1 user,")
 
 
-def test_interactive_waits_for_start_and_goes_on_until_keep() -> None:
-    assert len(run_session(False, True, "start", "keep")) == 1
+def test_interactive_runs_at_once_and_goes_on_until_keep() -> None:
+    plans, _ = run_session(False, True, "keep")
+    assert plans == [PLAN]
+    plans, result = run_session(False, True, "start", "start", "keep")
+    assert [plan.users for plan in plans] == [50, 1, 2]
+    assert result.title.startswith("2 users")
+
+
+def test_stop_of_an_interactive_run_leaves_the_view_open() -> None:
+    async def play() -> str:
+        bench, (view, controls) = Bench(endless=True), make_view(("one",))
+        session = asyncio.ensure_future(
+            _compare._session(bench, controls, view, interactive=True)  # type: ignore[arg-type]
+        )
+        await bench.plans.get()
+        press(controls, "stop")
+        await rests(controls)
+        said = str(controls.says)
+        press(controls, "keep")
+        await session
+        view.close()
+        return said
+
+    assert "press Start" in asyncio.run(asyncio.wait_for(play(), 30))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from unblocked.show import now_you
+from unblocked.show.learner import now_you
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from unblocked.grading import marks
-from unblocked.show import _progress, _work
+import unblocked.grading.marks as grading_marks
+from unblocked import marks
+from unblocked.show.learner import _progress, _work
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,16 +37,16 @@ ROOMS = (_room("serve-it", "01-a-server"), _room("bound-it", "02"), _room("alone
 def test_marks_are_read_where_the_grader_writes_them(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert _progress.data_folder() == marks.home() == home
+    assert marks.folder() == grading_marks.home() == home
     monkeypatch.delenv("UNBLOCKED_HOME")
-    assert _progress.data_folder() == marks.home()
+    assert marks.folder() == grading_marks.home()
 
 
 @pytest.mark.parametrize("content", [None, "no JSON", "[]"])
 def test_without_usable_marks_there_are_none(home: Path, content: str | None) -> None:
     if content is not None:
         (home / "marks.json").write_text(content)
-    assert _progress.read_marks() == {}
+    assert marks.best() == {}
 
 
 def test_text_shows_lessons_exercises_and_the_best_mark() -> None:

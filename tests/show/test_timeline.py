@@ -10,8 +10,8 @@ import pytest
 from show_waiting import until
 
 from unblocked.rig import Upstream, load, serve
-from unblocked.show import timeline
-from unblocked.show._timeline import Bar, most_at_once
+from unblocked.show.compare import timeline
+from unblocked.show.compare._timeline import Bar, most_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

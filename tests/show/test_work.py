@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from unblocked import marks
 from unblocked.course import CourseError
-from unblocked.show import _download, _progress, _work
+from unblocked.show.learner import _download, _work, progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +51,7 @@ def mark(folder: Path, **points: float) -> None:
 
 
 def points() -> dict[str, float]:
-    return {slug: found["points"] for slug, found in _progress.read_marks().items()}
+    return {slug: found["points"] for slug, found in marks.best().items()}
 
 
 def test_what_was_saved_comes_back_elsewhere(machine: Machine) -> None:
@@ -278,7 +279,7 @@ def test_progress_warns_where_the_machine_vanishes(
         monkeypatch.delenv(name, raising=False)
     if place is not None:
         monkeypatch.setenv(ENVIRONMENT[place], "true")
-    _progress.progress()
+    progress()
     said = capsys.readouterr().out
     assert ("unblocked restore" in said) == (place is not None)
     assert (place or "Lessons") in said

@@ -84,7 +84,7 @@ class Server:
         """
         view = type(self).view
         if view is None:
-            raise RuntimeError("nothing that draws is loaded: import unblocked.show first")
+            raise RuntimeError("nothing that draws is loaded: import unblocked.show.compare first")
         return view(self, **options)
 
     def stop(self) -> None:

@@ -9,15 +9,15 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from unblocked._files import put, replace
+from unblocked import marks
+from unblocked._files import put
 from unblocked._places import working_folder
 from unblocked.course import CourseError, exercise_slugs
-from unblocked.show._progress import data_folder, read_marks
 
 if TYPE_CHECKING:
-    from unblocked.show._progress import Marks
+    from unblocked.marks import Marks
 
     Members = list[tuple[zipfile.ZipInfo, bytes]]
 
@@ -58,9 +58,9 @@ def save(target: Path) -> int:
         )
     notebooks = _own_notebooks()
     kept = put(target, _zipped(notebooks))
-    marks = _count(len(read_marks()), "exercise")
+    marked = _count(len(marks.best()), "exercise")
     where = working_folder() / "exercises"
-    print(f"{target}: {_count(len(notebooks), 'notebook')} of {where}, and the marks of {marks}.")
+    print(f"{target}: {_count(len(notebooks), 'notebook')} of {where}, and the marks of {marked}.")
     print(f"`unblocked restore {target.name}` in the course's folder brings them back.")
     if kept is not None:
         print(f"The file that had this name: {kept.name}")
@@ -80,7 +80,7 @@ def restore(source: Path) -> int:
             nobody works here (`working_folder`).
     """
     folder, saved = working_folder() / "exercises", _read(source)
-    _take_marks(saved.marks)
+    marks.merge(saved.marks)
     kept = [_take_notebook(folder / name, content) for name, content in saved.notebooks.items()]
     notebooks = _count(len(saved.notebooks), "notebook")
     print(f"{notebooks} and the marks of {_count(len(saved.marks), 'exercise')} are back.")
@@ -104,7 +104,7 @@ def _own_notebooks() -> Members:
     if not found:
         raise CourseError(
             f"{folder} holds no notebook, so nothing was saved. "
-            f"Your marks alone are in {data_folder() / _MARKS}."
+            f"Your marks alone are in {marks.file()}."
         )
     size = sum(len(content) for _, content in found)
     if size > _MOST_BYTES:
@@ -126,7 +126,7 @@ def _member(path: Path) -> tuple[zipfile.ZipInfo, bytes]:
 def _zipped(notebooks: Members) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(_MARKS, json.dumps(read_marks(), indent=1))
+        archive.writestr(_MARKS, json.dumps(marks.best(), indent=1))
         for info, content in notebooks:
             archive.writestr(info, content, zipfile.ZIP_DEFLATED)
     return file.getvalue()
@@ -194,29 +194,16 @@ def _whole(
 
 def _marks(content: bytes, source: Path) -> Marks:
     try:
-        marks = json.loads(content)
+        found = json.loads(content)
     except ValueError as error:
         raise _not_ours(source) from error
-    if not isinstance(marks, dict):
+    if not isinstance(found, dict):
         raise _not_ours(source)
-    return {slug: mark for slug, mark in marks.items() if isinstance(mark, dict)}
+    return {slug: mark for slug, mark in found.items() if isinstance(mark, dict)}
 
 
 def _not_ours(source: Path) -> CourseError:
     return CourseError(f"{source} is not a file that `unblocked save` made.")
-
-
-def _take_marks(found: Marks) -> None:
-    marks = read_marks()
-    for slug, mark in found.items():
-        if _points(mark) >= _points(marks.get(slug)):
-            marks[slug] = mark
-    replace(data_folder() / _MARKS, json.dumps(marks, indent=1).encode())
-
-
-def _points(mark: Any) -> float:
-    points = mark.get("points") if isinstance(mark, dict) else None
-    return float(points) if isinstance(points, int | float) else -1.0
 
 
 def _take_notebook(target: Path, content: bytes) -> Path | None:

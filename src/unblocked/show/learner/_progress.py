@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
-import sys
 from html import escape
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from unblocked import course
+from unblocked import course, marks
 from unblocked.show._frontend import Slot, has_front_end
+from unblocked.show.learner import _work
 
-Marks = dict[str, dict[str, Any]]
+if TYPE_CHECKING:
+    from unblocked.marks import Marks
 
 
 def progress() -> None:
@@ -20,19 +18,17 @@ def progress() -> None:
 
     On Binder and in a Codespace it also offers marks and answers as a download, as these vanish.
     """
-    lessons, rooms, marks = course.lessons(), course.rooms(), read_marks()
+    lessons, rooms, best = course.lessons(), course.rooms(), marks.best()
     Slot().put(
         {
-            "text/plain": _as_text(lessons, rooms, marks),
-            "text/html": _as_html(lessons, rooms, marks),
+            "text/plain": _as_text(lessons, rooms, best),
+            "text/html": _as_html(lessons, rooms, best),
         }
     )
     _offer_download()
 
 
 def _offer_download() -> None:
-    from unblocked.show import _work
-
     machine = _work.vanishing_machine()
     if machine is None:
         return
@@ -40,7 +36,7 @@ def _offer_download() -> None:
     text, html = (_warning(machine, html=html, button=button) for html in (False, True))
     Slot().put({"text/plain": text, "text/html": f"<p>{html}"})
     if button:
-        from unblocked.show._download import Download
+        from unblocked.show.learner._download import Download
 
         download = Download("Download marks and answers", _work.FILE_NAME, _work.packed)
         Slot().put_widget(download, f"In a terminal: unblocked save {_work.FILE_NAME}")
@@ -53,9 +49,7 @@ _ENDS = {
 
 
 def _warning(machine: str, *, html: bool, button: bool) -> str:
-    from unblocked.show._work import FILE_NAME
-
-    commands = [f"unblocked save {FILE_NAME}", f"unblocked restore {FILE_NAME}"]
+    commands = [f"unblocked save {_work.FILE_NAME}", f"unblocked restore {_work.FILE_NAME}"]
     save, back = (f"<code>{one}</code>" if html else f"`{one}`" for one in commands)
     return (
         f"{_ENDS[machine]}, with your marks and answers. Take them with you: "
@@ -63,25 +57,6 @@ def _warning(machine: str, *, html: bool, button: bool) -> str:
         "To bring them back, here or on any machine with the course, "
         f"upload the file into the course's folder and run {back} in a terminal there."
     )
-
-
-def data_folder() -> Path:
-    """Where the learner's marks are kept; the environment variable `UNBLOCKED_HOME` moves it."""
-    if home := os.environ.get("UNBLOCKED_HOME"):
-        return Path(home)
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "unblocked"
-    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(data) / "unblocked"
-
-
-def read_marks() -> Marks:
-    """Best marks by slug; none when there is no file, or one that cannot be read."""
-    try:
-        found = json.loads((data_folder() / "marks.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _mark(room: course.Room, marks: Marks) -> str:

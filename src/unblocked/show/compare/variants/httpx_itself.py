@@ -1,4 +1,4 @@
-"""The same HTTPX code with aiohttp's connection pool underneath."""
+"""One HTTPX client for the app's life, with the limits that all variants have."""
 
 import asyncio
 import os
@@ -7,15 +7,16 @@ from contextlib import asynccontextmanager
 
 import httpx
 from fastapi import FastAPI, Request
-from httpx_aiohttp import HttpxAiohttpClient
+
+from unblocked.show.compare.variants import CONNECTIONS, KEPT
 
 UPSTREAM = os.environ["UPSTREAM"]
-LIMITS = httpx.Limits(max_connections=1000)
+LIMITS = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=KEPT)
 
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, httpx.AsyncClient]]:
-    async with HttpxAiohttpClient(limits=LIMITS, timeout=60) as client:
+    async with httpx.AsyncClient(limits=LIMITS, timeout=60) as client:
         yield {"client": client}
 
 

@@ -8,12 +8,14 @@ from contextlib import asynccontextmanager
 import aiohttp
 from fastapi import FastAPI, Request
 
+from unblocked.show.compare.variants import CONNECTIONS
+
 UPSTREAM = os.environ["UPSTREAM"]
 
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, aiohttp.ClientSession]]:
-    connector = aiohttp.TCPConnector(limit=1000)
+    connector = aiohttp.TCPConnector(limit=CONNECTIONS)
     timeout = aiohttp.ClientTimeout(total=60)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
         yield {"session": session}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import time
 from dataclasses import dataclass
 from html import escape
@@ -10,16 +9,19 @@ from typing import TYPE_CHECKING
 
 from IPython.display import display
 
-from unblocked.show import _picture
 from unblocked.show._frontend import in_kernel
+from unblocked.show.figure import PALETTE, new_figure, plain, png, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
 
     from unblocked.rig import Server, Upstream
     from unblocked.show._frontend import Bundle
 
 _MOST_BARS = 60
+_MOST_LABELS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Timeline:
 
     def png(self) -> bytes:
         """The picture, as a PNG file."""
-        return _picture.timeline(self)
+        return _drawn(self)
 
     def __str__(self) -> str:
         if not self.requests and not self.calls:
@@ -64,14 +66,8 @@ class Timeline:
         """Display data: the picture with its alternative text."""
         if not self.requests and not self.calls:
             return {"text/plain": str(self)}
-        picture = base64.b64encode(self.png()).decode("ascii")
-        alt = escape(str(self))
-        image = f'<img alt="{alt}" src="data:image/png;base64,{picture}" style="max-width:100%">'
-        return {
-            "text/plain": str(self),
-            "image/png": picture,
-            "text/html": f"<figure style='margin:0'>{image}</figure><p>{alt}</p>",
-        }
+        text = str(self)
+        return shown(self.png(), text, below=f"<p>{escape(text)}</p>")
 
     def _ipython_display_(self) -> None:
         if in_kernel():
@@ -134,3 +130,41 @@ def most_at_once(bars: Sequence[Bar]) -> int:
         level += step
         most = max(most, level)
     return most
+
+
+def _drawn(result: Timeline) -> bytes:
+    """Bars in the order in which they began, requests above calls; a PNG file."""
+    bars = len(result.requests) + len(result.calls)
+    height = min(12.0, 1.3 + 0.2 * max(bars, 4))
+    figure = new_figure(figsize=(10.5, height), layout="constrained")
+    shares = [max(len(result.requests), 1), max(len(result.calls), 1)]
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=shares)
+    _draw_bars_in_time(above, result.requests, "requests\nto the app")
+    _draw_bars_in_time(below, result.calls, "calls at\nthe upstream")
+    above.tick_params(labelbottom=False)
+    below.set_xlabel("seconds", fontsize=9)
+    figure.suptitle(str(result), fontsize=10)
+    return png(figure)
+
+
+def _draw_bars_in_time(axes: Axes, bars: Sequence[Bar], label: str) -> None:
+    plain(axes)
+    groups = list(dict.fromkeys(bar.group for bar in bars))
+    for position, bar in enumerate(bars):
+        colour = PALETTE[groups.index(bar.group) % len(PALETTE)]
+        axes.barh(
+            position,
+            max(bar.end - bar.start, 1e-4),
+            left=bar.start,
+            height=0.74,
+            color=colour if bar.complete else "white",
+            edgecolor=colour,
+            hatch=None if bar.complete else "////",
+        )
+        if len(bars) <= _MOST_LABELS:
+            axes.text(bar.start, position, f" {bar.group}", va="center", fontsize=7, color="black")
+    axes.set_yticks([])
+    axes.set_ylabel(label, fontsize=9, rotation=0, ha="right", va="center")
+    axes.set_ylim(max(len(bars), 1) - 0.4, -0.6)
+    axes.grid(axis="x", color="#e3e3e3", linewidth=0.8)
+    axes.set_axisbelow(True)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from unblocked import course
 from unblocked._interrupt import interruptible
-from unblocked.show._checkview import CheckView, check_view, notice
 from unblocked.show._frontend import Slot, in_kernel
+from unblocked.show.learner._checkview import CheckView, check_view, notice
 
 if TYPE_CHECKING:
     from collections.abc import Callable

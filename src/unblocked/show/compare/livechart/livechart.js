@@ -98,7 +98,15 @@ function makeTiles(series, parent) {
   return { show, paint: () => tiles.forEach((tile) => tile.paint()) };
 }
 
-function plotOptions({ label, indices }, series, width, model, position) {
+// The first and the last second of all panels, so that they share their time axis, too.
+function extent(stores, span) {
+  const filled = stores.map((store) => store.columns[0]).filter((times) => times.length);
+  const first = filled.length ? Math.min(...filled.map((times) => times[0])) : 0;
+  const last = filled.length ? Math.max(...filled.map((times) => times[times.length - 1])) : 0;
+  return [first, Math.max(last, first + span)];
+}
+
+function plotOptions({ label, indices }, series, width, model, position, stores) {
   const faint = { stroke: "rgba(128,128,128,.28)", width: 1 };
   const axis = { stroke: foreground, grid: faint, ticks: faint, font: "12px sans-serif" };
   const top = (u, low, high) => {
@@ -112,7 +120,7 @@ function plotOptions({ label, indices }, series, width, model, position) {
     legend: { show: false },
     cursor: { y: false, points: { size: 6 } },
     scales: {
-      x: { time: false, range: (u, low, high) => [low, Math.max(high, low + model.get("span"))] },
+      x: { time: false, range: () => extent(stores, model.get("span")) },
       y: { range: top },
     },
     axes: [
@@ -133,7 +141,8 @@ function plotOptions({ label, indices }, series, width, model, position) {
 }
 
 // One panel; returns what undoes it.
-function renderPanel({ model, rows, position, parent }) {
+function renderPanel({ model, stores, position, parent }) {
+  const rows = stores[position];
   const title = model.get("titles")[position];
   const series = model.get("series");
   const root = element("div", "lc-root", parent);
@@ -148,10 +157,12 @@ function renderPanel({ model, rows, position, parent }) {
   const data = (plot) => [rows.columns[0], ...plot.indices.map((i) => rows.columns[i + 1])];
   const width = () => Math.max(220, figure.clientWidth || 400);
   model.get("plots").forEach((plot, place) => {
-    element("p", "lc-caption", figure).textContent = plot.label;
-    const host = element("div", "lc-plot", figure);
-    const options = plotOptions(plot, series, width(), model, place);
-    plots.push({ ...plot, chart: new uPlot(options, data(plot), host) });
+    const box = element("div", "", figure);
+    box.hidden = true;
+    element("p", "lc-caption", box).textContent = plot.label;
+    const host = element("div", "lc-plot", box);
+    const options = plotOptions(plot, series, width(), model, place, stores);
+    plots.push({ ...plot, box, chart: new uPlot(options, data(plot), host) });
   });
 
   const describe = () =>
@@ -162,10 +173,16 @@ function renderPanel({ model, rows, position, parent }) {
         return `${name}: latest ${latest}, largest ${number(rows.largest[i])} ${unit}`.trim();
       })
       .join("; ");
+  // A plot is left out until one of the panels has more than zeros for it; then all have it.
+  const isDue = ({ box, indices }) =>
+    box.hidden && stores.some((store) => indices.some((i) => store.largest[i]));
   let frame = 0;
+  let drawn = [];
   const draw = () => {
     frame = 0;
+    drawn = extent(stores, model.get("span"));
     tiles.show(rows);
+    plots.filter(isDue).forEach((plot) => (plot.box.hidden = false));
     plots.forEach((plot) => plot.chart.setData(data(plot)));
     root.dataset.updates = rows.updates;
     figure.setAttribute("aria-label", `${title}. ${describe()}`);
@@ -173,16 +190,21 @@ function renderPanel({ model, rows, position, parent }) {
   const drawSoon = () => {
     if (!frame) frame = requestAnimationFrame(draw);
   };
+  // Another panel's row changes this one only where it makes the common axis longer.
+  const followOthers = () => {
+    const longer = extent(stores, model.get("span")).some((edge, i) => edge !== drawn[i]);
+    if (longer || plots.some(isDue)) drawSoon();
+  };
   const showState = () => {
     state.textContent = model.get("states")[position];
-    root.classList.toggle("lc-running", model.get("states")[position] === "running");
+    root.classList.toggle("lc-running", /^(round|warming)/.test(model.get("states")[position]));
   };
   const repaint = () => {
     tiles.paint();
     plots.forEach((plot) => plot.chart.redraw());
   };
 
-  rows.listeners.add(drawSoon);
+  stores.forEach((store) => store.listeners.add(store === rows ? drawSoon : followOthers));
   model.on("change:states", showState);
   model.on("change:y_max", drawSoon);
   const sizes = new ResizeObserver(() => {
@@ -198,6 +220,7 @@ function renderPanel({ model, rows, position, parent }) {
 
   return () => {
     rows.listeners.delete(drawSoon);
+    stores.forEach((store) => store.listeners.delete(followOthers));
     model.off("change:states", showState);
     model.off("change:y_max", drawSoon);
     sizes.disconnect();
@@ -227,9 +250,8 @@ export default () => {
   }
 
   function render({ model, el }) {
-    const undo = storesOf(model).map((rows, position) =>
-      renderPanel({ model, rows, position, parent: el }),
-    );
+    const stores = storesOf(model);
+    const undo = stores.map((_, position) => renderPanel({ model, stores, position, parent: el }));
     return () => undo.forEach((undoOne) => undoOne());
   }
   return { initialize, render };

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import threading
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from unblocked.rig import Meter
-from unblocked.show import _picture
 from unblocked.show._frontend import Slot, has_front_end
-from unblocked.show.livechart import LiveChart, Row, Series
+from unblocked.show.compare.livechart import LiveChart, Row, Series
+from unblocked.show.figure import BLUE, VERMILION, gaps, new_figure, plain, png, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from unblocked.rig import Sample, Server
     from unblocked.show._frontend import Bundle
 
@@ -93,14 +94,25 @@ class Watch:
 
     def _bundle(self) -> Bundle:
         rows = [self._row(sample) for sample in self._meter.rows]
-        picture = base64.b64encode(_picture.strip(rows, _PLOT)).decode("ascii")
-        alt = escape(str(self))
-        image = f'<img alt="{alt}" src="data:image/png;base64,{picture}" style="max-width:100%">'
-        return {
-            "text/plain": str(self),
-            "image/png": picture,
-            "text/html": f"<figure style='margin:0'>{image}</figure><p>{alt}</p>",
-        }
+        text = str(self)
+        return shown(_strip(rows, _PLOT), text, below=f"<p>{escape(text)}</p>")
+
+
+def _strip(rows: Sequence[Row], label: str) -> bytes:
+    """What a watched app did: threads added and requests in flight; a PNG file."""
+    figure = new_figure(figsize=(10.5, 1.9), layout="constrained")
+    axes = figure.subplots()
+    plain(axes)
+    axes.grid(axis="y", color="#e3e3e3", linewidth=0.8)
+    seconds, threads, flying = zip(*(row[:3] for row in rows), strict=True)
+    axes.plot(seconds, gaps(threads), color=VERMILION, linewidth=2.2, label="threads added")
+    style: Any = (0, (4, 2))
+    axes.plot(seconds, gaps(flying), color=BLUE, linewidth=1.8, linestyle=style, label="in flight")
+    axes.set_ylim(bottom=0)
+    axes.set_title(label, fontsize=10, loc="left")
+    axes.set_xlabel("seconds", fontsize=9)
+    axes.legend(fontsize=9, frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))
+    return png(figure)
 
 
 _watches: dict[int, Watch] = {}

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, cast
 import uvicorn
 
 from unblocked.rig import raise_descriptor_limit
-from unblocked.show.variants import NAMES, STUDIED
+from unblocked.show.compare.variants import NAMES, STUDIED
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m unblocked.show.variants")
+    parser = argparse.ArgumentParser(prog="python -m unblocked.show.compare.variants")
     parser.add_argument("name", choices=[*NAMES, *STUDIED])
     parser.add_argument("--loop", default="asyncio", choices=["asyncio", "uvloop"])
     parser.add_argument("--http", default="h11", choices=["h11", "httptools"])
@@ -39,8 +39,8 @@ def main() -> None:
 
 def _app(name: str) -> FastAPI:
     if name in NAMES:
-        return cast("FastAPI", import_module(f"unblocked.show.variants.{name}").app)
-    from unblocked.show.variants.studied import APPS
+        return cast("FastAPI", import_module(f"unblocked.show.compare.variants.{name}").app)
+    from unblocked.show.compare.variants.studied import APPS
 
     return APPS[name]()
 

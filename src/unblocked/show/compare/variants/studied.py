@@ -23,7 +23,7 @@ from fastapi.responses import StreamingResponse
 from httpx_aiohttp import HttpxAiohttpClient
 from starlette.background import BackgroundTask
 
-from unblocked.show.variants import _lean
+from unblocked.show.compare.variants import _lean
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -186,7 +186,9 @@ def _on_curl_cffi() -> httpx.AsyncClient:
 
 
 def _aiohttp() -> FastAPI:
-    from unblocked.show.variants import aiohttp_itself  # It wants its upstream when imported.
+    from unblocked.show.compare.variants import (
+        aiohttp_itself,  # It wants its upstream when imported.
+    )
 
     return aiohttp_itself.app
 

@@ -1,0 +1,80 @@
+"""The learner's best marks, in a file of their own. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from unblocked._files import replace
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Mark = dict[str, Any]
+Marks = dict[str, Mark]
+"""Slug of an exercise to `{"points", "max_points", "marked_at"}`."""
+
+
+def folder() -> Path:
+    """The folder for what the course remembers; the variable `UNBLOCKED_HOME` overrides it."""
+    if chosen := os.environ.get("UNBLOCKED_HOME"):
+        return Path(chosen)
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "unblocked"
+    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(data) / "unblocked"
+
+
+def file() -> Path:
+    """The file that holds the marks; it is there from the first mark on."""
+    return folder() / "marks.json"
+
+
+def best() -> Marks:
+    """The best mark of each exercise; none when there is no file, or one that cannot be read."""
+    try:
+        found = json.loads(file().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def remember(result: Mapping[str, Any]) -> None:
+    """Keep a result if it is the best so far. Where nothing can be written, it is not kept.
+
+    Args:
+        result: what `unblocked check --json` prints.
+    """
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    mark = {
+        "points": result["points"],
+        "max_points": result["max_points"],
+        "marked_at": now,
+    }
+    with contextlib.suppress(OSError):
+        merge({result["exercise"]: mark})
+
+
+def merge(found: Marks) -> None:
+    """Keep each of these marks that is at least as good as the best one so far.
+
+    Raises:
+        OSError: the file cannot be written, and is as it was.
+    """
+    marks = best()
+    better = {
+        slug: mark for slug, mark in found.items() if _points(mark) >= _points(marks.get(slug))
+    }
+    if better:
+        replace(file(), json.dumps(marks | better, indent=1).encode())
+
+
+def _points(mark: object) -> float:
+    """The points of a mark; less than any when it has none that can be read."""
+    points = mark.get("points") if isinstance(mark, dict) else None
+    return float(points) if isinstance(points, int | float) else -1.0
