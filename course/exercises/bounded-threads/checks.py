@@ -33,7 +33,7 @@ LONE = "one caller, GET /, while the upstream holds its answers"
 
 BLOCKS = (
     "something waits on the event loop itself, such as `future.result()` or `pool.map(…)` in an "
-    "`async def` endpoint. Give the endpoint something to await: `loop.run_in_executor(pool, fetch, URL)`"
+    "`async def` endpoint. Await `loop.run_in_executor(pool, fetch, URL)` instead"
 )
 
 
