@@ -380,7 +380,7 @@ async def stops_cleanly(exam: Exam) -> str:
         await app.until(
             lambda: len(processes.family(app.process.pid)) == 1,
             called="shutdown",
-            saw=lambda: f"{len(processes.family(app.process.pid)) - 1} child processes still run",
+            saw=lambda: f"child processes that run: {len(processes.family(app.process.pid)) - 1}",
             expected="none",
             look="a lifespan that starts a process ends it after its `yield`, and waits for it",
         )
