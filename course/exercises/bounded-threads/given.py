@@ -2,41 +2,36 @@ import http.client as _http
 import os as _os
 from urllib.parse import urlsplit as _urlsplit
 
+import requests as _requests
+
 # With 16 cores the default executor has 20 threads: it never has eight by chance.
 _os.cpu_count = _os.process_cpu_count = lambda: 16
 
 
-def _made_fetch(mark):
-    def fetch(url: str) -> str:
-        """Call `url` and return its text. Blocks; raises when the call fails."""
-        parts = _urlsplit(url)
-        connection = _http.HTTPConnection(parts.netloc)
-        try:
-            connection.request("GET", parts.path or "/", headers={"x-fetch": mark})
-            response = connection.getresponse()
-            status, text = response.status, response.read().decode()
-        except (OSError, _http.HTTPException) as error:
-            raise _failure(f"{url} cannot be reached") from error
-        finally:
-            connection.close()
-        if status >= 400:
-            raise _failure(f"{url} answered {status}")
-        return text
-
-    return fetch
+def fetch(url: str) -> str:
+    """Call `url` and return its text. Blocks; raises when the call fails."""
+    parts = _urlsplit(url)
+    connection = _http.HTTPConnection(parts.netloc, timeout=None)
+    try:
+        connection.request("GET", parts.path or "/", headers={"user-agent": "fetch"})
+        response = connection.getresponse()
+        status, text = response.status, response.read().decode()
+    except (OSError, _http.HTTPException) as error:
+        raise _failure(f"{url} cannot be reached", _requests.ConnectionError) from error
+    finally:
+        connection.close()
+    if status >= 400:
+        raise _failure(f"{url} answered {status}", _requests.HTTPError)
+    return text
 
 
-def _failure(text):
+def _failure(text, kind):
     import httpx
-    import requests
 
     # Whichever client an answer expects `fetch` to be made with, its error class is right.
-    class FetchError(requests.HTTPError, httpx.HTTPError):
+    class FetchError(kind, httpx.HTTPError):
         def __init__(self, text):
-            requests.HTTPError.__init__(self, text)
+            kind.__init__(self, text)
             self._request = None
 
     return FetchError(text)
-
-
-fetch = _made_fetch(globals().pop("_MARK", ""))

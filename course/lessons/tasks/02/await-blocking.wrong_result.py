@@ -1,0 +1,2 @@
+async def in_pool(pool, function):
+    return pool.submit(function).result()

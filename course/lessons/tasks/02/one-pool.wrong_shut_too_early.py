@@ -1,0 +1,5 @@
+@asynccontextmanager
+async def pool_for_the_app(app):
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        pass
+    yield {"pool": pool}
