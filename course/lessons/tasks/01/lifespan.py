@@ -1,0 +1,5 @@
+@asynccontextmanager
+async def announced(app):
+    noted.append("up")
+    yield
+    noted.append("down")

@@ -1,0 +1,4 @@
+async def announced(app):
+    noted.append("up")
+    yield
+    noted.append("down")

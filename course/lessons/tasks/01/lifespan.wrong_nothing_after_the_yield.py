@@ -1,0 +1,5 @@
+@asynccontextmanager
+async def announced(app):
+    noted.append("up")
+    noted.append("down")
+    yield

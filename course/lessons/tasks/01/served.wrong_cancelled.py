@@ -1,0 +1,8 @@
+@asynccontextmanager
+async def served(app):
+    server = make_server(app)
+    task = asyncio.create_task(server.serve())
+    try:
+        yield await url_when_started(server)
+    finally:
+        task.cancel()

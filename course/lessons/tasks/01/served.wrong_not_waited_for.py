@@ -1,0 +1,8 @@
+@asynccontextmanager
+async def served(app):
+    server = make_server(app)
+    asyncio.create_task(server.serve())
+    try:
+        yield await url_when_started(server)
+    finally:
+        server.should_exit = True

@@ -1,0 +1,5 @@
+async def survive(server):
+    try:
+        await server.serve()
+    except Exception:
+        pass

@@ -1,0 +1,3 @@
+async def four_at_once(function, *arguments):
+    only_four = anyio.CapacityLimiter(4)
+    return await anyio.to_thread.run_sync(function, *arguments, limiter=only_four)
