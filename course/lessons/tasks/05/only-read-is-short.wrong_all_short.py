@@ -1,0 +1,1 @@
+only_read_is_short = httpx.Timeout(0.3)

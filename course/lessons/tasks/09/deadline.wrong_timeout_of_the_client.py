@@ -1,0 +1,2 @@
+async def within(client, url, seconds):
+    return (await client.get(url, timeout=seconds)).text

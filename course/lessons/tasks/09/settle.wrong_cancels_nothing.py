@@ -1,0 +1,3 @@
+async def settle(tasks, seconds):
+    done, pending = await asyncio.wait(tasks, timeout=seconds)
+    return [task.result() for task in done]

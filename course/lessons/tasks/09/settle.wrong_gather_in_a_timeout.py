@@ -1,0 +1,3 @@
+async def settle(tasks, seconds):
+    async with asyncio.timeout(seconds):
+        return await asyncio.gather(*tasks)
