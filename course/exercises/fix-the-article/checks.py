@@ -23,6 +23,7 @@ from unblocked.grading.sandbox import processes
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
+    Callers = list[asyncio.Task[Reply]]
     Judge = Callable[[Exam], Awaitable[str]]
 
 FEW = 5
@@ -108,13 +109,7 @@ async def long_body(call: Call, upstream: Upstream) -> None:
 
 
 async def until_held(
-    app: App,
-    upstream: Upstream,
-    calls: int,
-    called: str,
-    callers: list[asyncio.Task[Reply]],
-    *,
-    at_once: bool = True,
+    app: App, upstream: Upstream, calls: int, called: str, callers: Callers, at_once: bool = True
 ) -> None:
     """Wait until so many upstream calls are in flight, or, if not `at_once`, have come in all."""
     await app.until(
