@@ -7,16 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from unblocked.grading.checks import exam as exams
-from unblocked.grading.checks.exam import (
-    LOOP_TURNS,
-    App,
-    Call,
-    Criterion,
-    Exam,
-    Failed,
-    Reply,
-    Upstream,
-)
+from unblocked.grading.checks.exam import App, Call, Exam, Failed, Reply, Upstream
 from unblocked.grading.checks.upstream import in_pieces, piece_by_piece
 from unblocked.grading.sandbox import processes
 
@@ -82,10 +73,10 @@ MISTAKES = (
 """What a failure says that shows a well-known mistake, and where to look for it."""
 
 
-def criterion(name: str, points: int, *, fresh: bool = True) -> Callable[[Judge], Criterion]:
+def criterion(name: str, points: int, *, fresh: bool = True) -> Callable[[Judge], exams.Criterion]:
     """A criterion whose failure names a well-known mistake, where it shows one."""
 
-    def named(judge: Judge) -> Criterion:
+    def named(judge: Judge) -> exams.Criterion:
         async def judged(exam: Exam) -> str:
             try:
                 return await judge(exam)
@@ -486,7 +477,7 @@ async def ten_callers(exam: Exam) -> str:
 
 
 async def expect_ten_connections(
-    app: App, upstream: Upstream, called: str, turns: int = LOOP_TURNS
+    app: App, upstream: Upstream, called: str, turns: int = exams.LOOP_TURNS
 ) -> None:
     """No more than ten, once the app has done all that it can do by itself."""
     await app.turn(turns)
