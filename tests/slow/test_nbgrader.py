@@ -23,7 +23,7 @@ GUIDE = (REPOSITORY / "INSTRUCTORS.md").read_text("utf-8")
 ANSWERS = {
     "ada": ROOM / "solution.py",
     "bob": ROOM / "wrong" / "error_is_500.py",
-    "cy": ROOM / "right" / "plain_gather.py",
+    "cy": ROOM / "right" / "gather_app_state.py",
     "dee": ROOM / "wrong" / "plain_def.py",
     "eve": ROOM / "starter.py",
 }

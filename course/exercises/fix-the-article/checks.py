@@ -6,20 +6,16 @@ import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from unblocked.grading.checks.exam import (
-    LOOP_TURNS,
-    App,
-    Call,
-    Exam,
-    Failed,
-    Reply,
-    Upstream,
-    criterion,
-)
+from unblocked.grading.checks import exam as exams
+from unblocked.grading.checks.exam import App, Call, Exam, Failed, Reply, Upstream
 from unblocked.grading.checks.upstream import in_pieces, piece_by_piece
+from unblocked.grading.sandbox import processes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Awaitable, Callable, Iterable
+
+    Callers = list[asyncio.Task[Reply]]
+    Judge = Callable[[Exam], Awaitable[str]]
 
 FEW = 5
 """Turns of the loop that follow others: calls that wait for a place have timeouts of their own."""
@@ -39,20 +35,59 @@ CLOCKS = "httpx.Timeout(5, read=15)"
 SECRET = 16
 """Characters by which every response begins differently."""
 WITHOUT_BODIES = "ten callers at once, GET /, bodies held back after 60 characters"
+REST_HELD = "GET /, while the upstream keeps the rest of every body back"
 HELD = "one caller, GET /, while the upstream holds its answers"
+CROWD = "ten callers at once, GET /, while the upstream holds its answers"
 SERVED_WITHOUT_BODIES = "ten callers were answered while their bodies were kept back"
 CLOSED_WITHOUT_BODIES = "and every one of their streams was closed"
 TURNED_MEANWHILE = "the loop turned while ten calls were held"
 SHORT_TAKEN_WHOLE = "responses of less than 50 characters were answered with whole"
 FEW_THREADS = "five calls in flight and their bodies added one thread at most"
 CALLS_AS_ASKED = "five calls in flight had the timeouts that were asked for"
-FAILED_CALL_IS_502 = "one of five calls failed, which was answered with 502"
 AS_PIECES = (
     "characters are not bytes, and a response arrives in pieces: collect text until 50 characters "
     "are there"
 )
+CLOSING = "`async with client.stream(…)` closes; a response of `send` needs `finally: aclose()`"
+SIBLINGS = f"who ends the other four: a TaskGroup cancels them, gather lets them run; {CLOSING}"
+AS_TEXT = 'a StreamingResponse has a content type only with `media_type="text/plain"`'
 AS_JSON = "FastAPI turns what you return into JSON; a PlainTextResponse goes out as it is"
 LONG = b"x" * (1 << 20)  # more than the system's own buffers hold: a body nobody reads is noticed
+ONE_BY_ONE = "an `await` for each call in turn: `asyncio.gather` or a TaskGroup starts all five"
+WHOLE = "`client.get` reads the whole body: `client.stream`, and `break` at 50 characters"
+HOLDING = "who waits for a connection while holding others: open, read and close in one task"
+MISTAKES = (
+    ("5 of 10 upstream calls", "one caller after another: no lock may surround the calls"),
+    ("1 of 5 upstream calls", ONE_BY_ONE),
+    ("2 of 5 upstream calls", ONE_BY_ONE),
+    ("in 'await' expression", "`send` is a context manager: enter it with `async with`"),
+    ("has no attribute 'aiter_text'", "`async with send(client) as response` gives the response"),
+    ("a body that breaks off", "a response that is closed before it is read: `StreamClosed`"),
+    ("PoolTimeout", f"{HOLDING}; or a response that nobody closed"),
+    ("is not defined", "three names of the article are used, and neither defined nor imported"),
+    (f"{CROWD}: 0 of 10 answered", HOLDING),
+    (f"{REST_HELD}: 0 of 1 answered", WHOLE),
+    ("of 10 answered", f"{WHOLE}. Or {HOLDING}"),
+    ("0 of 1 answered", "a response of an earlier request that nobody closed keeps a connection"),
+)
+"""What a failure says that shows a well-known mistake, and where to look for it."""
+
+
+def criterion(name: str, points: int, *, fresh: bool = True) -> Callable[[Judge], exams.Criterion]:
+    """A criterion whose failure names a well-known mistake, where it shows one."""
+
+    def named(judge: Judge) -> exams.Criterion:
+        async def judged(exam: Exam) -> str:
+            try:
+                return await judge(exam)
+            except Failed as failure:
+                seen = f"{failure.called}: {failure.saw}"
+                failure.look = next((look for sign, look in MISTAKES if sign in seen), failure.look)
+                raise Failed(**vars(failure)) from None
+
+        return exams.criterion(name, points, fresh=fresh)(judged)
+
+    return named
 
 
 async def long_body(call: Call, upstream: Upstream) -> None:
@@ -64,12 +99,36 @@ async def long_body(call: Call, upstream: Upstream) -> None:
     await call.finish(LONG)
 
 
+async def until_held(
+    app: App, upstream: Upstream, calls: int, called: str, callers: Callers, at_once: bool = True
+) -> None:
+    """Wait until so many upstream calls are in flight, or, if not `at_once`, have come in all."""
+    await app.until(
+        lambda: (upstream.in_flight if at_once else len(upstream.calls)) >= calls,
+        called=called,
+        saw=lambda: held(upstream, calls),
+        expected=f"upstream calls in flight at the same time: {calls}",
+        calls=callers,
+    )
+
+
 def held(upstream: Upstream, calls: int) -> str:
     return f"{upstream.in_flight} of {calls} upstream calls in flight"
 
 
 def first_fifty(upstream: Upstream, since: int = 0) -> Counter[str]:
-    return Counter(call.text[:50] for call in upstream.calls[since:])
+    return Counter(call.text[:50] for call in upstream.calls[since:] if as_asked_for(call))
+
+
+def as_asked_for(call: Call) -> bool:
+    return call.method == "GET" and call.request.raw_path == "/quote"
+
+
+def expect_as_asked(upstream: Upstream, called: str) -> None:
+    odd = [f"{call.method} {call.path}" for call in upstream.calls if not as_asked_for(call)]
+    if odd:
+        saw, look = f"an upstream call {odd[0]}", "method, path and query of the calls"
+        raise Failed(called=called, saw=saw, expected="GET of URL, as it is", look=look)
 
 
 def expect_lines_of_all(
@@ -107,6 +166,7 @@ def expect_lines(
     if right:
         return
     expect_200(app, reply, called)
+    expect_as_asked(upstream, called)
     known = sum((Counter(reply.lines) & sent).values())
     kind = reply.headers.get("content-type", "no content type")
     raise Failed(
@@ -115,18 +175,16 @@ def expect_lines(
         f"of a response: {known}. The answer begins {reply.text[:90]!r}",
         expected="200, text/plain, five lines: the first 50 characters of each response, all of "
         "it when it is shorter",
-        look=AS_JSON if "json" in kind else AS_PIECES,
+        look=AS_JSON if "json" in kind else AS_TEXT if "text" not in kind else AS_PIECES,
     )
 
 
 def expect_200(app: App, reply: Reply, called: str) -> None:
-    if reply.status != 200:
-        log = app.last_words()
-        raise Failed(
-            called=called,
-            saw=f"{reply.status}; the app's log says {log}" if log else str(reply),
-            expected="200",
-        )
+    if reply.status == 200 and not reply.broken:
+        return
+    status = reply.status if app.last_words() else reply
+    saw = f"{reply.status}, and a body that breaks off" if reply.broken else status
+    raise Failed(called=called, saw=app.with_log(saw), expected="200")
 
 
 @criterion("five calls at once", points=3, fresh=False)
@@ -136,14 +194,7 @@ async def five_at_once(exam: Exam) -> str:
         upstream.script = lambda call: in_stages(call, upstream.released, bodies)
         before = await app.threads()
         caller = app.call()
-        await app.until(
-            lambda: upstream.in_flight >= CALLS,
-            called=HELD,
-            saw=lambda: held(upstream, CALLS),
-            expected="five upstream calls in flight at the same time",
-            look="awaiting one call after the other: asyncio.gather or a TaskGroup starts all five",
-            calls=[caller],
-        )
+        await until_held(app, upstream, CALLS, HELD, [caller])
         seen = await note_timeouts(app)
         with app.by_the_way():
             if before == 1:  # threads that earlier requests left would hide new ones
@@ -169,6 +220,7 @@ def expect_made_of_all(app: App, reply: Reply, upstream: Upstream) -> None:
     What exactly, other criteria are about.
     """
     expect_200(app, reply, HELD)
+    expect_as_asked(upstream, HELD)
     used = sum(call.text[:SECRET] in reply.text for call in upstream.calls)
     if used != CALLS or len(upstream.calls) != CALLS:
         raise Failed(
@@ -196,15 +248,8 @@ async def expect_no_threads_per_call(exam: Exam) -> None:
             raise Failed(
                 called="nothing", saw=f"{before} threads, of earlier requests", expected="one"
             )
-        called = "one caller, GET /, five calls held"
         caller = app.call()
-        await app.until(
-            lambda: upstream.in_flight >= CALLS,
-            called=called,
-            saw=lambda: held(upstream, CALLS),
-            expected="five calls in flight",
-            calls=[caller],
-        )
+        await until_held(app, upstream, CALLS, HELD, [caller])
         await release_and_expect_few_threads(app, upstream, before)
         bodies.set()
         await app.answers([caller], called="GET /")
@@ -226,11 +271,10 @@ async def in_stages(
 
 async def release_and_expect_few_threads(app: App, upstream: Upstream, before: int) -> None:
     """No thread per call, neither while five are held nor in the middle of their bodies."""
-    called = "one caller, GET /, five calls held"
-    await expect_few_threads(app, before, called)
+    await expect_few_threads(app, before, HELD)
     upstream.released.set()
     await app.turn(FEW)
-    await expect_few_threads(app, before, f"{called} in the middle of their bodies")
+    await expect_few_threads(app, before, f"{HELD}, now in the middle of their bodies")
 
 
 async def expect_few_threads(app: App, before: int, called: str) -> None:
@@ -279,22 +323,19 @@ async def streams(exam: Exam) -> str:
 async def expect_streams(exam: Exam) -> None:
     async with exam.serving() as (app, upstream):
         upstream.script = lambda call: long_body(call, upstream)
-        called = "GET /, while the upstream keeps the rest of every body back"
-        calls = [app.call()]
-        replies = await app.answers(
-            calls, called=called, expected="an answer, made from what has arrived"
-        )
-        expect_lines(app, replies[0], upstream, called)
-        await expect_closed(app, upstream, called)
+        expected = "an answer, made from what has arrived"
+        replies = await app.answers([app.call()], called=REST_HELD, expected=expected)
+        expect_lines(app, replies[0], upstream, REST_HELD)
+        await expect_closed(app, upstream, REST_HELD)
 
 
-async def expect_closed(app: App, upstream: Upstream, called: str) -> None:
+async def expect_closed(app: App, upstream: Upstream, called: str, look: str = CLOSING) -> None:
     await app.let_go(
         lambda: upstream.in_flight == 0,
         called=called,
-        saw=lambda: f"{upstream.in_flight} upstream bodies still open after the answer",
-        expected="every stream closed once its 50 characters are read",
-        look="`async with client.stream(…)` closes; `send(stream=True)` needs `aclose()`",
+        saw=lambda: f"upstream responses that are still open: {upstream.in_flight}",
+        expected="none: every stream is closed when nobody reads it any more",
+        look=look,
     )
 
 
@@ -314,32 +355,15 @@ async def lets_go_on_failure(exam: Exam) -> str:
         upstream.script = one_fails
         called = "GET /, one call answers 500 while the others keep their bodies back"
         caller = app.call()
-        await app.until(
-            lambda: len(upstream.calls) >= CALLS,
-            called=called,
-            saw=lambda: held(upstream, CALLS),
-            expected="five calls",
-            calls=[caller],
-        )
-        await app.turn()
-        upstream.released.set()
+        await until_held(app, upstream, CALLS, called, [caller], at_once=False)
+        with app.by_the_way():  # who waits for the others, too, has not answered yet
+            await app.answers([caller], called=called)
+        if not caller.done():
+            upstream.released.set()
         reply = (await app.answers([caller], called=called))[0]
-        if reply.status != 502:
-            raise Failed(called=called, saw=str(reply.status), expected="502")
-        exam.seen.add(FAILED_CALL_IS_502)
-        await expect_let_go(app, upstream, called)
-    return "A failed sibling left nothing open. TaskGroup cancels the others; gather does not."
-
-
-async def expect_let_go(app: App, upstream: Upstream, called: str) -> None:
-    await app.let_go(
-        lambda: upstream.in_flight == 0,
-        called=called,
-        saw=lambda: f"{upstream.in_flight} upstream connections still carry an unread body",
-        expected="every upstream connection let go",
-        look="who closes when the task is cancelled or a sibling fails: `async with` inside the "
-        "task, or `finally`",
-    )
+        expect_bad_gateway(app, reply, called)
+        await expect_closed(app, upstream, called, SIBLINGS)
+    return "One call failed, and the others were closed while the upstream still held them."
 
 
 @criterion("lets go when the caller leaves", points=1, fresh=False)
@@ -359,17 +383,11 @@ async def caller_leaves(exam: Exam) -> str:
         upstream.script = all_but_first
         called = "one caller, GET /, who leaves while bodies are held back"
         caller = app.call()
-        await app.until(
-            lambda: len(upstream.calls) >= CALLS,
-            called=called,
-            saw=lambda: held(upstream, CALLS),
-            expected="five calls in flight",
-            calls=[caller],
-        )
+        await until_held(app, upstream, CALLS, called, [caller], at_once=False)
         caller.cancel()
         await app.turn()
         upstream.released.set()
-        await expect_let_go(app, upstream, called)
+        await expect_closed(app, upstream, called)
     return (
         "FastAPI does not cancel an endpoint whose caller has left, but it does cancel a "
         "streaming response. Yours closed its streams either way."
@@ -383,11 +401,15 @@ async def upstream_fails(exam: Exam) -> str:
         async def one_fails(call: Call) -> None:
             await call.reply("no", status=503 if call.number == 2 else 200)
 
-        if FAILED_CALL_IS_502 not in exam.seen:
-            upstream.script = one_fails
-            await expect_502(app, "GET /, one of five upstream calls answers 503")
-        upstream.script = lambda call: call.reply("no", status=404)
-        await expect_502(app, "GET /, the upstream answers 404")
+        async def lose(call: Call) -> None:
+            call.break_off()
+
+        upstream.script = one_fails
+        await expect_502(app, "GET /, one of five upstream calls answers 503")
+        upstream.script = lambda call: call.reply("no", status=400)
+        await expect_502(app, "GET /, the upstream answers 400")
+        upstream.script = lose
+        await expect_502(app, "GET /, the upstream closes every connection without an answer")
         upstream.script = lambda call: call.reply(call.text)
         reply = await app.get(expected="an answer: the requests that failed hold nothing back")
         expect_lines(app, reply, upstream, "GET /, after a failure")
@@ -397,13 +419,17 @@ async def upstream_fails(exam: Exam) -> str:
 
 
 async def expect_502(app: App, called: str) -> None:
-    reply = (await app.answers([app.call()], called=called))[0]
+    expect_bad_gateway(app, (await app.answers([app.call()], called=called))[0], called)
+
+
+def expect_bad_gateway(app: App, reply: Reply, called: str) -> None:
     if reply.status != 502:
         raise Failed(
             called=called,
             saw=app.with_log(reply.status),
             expected="502",
-            look="`raise_for_status()` and `except httpx.HTTPError`, with HTTPException(502)",
+            look="`raise_for_status()` raises from 400 on, and `httpx.HTTPError` is what every "
+            "failed call raises: catch that, and raise HTTPException(502)",
         )
 
 
@@ -418,13 +444,7 @@ async def expect_loop_free(exam: Exam) -> None:
     async with exam.serving() as (app, upstream):
         upstream.script = upstream.hold
         caller = app.call()
-        await app.until(
-            lambda: upstream.in_flight >= 1,
-            called="one caller, GET /",
-            saw=lambda: "no upstream call",
-            expected="an upstream call",
-            calls=[caller],
-        )
+        await until_held(app, upstream, 1, "one caller, GET /", [caller])
         await app.turn()
         upstream.released.set()
         await app.answers([caller], called="GET /")
@@ -436,27 +456,19 @@ async def ten_callers(exam: Exam) -> str:
         bodies, ends = asyncio.Event(), asyncio.Event()
         upstream.script = lambda call: in_stages(call, upstream.released, bodies, ends)
         callers = app.call_many(10)
-        called = "ten callers at once, GET /, while the upstream holds its answers"
         try:
-            await app.until(
-                lambda: upstream.in_flight >= POOL,
-                called=called,
-                saw=lambda: held(upstream, POOL),
-                expected="ten upstream calls in flight",
-                look="one caller after the other gives five: no lock may surround the calls",
-                calls=callers,
-            )
-            await expect_ten_connections(app, upstream, called)
+            await until_held(app, upstream, POOL, CROWD, callers)
+            await expect_ten_connections(app, upstream, CROWD)
             exam.seen.add(TURNED_MEANWHILE)
             upstream.released.set()
-            await expect_ten_connections(app, upstream, f"{called} after 20 bytes of each", FEW)
+            await expect_ten_connections(app, upstream, f"{CROWD} after 20 bytes of each", FEW)
             bodies.set()
             await note_served_without_bodies(exam, app, upstream, callers)
         finally:
             bodies.set()
             ends.set()
-        replies = await app.answers(callers, called=called, expected="all ten answered")
-        expect_lines_of_all(app, replies, upstream, called)
+        replies = await app.answers(callers, called=CROWD, expected="all ten answered")
+        expect_lines_of_all(app, replies, upstream, CROWD)
         await expect_reuse(exam, app, upstream)
     return (
         "Fifty calls took turns on ten connections. A limit of ten is a decision: it is the most "
@@ -465,7 +477,7 @@ async def ten_callers(exam: Exam) -> str:
 
 
 async def expect_ten_connections(
-    app: App, upstream: Upstream, called: str, turns: int = LOOP_TURNS
+    app: App, upstream: Upstream, called: str, turns: int = exams.LOOP_TURNS
 ) -> None:
     """No more than ten, once the app has done all that it can do by itself."""
     await app.turn(turns)
@@ -521,7 +533,7 @@ async def expect_reuse(exam: Exam, app: App, upstream: Upstream) -> None:
 @criterion("callers do not starve each other", points=2, fresh=False)
 async def no_deadlock(exam: Exam) -> str:
     if failure := exam.ruled_out.get(SERVED_WITHOUT_BODIES):
-        raise Failed(called=failure.called, saw=failure.saw, expected=failure.expected)
+        raise failure
     if SERVED_WITHOUT_BODIES not in exam.seen:
         await expect_no_deadlock(exam)
     return "Each task opened, read and closed its own stream: whoever waits for one holds none."
@@ -585,13 +597,7 @@ async def expect_few_idle(app: App, upstream: Upstream) -> None:
     """Of ten connections that could be used again, no more are kept than were asked for."""
     called = "two callers at once, GET /, short responses"
     callers = app.call_many(POOL // CALLS)
-    await app.until(
-        lambda: upstream.in_flight >= POOL,
-        called=called,
-        saw=lambda: held(upstream, POOL),
-        expected="ten upstream calls in flight",
-        calls=callers,
-    )
+    await until_held(app, upstream, POOL, called, callers)
     upstream.released.set()
     await app.answers(callers, called=called)
     await app.let_go(
@@ -617,13 +623,7 @@ async def expect_given_up(app: App, upstream: Upstream) -> None:
     now = asyncio.get_running_loop().time
     begun, ahead = now(), READ - A_SECOND
     caller = app.call()
-    await app.until(
-        lambda: upstream.in_flight >= 1,
-        called=called,
-        saw=lambda: "no upstream call",
-        expected="an upstream call",
-        calls=[caller],
-    )
+    await until_held(app, upstream, 1, called, [caller])
     await app.settle()  # the other calls come, too
     await app.inside("put_forward", seconds=ahead)
     await app.turn(1)
@@ -658,14 +658,11 @@ async def stops_cleanly(exam: Exam) -> str:
             look="`async with httpx.AsyncClient(…) as client: yield` in the lifespan",
         )
         await app.end()
-        await expect_no_threads(app)
+        await app.until(
+            lambda: processes.threads_with_children(app.process.pid) <= 1,
+            called="shutdown",
+            saw=lambda: "threads of the answer, or of a process that it started, still run",
+            expected="none",
+            look="what start-up begins, the lifespan ends after its `yield`",
+        )
     return "After shutdown the upstream saw no connection of yours, and no thread was left."
-
-
-async def expect_no_threads(app: App) -> None:
-    await app.until(
-        lambda: app.process.threads() <= 1,
-        called="shutdown",
-        saw=lambda: f"{app.process.threads() - 1} threads of the answer still run",
-        expected="none",
-    )

@@ -1,32 +1,35 @@
-# TODO: this is the article's example, as it was published. Repair it.
-import asyncio
-from contextlib import asynccontextmanager
-
-import httpx
+# TODO: this is the article's example, as it was published. Fix it.
 from fastapi import FastAPI, Request
+from contextlib import asynccontextmanager
+import httpx
+import asyncio
 
 
 async def lifespan(app: FastAPI):
-    async with httpx.AsyncClient(
-        limits=httpx.Limits(max_connections=10, max_keepalive_connections=5),
-        timeout=httpx.Timeout(5.0, read=15.0),
-    ) as client:
-        yield {"client": client}
+    # HTTPX client settings
+    limits = httpx.Limits(max_keepalive_connections=5, max_connections=10)
+    timeout = httpx.Timeout(5.0, read=15.0)
+
+    # Initialize the HTTPX client
+    async with httpx.AsyncClient(limits=limits, timeout=timeout) as client:
+        yield {'client': client}
 
 
 app = FastAPI(lifespan=lifespan)
 
 
 @asynccontextmanager
-async def send(client: httpx.AsyncClient):
-    request = client.build_request("GET", URL)
-    return await client.send(request, stream=True)
+async def send(client):
+    req = client.build_request('GET', URL)
+    yield await client.send(req, stream=True)
 
 
-@app.get("/")
-async def root(request: Request):
+@app.get('/')
+async def main(request: Request):
     client = request.state.client
-    responses = []
-    for _ in range(5):
-        responses.append(await send(client))
-    return StreamingResponse(iter_response(responses), media_type="text/plain")
+
+    # Make HTTPX requests in a loop
+    responses = [await send(client) for _ in range(5)]
+
+    # Use a streaming response to return the first 50 chars of each response
+    return StreamingResponse(iter_response(responses))

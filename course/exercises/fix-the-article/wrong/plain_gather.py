@@ -1,4 +1,4 @@
-# gather as most people write it: the siblings of a failed call run to their own end
+# caught by: lets go when one call fails
 import asyncio
 from contextlib import asynccontextmanager
 

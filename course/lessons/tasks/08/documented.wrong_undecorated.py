@@ -1,0 +1,2 @@
+bare = module_from(PUBLISHED)["lifespan"]
+documented = bare
