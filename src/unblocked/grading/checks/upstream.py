@@ -19,10 +19,14 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
+from unblocked.grading.checks.expect import expect
 from unblocked.rig.origin import Origin
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+
+    Expects = str | Callable[["Call"], bool]
+    """Which calls an upstream knows: one "METHOD /path?query", or a function of the call."""
 
 _LETTERS = ("abcdefghjkmnpqrstuvwxyz", "äéñøßščžΩλЖя", "漢字日本語", "😀🚲🌍")
 """Of one, two, three and four bytes."""
@@ -37,6 +41,8 @@ ACCEPTED_AT_ONCE = 50
 MOST_BYTES = 32 << 20
 """Bytes of requests in a run after which an upstream takes no more."""
 
+MOST_NOTED = 20
+"""Calls that nobody had asked for, as many as are kept."""
 _BARE = (204, 304)
 """Statuses without a body."""
 _TURNS_OF_AN_ACCEPT = 5
@@ -162,9 +168,13 @@ class Upstream:
         script: Callable[[Call], Awaitable[None]],
         changed: Callable[[], None],
         *,
+        expects: Expects = "GET /quote",
         text_size: int = 400,
         send_buffer: int = 64 << 10,
     ) -> None:
+        self.expects = expects
+        self.others: list[str] = []
+        """Calls that nobody had asked for, as "METHOD /path"."""
         self.sock = sock
         self.changed = changed
         self.send_buffer = send_buffer
@@ -179,6 +189,7 @@ class Upstream:
         """Follow this script from now on, and count anew; connections stay as they are."""
         self.script, self.text_size = script, text_size
         self.calls: list[Call] = []
+        self.others = []
         self.peak = 0
         self.peak_open = 0
         """The most connections open at one time."""
@@ -267,6 +278,8 @@ class Upstream:
             self.origin.refuse()
             return web.Response(status=503)
         call = Call(request, body, secret_text(self.text_size), len(self.calls))
+        if not self._knows(call):
+            return self._refused(call)
         self.calls.append(call)
         self.live.add(call)
         self.peak = max(self.peak, len(self.live))
@@ -281,6 +294,29 @@ class Upstream:
             self.live.discard(call)
             self.changed()
         return call._response or web.Response(status=204)
+
+    def _knows(self, call: Call) -> bool:
+        if callable(self.expects):
+            return self.expects(call)
+        return f"{call.method} {call.request.raw_path}" == self.expects
+
+    def _refused(self, call: Call) -> web.Response:
+        """Note a call that nobody had asked for: 405 where only its method is another."""
+        if len(self.others) < MOST_NOTED:
+            self.others.append(f"{call.method} {call.request.raw_path[:200]}")
+        self.changed()
+        path = self.expects.partition(" ")[2] if isinstance(self.expects, str) else ""
+        return web.Response(status=405 if call.request.raw_path == path else 404)
+
+    def expect_no_other_call(self) -> None:
+        """Raise `Failed` when a call came that nobody had asked for."""
+        wanted = self.expects if isinstance(self.expects, str) else "the calls of the statement"
+        expect(
+            not self.others,
+            saw=f"an upstream call {', '.join(self.others[:3])}, answered with 404 or 405",
+            expected=f"{wanted}, and no other",
+            look="method, path and query of each call, as the statement names them",
+        )
 
     async def _body(self, request: web.BaseRequest) -> bytes:
         body = bytearray()

@@ -25,10 +25,13 @@ _LISTENING, _LOOPBACK = "0A", bytes((127, 0, 0, 1))
 _MUCH = 1 << 16
 
 
-def threads(pid: int) -> int:
-    """Threads of the process; 0 when it has gone."""
+def threads(pid: int, *, but: str = "") -> int:
+    """Threads of the process, but for those of this name (Linux); 0 when it has gone."""
     if _PROC:
-        return len(tasks(pid))
+        found = tasks(pid)
+        if not but or len(found) == 1:
+            return len(found)
+        return sum(text(f"/proc/{pid}/task/{task}/comm").strip() != but for task in found)
     with contextlib.suppress(psutil.Error):
         return int(psutil.Process(pid).num_threads())
     return 0
