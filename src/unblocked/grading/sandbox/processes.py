@@ -37,6 +37,11 @@ def threads(pid: int, *, but: str = "") -> int:
     return 0
 
 
+def is_tracker(pid: int) -> bool:
+    """Whether this is the process by which `multiprocessing` tracks shared memory. (Linux)"""
+    return "multiprocessing.resource_tracker" in text(f"/proc/{pid}/cmdline")
+
+
 def resident(pid: int) -> int:
     """Resident bytes of the process; 0 when it has gone."""
     if _PROC:

@@ -232,9 +232,12 @@ class AnswerRun:
     def threads(self) -> int:
         """Threads of the answer's process and of all that descend from it, orphans included.
 
-        Threads that uvloop keeps for itself do not count: nobody can join them.
+        Threads that uvloop keeps for itself do not count, nor does the process in which Python's
+        `multiprocessing` tracks shared memory: nobody can end them.
         """
-        return sum(processes.threads(pid, but=UVLOOPS_OWN) for pid in self.family())
+        first, *others = self.family() or (self.pid,)
+        counted = [first, *(pid for pid in others if not processes.is_tracker(pid))]
+        return sum(processes.threads(pid, but=UVLOOPS_OWN) for pid in counted)
 
     def stands_in(self) -> str:
         """The blocking system call in which the main thread sleeps, or '' (Linux, else '')."""

@@ -22,35 +22,33 @@ class VirtualClock:
     """Replaces Python's clocks when it is made, which is before any code of the answer is there."""
 
     def __init__(self) -> None:
+        self._real: dict[str, Callable[[], float]] = {n: getattr(time, n) for n in _CLOCKS}
+        self._frozen: dict[str, float] = {}
+        """What each clock shows while all stand still."""
         self._ahead = 0.0
-        self._frozen_since: float | None = None
-        self._real = time.monotonic
         for name in _CLOCKS:
             self._replace(name)
 
     def _replace(self, name: str) -> None:
-        real: Callable[[], float] = getattr(time, name)
+        real = self._real[name]
 
         def shown() -> float:
-            return real() + self._offset()
+            return (self._frozen[name] if self._frozen else real()) + self._ahead
 
         setattr(time, name, shown)
         setattr(time, f"{name}_ns", lambda: int(shown() * 1e9))
 
-    def _offset(self) -> float:
-        """Seconds between the real clocks and the shown ones."""
-        still = 0.0 if self._frozen_since is None else self._real() - self._frozen_since
-        return self._ahead - still
-
     def freeze(self) -> None:
         """Stop all clocks, and let the running loop sleep until something but a timer wakes it."""
-        if self._frozen_since is None:
-            self._frozen_since = self._real()
+        if not self._frozen:
+            self._frozen = {name: real() for name, real in self._real.items()}
             self._let_sleep(asyncio.get_running_loop())
 
     def go_on(self) -> None:
         """Let all clocks go again, from what they show."""
-        self._ahead, self._frozen_since = self._offset(), None
+        if self._frozen:
+            self._ahead -= self._real["monotonic"]() - self._frozen["monotonic"]
+            self._frozen = {}
 
     def forward(self, seconds: float) -> None:
         """Put all clocks forward."""
@@ -64,7 +62,6 @@ class VirtualClock:
         select = selector.select
 
         def waiting(timeout: float | None = None) -> Any:
-            frozen = self._frozen_since is not None
-            return select(None if frozen and timeout else timeout)
+            return select(None if self._frozen and timeout else timeout)
 
         selector.select = waiting
