@@ -362,5 +362,5 @@ def test_detached_processes_on_the_lowest_rung(marked: Marked) -> None:
     source = (
         "import subprocess\nsubprocess.Popen(['sleep', '86396'], start_new_session=True)\n" + RIGHT
     )
-    assert marked(source, level="limits")[0]["points"] == 6
+    assert marked(source, level="limits")[0]["points"] == 5
     assert not processes_named("86396")

@@ -37,9 +37,13 @@ def threads(pid: int, *, but: str = "") -> int:
     return 0
 
 
-def is_tracker(pid: int) -> bool:
-    """Whether this is the process by which `multiprocessing` tracks shared memory. (Linux)"""
-    return "multiprocessing.resource_tracker" in text(f"/proc/{pid}/cmdline")
+def runs_for_itself(pid: int) -> bool:
+    """Whether a child has not ended and is not the one that tracks shared memory. (Linux)
+
+    One that has ended is there until somebody asks how: no command line is left of it.
+    """
+    command = text(f"/proc/{pid}/cmdline")
+    return not _PROC or (bool(command) and "multiprocessing.resource_tracker" not in command)
 
 
 def resident(pid: int) -> int:

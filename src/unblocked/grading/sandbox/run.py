@@ -236,7 +236,7 @@ class AnswerRun:
         `multiprocessing` tracks shared memory: nobody can end them.
         """
         first, *others = self.family() or (self.pid,)
-        counted = [first, *(pid for pid in others if not processes.is_tracker(pid))]
+        counted = [first, *(pid for pid in others if processes.runs_for_itself(pid))]
         return sum(processes.threads(pid, but=UVLOOPS_OWN) for pid in counted)
 
     def stands_in(self) -> str:
