@@ -15,6 +15,13 @@ from unblocked.grading.checks.exam import scenario as scenario
 from unblocked.grading.checks.expect import Failed as Failed
 from unblocked.grading.checks.expect import called as called
 from unblocked.grading.checks.expect import expect as expect
+from unblocked.grading.checks.sources import PLENTY as PLENTY
+from unblocked.grading.checks.sources import Sources as Sources
+from unblocked.grading.checks.sources import asking as asking
+from unblocked.grading.checks.sources import begins as begins
+from unblocked.grading.checks.sources import fails as fails
+from unblocked.grading.checks.sources import hold as hold
+from unblocked.grading.checks.sources import silent as silent
 from unblocked.grading.checks.upstream import Call as Call
 from unblocked.grading.checks.upstream import Upstream as Upstream
 from unblocked.grading.checks.upstream import at_once as at_once
@@ -24,6 +31,8 @@ from unblocked.grading.checks.upstream import piece_by_piece as piece_by_piece
 from unblocked.grading.checks.vocabulary import FAILURES as FAILURES
 from unblocked.grading.checks.vocabulary import LOST as LOST
 from unblocked.grading.checks.vocabulary import REFUSED as REFUSED
+from unblocked.grading.checks.vocabulary import STATUS_400 as STATUS_400
+from unblocked.grading.checks.vocabulary import STATUS_500 as STATUS_500
 from unblocked.grading.checks.vocabulary import Script as Script
 from unblocked.grading.checks.vocabulary import expect_bounded as expect_bounded
 from unblocked.grading.checks.vocabulary import expect_few_threads as expect_few_threads

@@ -87,7 +87,10 @@ class _Response(web.StreamResponse):
 class Call:
     """One request that reached the upstream, and the means to answer it piece by piece."""
 
-    def __init__(self, request: web.BaseRequest, body: bytes, text: str, number: int) -> None:
+    def __init__(
+        self, upstream: Upstream, request: web.BaseRequest, body: bytes, text: str, number: int
+    ) -> None:
+        self.upstream = upstream
         self.request = request
         self.body = body
         self.text = text
@@ -195,6 +198,7 @@ class Upstream:
         """The most connections open at one time."""
         self.released = asyncio.Event()
         """For scripts that hold until the check says go."""
+        self._turns = asyncio.Semaphore(0)
         self._bytes = 0
         self._longest = 0.0
         self._opened_before = self.origin.opened
@@ -277,7 +281,7 @@ class Upstream:
         if self._bytes > MOST_BYTES or len(self.calls) >= MOST_CALLS:
             self.origin.refuse()
             return web.Response(status=503)
-        call = Call(request, body, secret_text(self.text_size), len(self.calls))
+        call = Call(self, request, body, secret_text(self.text_size), len(self.calls))
         if not self._knows(call):
             return self._refused(call)
         self.calls.append(call)
@@ -353,6 +357,14 @@ class Upstream:
     def opened(self) -> int:
         """Connections opened since it began with its script."""
         return self.origin.opened - self._opened_before
+
+    def give_turn(self) -> None:
+        """Let a script go on that waits for a turn."""
+        self._turns.release()
+
+    async def turn(self) -> None:
+        """For scripts: wait until the check gives the next turn."""
+        await self._turns.acquire()
 
     async def hold(self, call: Call) -> None:
         """A script: hold the call until released, then reply with its text."""
