@@ -35,6 +35,8 @@ if TYPE_CHECKING:
         Sequence,
     )
 
+    import aiohttp
+
     from unblocked.grading.checks.upstream import Call, Expects
     from unblocked.grading.sandbox.run import AnswerRun
     from unblocked.grading.sandbox.shapes import Shape
@@ -373,6 +375,16 @@ class App:
     def call(self, path: str = "/", **kwargs: Any) -> asyncio.Task[Reply]:
         """Start a caller; its task ends with its reply."""
         return self.callers.call(path, **kwargs)
+
+    def reader(
+        self, path: str, read: Callable[[aiohttp.ClientResponse], Awaitable[None]]
+    ) -> asyncio.Task[None]:
+        """Start a caller who reads as `read` does; a connection that breaks ends its task."""
+        return self.callers.reader(path, read)
+
+    def moved(self) -> None:
+        """Say that something happened: who waits looks again."""
+        self._moved.set()
 
     def call_many(self, times: int, path: str = "/") -> list[asyncio.Task[Reply]]:
         """Start several callers at once."""

@@ -17,7 +17,7 @@ from yarl import URL as Url
 from unblocked.grading.checks.upstream import size_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
 MOST_BODY = 16 << 20
 """Bytes of a reply after which it is not read any further."""
@@ -98,6 +98,22 @@ class Callers:
     def call(self, path: str = "/", **kwargs: Any) -> asyncio.Task[Reply]:
         """Start a caller; its task ends with its reply."""
         task = asyncio.create_task(self._fetch(path, **kwargs))
+        task.add_done_callback(lambda _: self._moved())
+        self.tasks.append(task)
+        return task
+
+    def reader(
+        self, path: str, read: Callable[[aiohttp.ClientResponse], Awaitable[None]]
+    ) -> asyncio.Task[None]:
+        """Start a caller who reads as `read` does; a connection that breaks ends its task."""
+
+        async def run() -> None:
+            with contextlib.suppress(aiohttp.ClientError):
+                async with self.open(path) as response:
+                    self._moved()
+                    await read(response)
+
+        task = asyncio.create_task(run())
         task.add_done_callback(lambda _: self._moved())
         self.tasks.append(task)
         return task
