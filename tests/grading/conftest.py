@@ -21,15 +21,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CHECKS = """
-from unblocked.grading.checks.exam import Exam, Failed, criterion
+from unblocked.grading.checks import (
+    Exam, called, criterion, expect_nothing_left, expect_reply, held, released
+)
 
 
 @criterion("passes the text on", points=2)
 async def passes_on(exam: Exam) -> str:
     async with exam.serving() as (app, upstream):
         reply = await app.get()
-        if reply.status != 200 or [reply.text] != [call.text for call in upstream.calls]:
-            raise Failed(called="GET /", saw=str(reply), expected="the upstream's text")
+        expect_reply(app, reply, text="".join(call.text for call in upstream.calls))
     return "It came through."
 
 
@@ -37,15 +38,10 @@ async def passes_on(exam: Exam) -> str:
 async def two_at_once(exam: Exam) -> str:
     async with exam.serving() as (app, upstream):
         upstream.script = upstream.hold
-        callers = app.call_many(2)
-        await app.until(
-            lambda: upstream.in_flight == 2,
-            called="two callers",
-            expected="two upstream calls in flight",
-            calls=callers,
-        )
-        upstream.released.set()
-        await app.answers(callers, called="two callers")
+        with called("two callers"):
+            callers = app.call_many(2)
+            await held(app, upstream, 2, callers)
+            await released(app, upstream, callers)
     return "Both were in flight."
 
 
@@ -53,11 +49,7 @@ async def two_at_once(exam: Exam) -> str:
 async def stops(exam: Exam) -> str:
     async with exam.serving() as (app, upstream):
         await app.get()
-        await app.stop()
-        await app.until(lambda: upstream.open == 0, called="shutdown", expected="no connection")
-        await app.end()
-        threads = app.process.threads
-        await app.until(lambda: threads() <= 1, called="shutdown", expected="no thread left")
+        await expect_nothing_left(app)
     return "Nothing was left."
 """
 

@@ -13,8 +13,7 @@ import pytest
 from conftest import RIGHT
 
 from unblocked import course
-from unblocked.grading.checks import app as apps
-from unblocked.grading.checks import waiting
+from unblocked.grading.checks import callers, waiting
 from unblocked.grading.checks.exam import Exam
 from unblocked.grading.judge.mark import exercise, mark
 from unblocked.grading.sandbox import pool as sandbox
@@ -93,7 +92,7 @@ def test_an_error_log_made_to_be_slow_to_search() -> None:
     run = sandbox.AnswerRun.__new__(sandbox.AnswerRun)
     run.output = (b"Error" * 12_000 + b"!\n") + b"httpx.ConnectError: refused\n"
     started = time.process_time()
-    assert run.last_words() == "httpx.ConnectError: refused"
+    assert run.last_error() == "httpx.ConnectError: refused"
     assert time.process_time() - started < 1
 
 
@@ -115,16 +114,16 @@ def test_a_body_without_end_does_not_fill_the_marker(
     marked: Marked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     longest = []
-    real = apps.Reply
+    real = callers.Reply
 
-    def noted(status: int, headers: Any, body: bytes, broken: bool = False) -> apps.Reply:
+    def noted(status: int, headers: Any, body: bytes, broken: bool = False) -> callers.Reply:
         longest.append(len(body))
         return real(status, headers, body, broken)
 
-    monkeypatch.setattr(apps, "Reply", noted)
+    monkeypatch.setattr(callers, "Reply", noted)
     result = one(marked, ENDLESS)
     assert "passes the text on" not in passed(result)
-    assert all(size <= apps.MOST_BODY for size in longest)
+    assert all(size <= callers.MOST_BODY for size in longest)
     assert "MiB" in result["checks"][0]["message"]
 
 
@@ -300,13 +299,13 @@ os.chdir(here)
     assert one(marked, RIGHT, level=level)["points"] == 6
 
 
-def test_a_warden_that_is_stopped_does_not_stop_the_marker(marked: Marked) -> None:
+def test_a_supervisor_that_is_stopped_does_not_stop_the_marker(marked: Marked) -> None:
     stop = "import os, signal\nos.kill(os.getppid(), signal.SIGSTOP)\n"
     results = marked(stop + RIGHT, RIGHT, level="limits")
     assert results[1]["points"] == 6
 
 
-def test_a_warden_that_is_killed_does_not_stop_the_marker(marked: Marked) -> None:
+def test_a_supervisor_that_is_killed_does_not_stop_the_marker(marked: Marked) -> None:
     kill = "import os, signal\nos.kill(os.getppid(), signal.SIGKILL)\n"
     results = marked(kill + RIGHT, RIGHT, level="limits")
     assert results[1]["points"] == 6
@@ -530,7 +529,7 @@ import asyncio, gc
 from unblocked.grading.sandbox.child import answer_process, inside
 
 nothing = lambda *args, **kwargs: []
-for name in ("put_forward", "clients", "watch", "get_objects", "unfreeze", "get_running_loop"):
+for name in ("clients", "watch", "get_objects"):
     setattr(inside, name, nothing)
 answer_process.INSIDE = compile("", "", "exec")
 gc.get_objects = nothing
@@ -550,7 +549,7 @@ async def seen_inside(source: str) -> tuple[float, int]:
         async with exam.run() as app:
             await app.load()
             before = await app.inside("clock")
-            await app.inside("put_forward", seconds=1000)
+            await app._ordered(app.process.order("forward", seconds=1000), "the clock to go on")
             return await app.inside("clock") - before, len(await app.inside("clients"))
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import RIGHT
 
-from unblocked.grading.checks.exam import Exam
+from unblocked.grading.checks import Exam, Facts
 from unblocked.grading.judge.mark import exercise
 from unblocked.grading.sandbox.pool import Sandbox
 
@@ -74,12 +74,12 @@ async def _left_when_cancelled(suspension: int, work: Awaitable[Any]) -> tuple[b
 
 @pytest.mark.parametrize("number", range(3))
 def test_a_criterion_that_is_given_up_leaves_nothing_open(relay: Room, number: int) -> None:
-    criterion = exercise(relay).criteria[number]
+    scenario = exercise(relay).scenarios[number]
 
     async def main() -> None:
         async with Sandbox() as sandbox:
             for suspension in count(1):
-                work = criterion.judge(Exam(sandbox, RIGHT))
+                work = scenario.play(Exam(sandbox, RIGHT), Facts())
                 ended, left = await _left_when_cancelled(suspension, work)
                 assert not left, f"cancelled at suspension {suspension}"
                 if ended:

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from conftest import RIGHT
 
-from unblocked.grading.checks import waiting
-from unblocked.grading.checks.exam import LOOP_TURNS, App, Exam, Failed, Upstream
+from unblocked.grading.checks import LOOP_TURNS, App, Exam, Failed, Upstream, waiting
 from unblocked.grading.sandbox.pool import Sandbox
 from unblocked.grading.sandbox.quiescence import Quiescence
 
@@ -133,10 +132,9 @@ def test_a_wait_for_what_cannot_come_any_more_ends_without_patience(
 
     async def watch(app: App, upstream: Upstream) -> None:
         upstream.script = upstream.hold
-        app.exam.patience = 60  # ticks: less than HTTPX's own timeouts, as in an exam
         app.call()
         with pytest.raises(Failed) as failed:
-            await app.until(lambda: False, called="GET /", expected="what cannot come")
+            await app.until(lambda: False, "what cannot come")
         assert failed.value.certain
 
     _watched(RIGHT, watch)
@@ -167,8 +165,7 @@ def test_the_loop_turns_no_longer_than_it_has_something_to_do(
 def test_a_loop_that_blocks_itself_as_the_last_thing_it_does_is_not_free(go: int) -> None:
     async def watch(app: App, upstream: Upstream) -> None:
         app.call()
-        called = lambda: len(upstream.calls) == 1  # noqa: E731
-        await app.until(called, called="GET /", expected="a call")
+        await app.until(lambda: len(upstream.calls) == 1, "a call")
         with pytest.raises(Failed):
             await app.turn()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import RIGHT
 
-from unblocked.grading.checks.exam import Reply
+from unblocked.grading.checks import Reply
 from unblocked.grading.sandbox import starting
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def _upstream() -> Upstream:
-    return Upstream(tcp_socket(), at_once, lambda: None)
+    return Upstream(tcp_socket(), at_once, lambda: None, expects=lambda _: True)
 
 
 @contextlib.asynccontextmanager
@@ -99,7 +99,7 @@ def test_cancelled_at_any_turn_it_leaves_no_socket_open(turns: int) -> None:
         return made[-1]
 
     async def come_and_go() -> None:
-        async with Upstream(blank(), at_once, lambda: None) as upstream:
+        async with Upstream(blank(), at_once, lambda: None, expects=lambda _: True) as upstream:
             async with upstream.away(blank()):
                 await asyncio.sleep(0)
             await asyncio.Event().wait()

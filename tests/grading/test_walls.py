@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import RIGHT
 
-from unblocked.grading.checks import app as apps
+from unblocked.grading.checks import Exam, callers
 from unblocked.grading.checks import upstream as upstreams
-from unblocked.grading.checks.exam import Exam
 from unblocked.grading.sandbox import processes
 from unblocked.grading.sandbox.child import linux
 from unblocked.grading.sandbox.pool import Sandbox
@@ -259,7 +258,10 @@ def test_headers_that_an_upstream_keeps_are_bounded(monkeypatch: pytest.MonkeyPa
     headers = b"".join(b"h%d: %s\r\n" % (n, b"x" * 8000) for n in range(40))
 
     async def answered() -> int:
-        async with upstreams.Upstream(tcp_socket(), upstreams.at_once, lambda: None) as upstream:
+        made = upstreams.Upstream(
+            tcp_socket(), upstreams.at_once, lambda: None, expects=lambda _: True
+        )
+        async with made as upstream:
             reader, writer = await asyncio.open_connection("127.0.0.1", upstream.port)
             with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
                 for _ in range(10):
@@ -289,10 +291,10 @@ async def app(scope, receive, send):
 def test_all_replies_of_a_run_are_bounded_together(
     marked: Marked, monkeypatch: pytest.MonkeyPatch, headers: int
 ) -> None:
-    monkeypatch.setattr(apps, "MOST_KEPT", 300_000)
+    monkeypatch.setattr(callers, "MOST_KEPT", 300_000)
     result = marked(f"HEADERS = {headers}" + ENDLESS)[0]
     assert result["points"] <= 1
-    assert "all answers together are longer" in result["checks"][0]["message"]
+    assert "all replies together are longer" in result["checks"][0]["message"]
 
 
 @pytest.mark.parametrize(
@@ -321,7 +323,7 @@ def test_an_honest_process_says_what_is_asked() -> None:
         client = "import httpx\nclient = httpx.Client(timeout='odd')"
         async with Sandbox() as sandbox, Exam(sandbox, client).run() as app:
             await app.load()
-            await app.inside("put_forward", seconds=1.0)
+            await app.freeze()
             return [await app.inside("lifespan"), *await app.inside("clients")]
 
     timeout = dict.fromkeys(("connect", "read", "write", "pool"), "odd")

@@ -6,54 +6,63 @@ import asyncio
 import contextlib
 import json
 import secrets
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
-
-from unblocked.grading.checks.deadlines import Hurried, Watch, kept_by_the_loop, near_a_deadline
-from unblocked.grading.checks.exam import (
-    LOOP_TURNS,
+from unblocked.grading.checks import (
+    LOST,
+    PLENTY,
+    STATUS_400,
+    STATUS_500,
     App,
     Call,
     Exam,
     Failed,
     Reply,
-    Upstream,
+    Script,
+    Sources,
+    asking,
     at_once,
+    begins,
+    called,
     criterion,
+    expect,
+    expect_few_threads,
+    expect_nothing_left,
+    expect_released,
+    expect_retry_after,
+    fails,
+    hold,
+    nothing_blocks,
+    piece_by_piece,
+    silent,
 )
-from unblocked.grading.checks.upstream import piece_by_piece
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
-    Script = Callable[[Call], Awaitable[None]]
+    import aiohttp
+
     Line = dict[str, Any]
 
-PLENTY = 6000.0
-"""A deadline (s) that no check lives to see."""
-ALMOST = 0.9
-"""Of the deadline: a source that is silent for so long has its text in the feed."""
 MANY = 30
 THREADS_FORGIVEN = 4
-MOST_THREADS = MANY // 3
-"""In all, with those that were there before the first caller: right answers have one."""
+MORE = 2
+"""Callers that come at once with those for whom there is room."""
+FEEDS, AT_A_TIME = 200, 4
+FILLER = "x" * 200_000
+FLAT = 40 << 20
+"""Bytes that 200 feeds may add; whoever keeps what they were made of keeps twice that or more."""
+MOST_BODY, MOST_LINES = 2 << 20, 1000
+"""Bytes and lines of a feed that are read: right ones are a fifth of that, and a few lines."""
+PROBES = 200
+KINDS = ("application/x-ndjson", "application/jsonl", "application/json", "text/")
 GIVES_UP = (
     "a source has all of DEADLINE, and no other timeout may strike: HTTPX gives up by itself when "
     "five seconds bring nothing, but for timeout=None"
 )
-MORE = 2
-"""Callers that come at once with those for whom there is a place."""
-FEEDS = 200
-AT_A_TIME = 4
-FILLER = "x" * 200_000
-FLAT = 40 << 20
-"""Bytes that 200 feeds may add; whoever keeps what they were made of keeps twice that or more."""
-MOST_BODY = 2 << 20
-MOST_LINES = 1000
-"""Bytes and lines of a feed that are read: right ones are a fifth of that, and a few lines."""
-PROBES = 200
+AFTER_THE_PERMIT = (
+    "take the permit first, then start the deadline: asyncio.timeout inside `async with semaphore`"
+)
 
 
 class Feed:
@@ -67,21 +76,16 @@ class Feed:
         self.complete = False
         self._whole: list[Line] = []
         self._rest = bytearray()
-        self.task = asyncio.create_task(self._read())
-        app.tasks.append(self.task)
-        self.task.add_done_callback(lambda _: app.process.pulse())
+        self.task = app.reader("/feed", self._read)
 
-    async def _read(self) -> None:
-        with contextlib.suppress(aiohttp.ClientError):
-            async with self.app.open("/feed") as response:
-                self.status, self.headers = response.status, response.headers
-                self.app.process.pulse()
-                async for piece in response.content.iter_any():
-                    self._take(piece)
-                    self.app.process.pulse()
-                    if self.too_long:
-                        return
-                self.complete = True
+    async def _read(self, response: aiohttp.ClientResponse) -> None:
+        self.status, self.headers = response.status, response.headers
+        async for piece in response.content.iter_any():
+            self._take(piece)
+            self.app.moved()
+            if self.too_long:
+                return
+        self.complete = True
 
     def _take(self, piece: bytes) -> None:
         self.size += len(piece)
@@ -115,7 +119,7 @@ class Feed:
 
     def __str__(self) -> str:
         if self.status != 200:
-            return f"status {self.status}" if self.status else "no answer"
+            return f"status {self.status}" if self.status else "no reply"
         told = [
             {**line, "text": f"{str(line['text'])[:20]}…"} if "text" in line else line
             for line in self.lines
@@ -143,261 +147,183 @@ def have_lines(feeds: list[Feed], *names: str) -> bool:
     return all(feed.line(name) for feed in feeds for name in names)
 
 
-class Scene:
-    """The answer's app, started, and its sources."""
-
-    def __init__(self, app: App, sources: dict[str, Upstream], away: str, deadline: float) -> None:
-        self.app, self.sources, self.away, self.deadline = app, sources, away, deadline
-
-    def __getitem__(self, name: str) -> Upstream:
-        return self.sources[name]
-
-    def feed(self) -> Feed:
-        return Feed(self.app)
-
-    def feeds(self, times: int) -> list[Feed]:
-        return [Feed(self.app) for _ in range(times)]
-
-    @property
-    def in_flight(self) -> int:
-        return sum(source.in_flight for source in self.sources.values())
-
-    async def until(
-        self,
-        condition: Callable[[], object],
-        feeds: Feed | list[Feed],
-        called: str,
-        expected: str,
-        look: str = "",
-        *,
-        held: bool = False,
-    ) -> None:
-        """Wait for the condition; with `held`, no feed may have ended before."""
-        waiting = feeds if isinstance(feeds, list) else [feeds]
-        ended: Callable[[], bool] = lambda: held and any(feed.over for feed in waiting)  # noqa: E731
-        saw: Callable[[], str] = lambda: " | ".join(map(str, waiting[:3]))  # noqa: E731
-        await self.app.until(
-            lambda: bool(condition()) or ended(),
-            called=called,
-            expected=expected,
-            saw=saw,
-            look=look,
-        )
-        if not condition():
-            saw_last = await self.with_log(f"{saw()}, too early")
-            raise Failed(called=called, saw=saw_last, expected=expected, look=look)
-
-    async def with_log(self, saw: object) -> str:
-        """What was seen, and the log's error; that comes after the answer, or soon after."""
-        with contextlib.suppress(Failed):
-            await self.app.turn(1)
-        return self.app.with_log(saw)
-
-    async def ended(self, feeds: list[Feed], called: str) -> None:
-        """Wait until all feeds have ended, whole."""
-        expected = "every feed comes to its end"
-        await self.until(lambda: all(feed.over for feed in feeds), feeds, called, expected)
-        for feed in feeds:
-            if feed.status != 200 or not feed.complete:
-                raise Failed(
-                    called=called,
-                    saw=await self.with_log(feed),
-                    expected="200, and a body that comes to its proper end",
-                )
-
-
 @contextlib.asynccontextmanager
-async def scene(
+async def gateway(
     exam: Exam,
-    scripts: Mapping[str, Script | None],
-    deadline: float = PLENTY,
+    scripts: Mapping[str, Script],
     *,
     per_source: int = 8,
     capacity: int = 8,
-    away: str = "",
-) -> AsyncIterator[Scene]:
-    """The app with a source for each script (None: it holds its answers until released).
-
-    `away` names one more, that cannot be reached.
-    """
-    async with exam.run() as app:
-        sources = {name: await app.upstream(script or at_once) for name, script in scripts.items()}
-        for name, source in sources.items():
-            source.script = scripts[name] or source.hold
-        urls = {name: f"{up.url}/{number}" for number, (name, up) in enumerate(sources.items())}
-        if away:
-            urls[away] = f"{app.unreachable()}/away"
-        app.bind(SOURCES=urls, DEADLINE=deadline, PER_SOURCE=per_source, CAPACITY=capacity)
-        await app.start()
-        yield Scene(app, sources, away, deadline)
+    refused: str = "",
+) -> AsyncIterator[Sources]:
+    """The app with a source for each script."""
+    bindings = {"PER_SOURCE": per_source, "CAPACITY": capacity}
+    async with asking(exam, scripts, refused=refused, **bindings) as made:
+        yield made
 
 
-async def fails(call: Call) -> None:
-    await call.reply("broken", status=500)
+def feeds_of(made: Sources, times: int) -> list[Feed]:
+    return [Feed(made.app) for _ in range(times)]
 
 
-async def missing(call: Call) -> None:
-    await call.reply("not here", status=404)
+async def until(
+    made: Sources, feeds: list[Feed], condition: Callable[[], object], expected: str, look: str = ""
+) -> None:
+    """Wait for the condition."""
+    saw = lambda: " | ".join(map(str, feeds[:3]))  # noqa: E731
+    await made.app.until(condition, expected, saw=saw, look=look)
 
 
-async def silent(call: Call) -> None:
-    """Never answer; ends when the app drops the connection."""
-    await asyncio.Event().wait()
+async def held_until(
+    made: Sources, feeds: list[Feed], condition: Callable[[], object], expected: str, look: str = ""
+) -> None:
+    """Wait for the condition; no feed may have ended before."""
+    over = lambda: any(feed.over for feed in feeds)  # noqa: E731
+    await until(made, feeds, lambda: condition() or over(), expected, look)
+    if not condition():
+        with contextlib.suppress(Failed):
+            await made.app.turn(1)  # the log of an error follows the reply
+        saw = made.app.with_log(" | ".join(map(str, feeds[:3])) + ", too early")
+        expect(False, saw=saw, expected=expected, look=look)
 
 
-async def begins(call: Call) -> None:
-    """Send the beginning of a body, and then nothing more."""
-    await call.head()
-    await call.send(call.text)
-    await silent(call)
+async def ended(made: Sources, feeds: list[Feed]) -> None:
+    """Wait until all feeds have ended, whole."""
+    await until(made, feeds, lambda: all(f.over for f in feeds), "every feed comes to its end")
+    for feed in feeds:
+        expect(
+            feed.status == 200 and feed.complete,
+            saw=made.app.with_log(feed),
+            expected="200, and a body that comes to its proper end",
+        )
 
 
-ONE_HANGS: dict[str, Script | None] = {"silent": silent, "quick": at_once}
-
-
-def expect(
+def expect_lines(
     feed: Feed,
-    called: str,
-    *,
     texts: Mapping[str, Sequence[str]],
     errors: Mapping[str, str] | None = None,
     look: str = "",
 ) -> None:
     """One line for each source: one of the texts it sent, or this error."""
     errors = errors or {}
-    lines = feed.lines
-    told = sorted(str(line.get("source")) for line in lines)
+    told = sorted(str(line.get("source")) for line in feed.lines)
     right = told == sorted([*texts, *errors]) and all(
         line.get("error") == errors[line["source"]] and "text" not in line
         if line["source"] in errors
         else line.get("text") in texts[line["source"]] and "error" not in line
-        for line in lines
+        for line in feed.lines
     )
-    if not right:
-        raise Failed(
-            called=called,
-            saw=feed.app.with_log(feed),
-            expected=f"a line of JSON with the text of each of {sorted(texts)}"
-            + (f", and lines with the errors {dict(errors)}" if errors else ""),
-            look=look or 'json.dumps({"source": name, "text": text}) + "\\n"',
-        )
+    expected = f"a line of JSON with the text of each of {sorted(texts)}"
+    if errors:
+        expected += f", and lines with the errors {dict(errors)}"
+    look = look or 'json.dumps({"source": name, "text": text}) + "\\n"'
+    expect(right, saw=feed.app.with_log(feed), expected=expected, look=look)
 
 
-def sent(made: Scene, *names: str) -> dict[str, list[str]]:
-    """All texts that these sources sent."""
-    return {name: [call.text for call in made[name].calls] for name in names}
+def sent(made: Sources, *names: str) -> dict[str, list[str]]:
+    """All texts that these sources sent, or all sources."""
+    return {name: [call.text for call in made[name].calls] for name in names or made}
+
+
+def calls_in_all(made: Sources) -> int:
+    return sum(len(made[name].calls) for name in made)
+
+
+def expect_own(made: Sources, feeds: list[Feed]) -> None:
+    texts = {str(line["text"]) for feed in feeds for line in feed.lines}
+    calls, wanted = calls_in_all(made), len(feeds) * len(made.upstreams)
+    expect(
+        (len(texts), calls) == (wanted, wanted),
+        saw=f"{calls} calls to the sources, {len(texts)} different texts in {len(feeds)} feeds",
+        expected=f"{wanted} calls, and the text of each in one feed",
+    )
+
+
+async def complete(made: Sources, feeds: list[Feed]) -> None:
+    """All sources answer, and every feed has all their texts."""
+    made.release()
+    await ended(made, feeds)
+    for feed in feeds:
+        expect_lines(feed, sent(made))
+    await made.app.settle()
+    for source in made.upstreams.values():
+        source.released.clear()
 
 
 @criterion("each line as soon as it is there", points=3)
 async def as_it_comes(exam: Exam) -> str:
     names = ["first", "second", "größe", "a b"]
-    async with scene(exam, dict.fromkeys(names)) as made:
-        called = "GET /feed, while all sources hold their answers"
-        feed = made.feed()
-        await made.until(
-            lambda: made.in_flight == len(names),
-            feed,
-            called,
-            "a call to each source, all in flight together",
-            "start a task for each source before you wait for the first",
-            held=True,
-        )
+    async with gateway(exam, dict.fromkeys(names, hold)) as made:
+        feed = Feed(made.app)
+        with called("GET /feed, while all sources hold their replies"):
+            together = "a call to each source, all in flight together"
+            look = "start a task for each source before you wait for the first"
+            await held_until(made, [feed], lambda: made.in_flight() == len(names), together, look)
         for name in reversed(names[1:]):
             made[name].released.set()
-            called = f"GET /feed: {name!r} has answered, others are held"
-            line = f"the line of {name!r}, while others are held"
-            look = "asyncio.as_completed, or a queue: not gather, not the order of SOURCES"
-            await made.until(partial(feed.line, name), feed, called, line, look)
-        made["first"].released.set()
-        await made.ended([feed], called)
-        expect(feed, called, texts=sent(made, *names))
-        expect_own(made, [feed], called)
+            with called(f"GET /feed: {name!r} has answered, others are held"):
+                line = f"the line of {name!r}, while others are held"
+                look = "asyncio.as_completed, or a queue: not gather, not the order of SOURCES"
+                await until(made, [feed], lambda name=name: feed.line(name), line, look)
+        with called("GET /feed"):
+            await complete(made, [feed])
+            expect_own(made, [feed])
+            kind = feed.headers.get("content-type", "missing")
+            expected = f"a content type that fits lines of JSON, such as {KINDS[0]}"
+            look = 'StreamingResponse(…, media_type="application/x-ndjson")'
+            expect(kind.startswith(KINDS), saw=f"content-type {kind}", expected=expected, look=look)
     return "Nobody waited for the slowest. That is what a stream is for."
 
 
-@criterion("every feed tells all sources, by calls of its own", points=3)
+@criterion("every feed tells all sources, by calls of its own", points=2)
 async def own_calls(exam: Exam) -> str:
     names = ["first", "second", "größe"]
-    async with scene(exam, dict.fromkeys(names)) as made:
-        called = "two callers at once, GET /feed, while the sources hold their answers"
-        feeds = made.feeds(2)
-        await made.until(
-            lambda: made.in_flight == 2 * len(names),
-            feeds,
-            called,
-            "two calls to each source: each feed makes its own",
-            held=True,
-        )
-        for source in made.sources.values():
-            source.script = piece_by_piece
-            source.released.set()
-        feeds += made.feeds(2)
-        await made.ended(feeds, called)
-        for feed in feeds:
-            expect(feed, called, texts=sent(made, *names))
-        expect_own(made, feeds, called)
+    async with gateway(exam, dict.fromkeys(names, hold)) as made:
+        with called("two callers at once, GET /feed, while the sources hold their replies"):
+            feeds = feeds_of(made, 2)
+            both = "two calls to each source: each feed makes its own"
+            await held_until(made, feeds, lambda: made.in_flight() == 2 * len(names), both)
+            for source in made.upstreams.values():
+                source.script = piece_by_piece
+                source.released.set()
+            feeds += feeds_of(made, 2)
+            await complete(made, feeds)
+            expect_own(made, feeds)
     return "What one caller is told was asked for that caller. Sharing would be caching: say so."
-
-
-def expect_own(made: Scene, feeds: list[Feed], called: str) -> None:
-    texts = {str(line["text"]) for feed in feeds for line in feed.lines}
-    calls = calls_in_all(made)
-    expected = len(feeds) * len(made.sources)
-    if (len(texts), calls) != (expected, expected):
-        raise Failed(
-            called=f"GET /feed, {len(feeds)} times",
-            saw=f"{calls} calls to the sources, {len(texts)} different texts in the feeds",
-            expected=f"{expected} calls, and the text of each in one feed",
-        )
 
 
 @criterion("PER_SOURCE calls to a source, never more", points=4)
 async def per_source(exam: Exam) -> str:
-    scripts = {"slow": None, "slower": None, "quick": at_once}
-    async with scene(exam, scripts, per_source=2, capacity=6) as made:
-        called = "six callers, GET /feed, PER_SOURCE = 2, while two of three sources hold"
-        feeds = made.feeds(6)
-        await made.until(
-            lambda: min(made["slow"].in_flight, made["slower"].in_flight) >= 2,
-            feeds,
-            called,
-            "two calls in flight to each source that holds",
-            held=True,
-        )
-        await made.until(
-            lambda: have_lines(feeds, "quick"),
-            feeds,
-            called,
-            "the quick source's line in all six feeds",
-            "each source has places of its own: a limit for all of them together, or for whole "
-            "feeds, lets the slow ones keep callers from the quick one",
-            held=True,
-        )
-        await made.app.settle()
-        expect_peaks(made, 2, called)
-        for name in ("slow", "slower"):
-            made[name].released.set()
-        await made.ended(feeds, called)
-        expect_peaks(made, 2, called)
-        for feed in feeds:
-            expect(feed, called, texts=sent(made, *scripts))
-    return "Each source has a limit of its own, over all callers. It never saw more than it bears."
+    scripts: dict[str, Script] = {"slow": hold, "slower": hold, "quick": at_once}
+    async with gateway(exam, scripts, per_source=2, capacity=6) as made:
+        with called("six callers, GET /feed, PER_SOURCE = 2, while two of three sources hold"):
+            slow, slower, feeds = made["slow"], made["slower"], feeds_of(made, 6)
+            two = "two calls in flight to each source that holds"
+            await held_until(made, feeds, lambda: slow.in_flight >= 2 <= slower.in_flight, two)
+            quick = "the quick source's line in all six feeds"
+            look = (
+                "each source has permits of its own: a limit for all of them together, or for "
+                "whole feeds, lets the slow ones keep callers from the quick one"
+            )
+            await held_until(made, feeds, lambda: have_lines(feeds, "quick"), quick, look)
+            await made.app.settle()
+            expect_peaks(made, 2)
+            await complete(made, feeds)
+            expect_peaks(made, 2)
+    return "Each source has a limit of its own, over all callers, and never saw more than that."
 
 
-def expect_peaks(made: Scene, most: int, called: str) -> None:
-    peaks = {name: source.peak for name, source in made.sources.items()}
-    if max(peaks.values()) > most:
-        raise Failed(
-            called=called,
-            saw=f"the most calls in flight at once: {peaks}",
-            expected=f"{most} at most, to each source, over all callers",
-            look="one asyncio.Semaphore for each source, made once for the app",
-        )
+def expect_peaks(made: Sources, most: int) -> None:
+    peaks = {name: made[name].peak for name in made}
+    look = "one asyncio.Semaphore for each source, made once for the app"
+    expected = f"{most} at most, to each source, over all callers"
+    saw = f"the most calls in flight at once: {peaks}"
+    expect(max(peaks.values()) <= most, saw=saw, expected=expected, look=look)
 
 
 @criterion("503 when CAPACITY feeds are open", points=3)
 async def capacity(exam: Exam) -> str:
-    async with scene(exam, {"slow": None, "quick": at_once}, capacity=3) as made:
+    async with gateway(exam, {"slow": hold, "quick": at_once}, capacity=3) as made:
         await overrun(made, 3)
         for _ in range(2):
             await fill(made, 3)
@@ -406,312 +332,203 @@ async def capacity(exam: Exam) -> str:
     )
 
 
-async def overrun(made: Scene, places: int) -> None:
+async def overrun(made: Sources, room: int) -> None:
     """Callers come before the app has seen the first of them: so many are let in, and no more."""
-    called = f"{places + MORE} callers at once, GET /feed, CAPACITY = {places}"
-    async with made.app.together(places + MORE):
-        feeds = made.feeds(places + MORE)
-    answered: Callable[[], bool] = lambda: all(feed.status or feed.over for feed in feeds)  # noqa: E731
-    await made.until(answered, feeds, called, "an answer each, at once")
-    statuses = sorted(feed.status for feed in feeds)
-    if statuses != [200] * places + [503] * MORE:
-        raise Failed(
-            called=called,
-            saw=await made.with_log(f"answers with the statuses {statuses}"),
-            expected=f"200 for {places} of them, 503 for the others",
-            look="see that there is a place and take it before the next `await`: what a generator "
-            "takes is taken later, when others have seen the same place",
+    with called(f"{room + MORE} callers at once, GET /feed, CAPACITY = {room}"):
+        async with made.app.together(room + MORE):
+            feeds = feeds_of(made, room + MORE)
+        answered = lambda: all(feed.status or feed.over for feed in feeds)  # noqa: E731
+        await until(made, feeds, answered, "a reply each, at once")
+        statuses = sorted(feed.status for feed in feeds)
+        expect(
+            statuses == [200] * room + [503] * MORE,
+            saw=made.app.with_log(f"replies with the statuses {statuses}"),
+            expected=f"200 for {room} of them, 503 for the others",
+            look="see that there is room and take it before the next `await`: what a generator "
+            "takes is taken later, when others have seen the same room",
         )
-    for feed in feeds:
-        if feed.status == 503:
-            await expect_refusal(made, feed, called)
-    await complete(made, [feed for feed in feeds if feed.status == 200], called)
-    expect_calls(made, places * len(made.sources), called)
+        for feed in feeds:
+            if feed.status == 503:
+                expect_refusal(made, feed)
+        await stay_and_complete(made, [feed for feed in feeds if feed.status == 200])
+        expect_calls(made, room * len(made.upstreams))
 
 
-async def fill(made: Scene, places: int) -> None:
+async def fill(made: Sources, room: int) -> None:
     """So many feeds are let in, one more is not; then they are completed."""
-    called = f"GET /feed, CAPACITY = {places}, {places} callers, while a source holds"
-    feeds = made.feeds(places)
-    await made.until(
-        lambda: have_lines(feeds, "quick"),
-        feeds,
-        called,
-        f"{places} feeds, each with a line",
-        held=True,
-    )
-    await expect_refused(made, f"GET /feed, twice, while {places} of {places} feeds are open")
-    await complete(made, feeds, called)
+    feeds = feeds_of(made, room)
+    with called(f"GET /feed, CAPACITY = {room}, {room} callers, while a source holds"):
+        line = f"{room} feeds, each with a line"
+        await held_until(made, feeds, lambda: have_lines(feeds, "quick"), line)
+    with called(f"GET /feed, twice, while {room} of {room} feeds are open"):
+        await expect_refused(made)
+    with called(f"GET /feed, CAPACITY = {room}, {room} callers"):
+        await stay_and_complete(made, feeds)
 
 
-async def complete(made: Scene, feeds: list[Feed], called: str) -> None:
+async def stay_and_complete(made: Sources, feeds: list[Feed]) -> None:
     """Those who are in stay in, and get all lines when the slow source answers."""
-    stay: Callable[[], bool] = lambda: not any(feed.over for feed in feeds)  # noqa: E731
-    await made.until(stay, feeds, called, "those who are in stay in", held=True)
-    made["slow"].released.set()
-    await made.ended(feeds, called)
-    for feed in feeds:
-        expect(feed, called, texts=sent(made, *made.sources))
-    await made.app.settle()
-    made["slow"].released.clear()
+    await held_until(made, feeds, lambda: not any(f.over for f in feeds), "those who are in stay")
+    await complete(made, feeds)
 
 
-async def expect_refused(made: Scene, called: str) -> None:
+async def expect_refused(made: Sources) -> None:
     """Two callers more are turned away, at once, and no source is asked for them."""
     await made.app.settle()  # the calls of those who are in have come
     before = calls_in_all(made)
     for _ in range(2):
-        late = made.feed()
-        answered = partial(lambda feed: feed.status > 0 or feed.over, late)
-        await made.until(answered, late, called, "an answer, at once: 503")
-        await expect_refusal(made, late, called)
+        late = Feed(made.app)
+        answered = lambda late=late: late.status > 0 or late.over  # noqa: E731
+        await until(made, [late], answered, "a reply, at once: 503")
+        expect_refusal(made, late)
     await made.app.settle()
-    expect_calls(made, before, called)
+    expect_calls(made, before)
 
 
-async def expect_refusal(made: Scene, feed: Feed, called: str) -> None:
-    """The answer is 503, and says when to come again."""
-    advice = feed.headers.get("retry-after")
-    if feed.status != 503 or not advice:
-        raise Failed(
-            called=called,
-            saw=await made.with_log(f"{feed}, Retry-After: {advice}"),
-            expected="503 with Retry-After, at once",
-            look="decide before the StreamingResponse is made: its status is sent first",
-        )
+def expect_refusal(made: Sources, feed: Feed) -> None:
+    """The reply is 503, and says when to come again."""
+    look = "decide before the StreamingResponse is made: its status is sent first"
+    saw = made.app.with_log(feed)
+    expect(feed.status == 503, saw=saw, expected="503 with Retry-After, at once", look=look)
+    expect_retry_after(Reply(feed.status, feed.headers, b""))
 
 
-def expect_calls(made: Scene, most: int, called: str) -> None:
+def expect_calls(made: Sources, most: int) -> None:
     """Those who were refused have called no source."""
-    if (more := calls_in_all(made) - most) > 0:
-        raise Failed(
-            called=called,
-            saw=f"{more} calls to sources for those who were refused",
-            expected="503 without any call",
-        )
-
-
-def calls_in_all(made: Scene) -> int:
-    return sum(len(source.calls) for source in made.sources.values())
+    more = calls_in_all(made) - most
+    saw = f"{more} calls to sources for those who were refused"
+    expect(more <= 0, saw=saw, expected="503 without any call")
 
 
 @criterion("a silent source is cut and let go", points=4)
 async def cut(exam: Exam) -> str:
-    called = "GET /feed: one source answers, one is silent"
-    late = busy = False
-
-    async def judge(made: Scene) -> str:
-        nonlocal late, busy
-        late = busy = False
+    scripts = {"silent": silent, "quick": at_once}
+    async with gateway(exam, scripts, per_source=1) as made:
         for number in (1, 2):
-            watch, feed = Watch(made.app), made.feed()
-            await made.until(feed.task.done, feed, called, "the feed ends when DEADLINE is over")
-            late |= watch.late(made.deadline)
-            busy |= watch.busy(made.deadline)
-            await made.ended([feed], called)
-            in_time(feed, "quick", called)
-            texts = sent(made, "quick")
-            expect(feed, called, texts=texts, errors={"silent": "timeout"})
-            await made.app.let_go(
-                lambda: made.in_flight == 0,
-                called=called,
-                saw=lambda: f"the feed ended, {made.in_flight} calls are still in flight",
-                expected="the call cancelled, its connection let go, while the source is silent",
-                look="asyncio.timeout around the call cancels it; asyncio.wait does not",
-            )
-            if len(made["silent"].calls) < number:
-                raise Failed(
-                    called=f"{called}; then GET /feed again, PER_SOURCE = 1",
-                    saw="no new call to the silent source",
-                    expected="a call: the place of the one that was cut is free",
+            with called("GET /feed, PER_SOURCE = 1: one source answers, one is silent"):
+                feed = Feed(made.app)
+                asked = lambda n=number: feed.line("quick") and len(made["silent"].calls) == n  # noqa: E731, B023
+                line = "a line, and a call to the silent source: the permit of one cut is free"
+                await held_until(made, [feed], asked, line)
+                await made.almost_over()
+                early = feed.line("silent") or feed.over
+                expect(not early, saw=feed, expected="all of DEADLINE", look=GIVES_UP)
+                await made.over()
+                look = "DEADLINE for each source, from when its permit is yours"
+                await until(made, [feed], lambda: feed.over, "the feed ends at DEADLINE", look)  # noqa: B023
+                await ended(made, [feed])
+                expect_lines(feed, sent(made, "quick"), {"silent": "timeout"})
+                await expect_released(
+                    made.app,
+                    *made.upstreams.values(),
+                    expected="the call cancelled, its connection closed, while it is silent",
+                    look="asyncio.timeout around the call cancels it; asyncio.wait does not",
                 )
-        return "The place was free again as soon as you had hung up, not when the source gave in."
-
-    said = await near_a_deadline(partial(scene, exam, ONE_HANGS, per_source=1), judge)
-    if late:
-        await expect_in_time(exam, called, busy=busy)
-    return said
-
-
-async def expect_in_time(exam: Exam, called: str, *, busy: bool) -> None:
-    """A feed that ended late was made late by a busy machine.
-
-    The clock of the app's loop tells; where it does not, later deadlines do.
-    """
-    async with scene(exam, ONE_HANGS) as made:
-        watch, feed = Watch(made.app), made.feed()
-        waits: Callable[[], bool] = lambda: made["silent"].in_flight > 0  # noqa: E731
-        await made.until(waits, feed, called, "a call to the silent source", held=True)
-        kept = await kept_by_the_loop(made.app, made.deadline, watch, feed.task.done)
-    if kept is None or (busy and not kept):  # by another clock, it may be
-        await near_a_deadline(partial(scene, exam, ONE_HANGS), partial(ended_in_time, called))
-    elif not kept:
-        raise too_late(Failed, called)
-
-
-async def ended_in_time(called: str, made: Scene) -> str:
-    watch = Watch(made.app)
-    await made.ended([made.feed()], called)
-    if watch.late(made.deadline):
-        raise too_late(Hurried, called)
-    return ""
-
-
-def too_late(kind: type[Failed], called: str) -> Failed:
-    return kind(
-        called=called,
-        saw="the right lines, and the last one long after DEADLINE was over",
-        expected="the feed ends when DEADLINE is over",
-        look="DEADLINE as it is, from when the place at the source is yours",
-    )
-
-
-def in_time(feed: Feed, quick: str, called: str) -> None:
-    """The source that answers at once did not time out.
-
-    Raises:
-        Hurried: it did.
-    """
-    if (feed.line(quick) or {}).get("error") == "timeout":
-        expected = f"the text of {quick!r}, which answers at once"
-        raise Hurried(called=called, saw=str(feed), expected=expected)
+    return "The permit was free again as soon as you had hung up, not when the source gave in."
 
 
 @criterion("waiting for a free place does not count", points=2)
 async def waiting(exam: Exam) -> str:
-    called = "three callers, GET /feed, PER_SOURCE = 1; two calls to the source stay silent"
-    look = "take the place first, then start the clock: asyncio.timeout inside `async with place`"
-
-    async def judge(made: Scene) -> str:
-        source = made["slow"]
-        survived: set[int] = set()
-
-        async def last_one_answers(call: Call) -> None:
-            if call.number > 0:
-                await probes(made.app)
-                survived.add(call.number)
-            await (call.reply(call.text) if call.number == 2 else silent(call))
-
-        source.script = last_one_answers
-        async with made.app.together(3):
-            feeds = made.feeds(3)
-        await made.until(lambda: all(f.over for f in feeds), feeds, called, "three ends of feeds")
-        told = sorted(outcome(feed, source) for feed in feeds)
-        if (told, survived) != (["its text", "timeout", "timeout"], {1, 2}):
-            raise Hurried(
-                called=called,
-                saw=f"{len(source.calls)} calls to the source; " + " | ".join(map(str, feeds)),
-                expected="three calls, one after the other, each given DEADLINE seconds: two "
-                "timeouts, and the text of the third",
-                look=look,
-            )
-        return "The source is given its time, whoever was before. The caller's patience is another."
-
     await late_but_in_time(exam)
-    return await near_a_deadline(partial(scene, exam, {"slow": silent}, per_source=1), judge)
+    async with gateway(exam, {"slow": silent}, per_source=1) as made:
+        source = made["slow"]
+        source.script = third_call_answers
+        with called("three callers, GET /feed, PER_SOURCE = 1; two calls stay silent"):
+            feeds = feeds_of(made, 3)
+            for number in (1, 2):
+                one = f"call {number} to the source, alone"
+                asked = lambda n=number: len(source.calls) == n  # noqa: E731
+                await until(made, feeds, asked, one, AFTER_THE_PERMIT)
+                await made.almost_over()
+                over = sum(feed.over for feed in feeds)
+                saw = f"{over} feeds at their end, {len(source.calls)} calls"
+                right = over == number - 1 and len(source.calls) == number
+                expected = f"DEADLINE for call {number}, counted from when it was sent"
+                expect(right, saw=saw, expected=expected, look=AFTER_THE_PERMIT)
+                await made.over()
+            await until(made, feeds, lambda: all(f.over for f in feeds), "three ends of feeds")
+            told = sorted(outcome(feed, [c.text for c in source.calls]) for feed in feeds)
+            saw = " | ".join(map(str, feeds))
+            expected = "two timeouts, and the text of the third call"
+            right = told == ["its text", "timeout", "timeout"] and source.peak == 1
+            expect(right, saw=saw, expected=expected, look=AFTER_THE_PERMIT)
+    return "The source is given its time, whoever was before. The caller's patience is another."
 
 
-def outcome(feed: Feed, source: Upstream) -> str:
+async def third_call_answers(call: Call) -> None:
+    await (call.reply(call.text) if call.number == 2 else silent(call))
+
+
+def outcome(feed: Feed, texts: list[str]) -> str:
     """What the feed says of the slow source: "its text", or an error, or anything else."""
     line = feed.line("slow") or {}
-    text = line.get("text") in [call.text for call in source.calls]
-    return "its text" if text else str(line.get("error"))
+    return "its text" if line.get("text") in texts else str(line.get("error"))
 
 
 async def late_but_in_time(exam: Exam) -> None:
-    """A source that is silent for long, but not until the deadline, has its text in the feed.
-
-    Nobody waits for that: the clock of the app's loop is put forward.
-    """
-    async with scene(exam, {"slow": None, "quick": at_once}, per_source=1) as made:
-        silence = ALMOST * PLENTY
-        called = (
-            f"two callers, GET /feed, PER_SOURCE = 1, DEADLINE = {PLENTY:.0f}, while a source is "
-            f"silent for {silence:.0f} s, and then answers"
-        )
-        feeds = made.feeds(2)
-        expected = "the line of the other source, and a call to the one that is silent"
-        await made.until(
-            lambda: have_lines(feeds, "quick") and made["slow"].in_flight > 0,
-            feeds,
-            called,
-            expected,
-            held=True,
-        )
-        await made.app.settle()
-        await made.app.inside("put_forward", seconds=silence)
-        await made.app.settle()
-        made["slow"].released.set()
-        await made.ended(feeds, called)
-        for feed in feeds:
-            given_up = "error" in (feed.line("slow") or {})
-            look = GIVES_UP if given_up else ""
-            expect(feed, called, texts=sent(made, "slow", "quick"), look=look)
-
-
-async def probes(app: App) -> None:
-    """Let the app's loop turn: whoever began to wait together with others is over with them."""
-    for _ in range(LOOP_TURNS):
-        with contextlib.suppress(aiohttp.ClientError):
-            await app.call(f"/{secrets.token_hex(6)}")
+    """A source that is silent for long, but not until the deadline, has its text in the feed."""
+    async with gateway(exam, {"slow": hold, "quick": at_once}, per_source=1) as made:
+        with called(f"two callers, GET /feed, PER_SOURCE = 1: a source answers after 0.9 {PLENTY}"):
+            feeds = feeds_of(made, 2)
+            asked = lambda: have_lines(feeds, "quick") and made.in_flight("slow") > 0  # noqa: E731
+            line = "the line of the other source, and a call to the one that is silent"
+            await held_until(made, feeds, asked, line)
+            await made.almost_over()
+            made.release()
+            await ended(made, feeds)
+            for feed in feeds:
+                given_up = "error" in (feed.line("slow") or {})
+                expect_lines(feed, sent(made), look=GIVES_UP if given_up else "")
 
 
 @criterion("a source that fails is an error, and the others go on", points=2)
 async def failures(exam: Exam) -> str:
-    scripts = {"slow": None, "broken": fails, "missing": missing}
-    errors = {"broken": "error", "missing": "error", "away": "error"}
-    called = "GET /feed: one source answers 500, one 404, one is away, one is slow"
-    async with scene(exam, scripts, away="away") as made:
-        for _ in range(2):
-            feed = made.feed()
-            await made.until(
-                partial(have_lines, [feed], *errors),
-                feed,
-                called,
-                "the lines of those that failed, while the slow one is held",
-                "catch what a source raises where that source is asked: a status of 400 or more "
-                "raises only when you say raise_for_status()",
-                held=True,
-            )
-            expected = "a call to the slow one, in flight"
-            await made.until(lambda: made.in_flight > 0, feed, called, expected, held=True)
-            made["slow"].released.set()
-            await made.ended([feed], called)
-            expect(feed, called, texts=sent(made, "slow"), errors=errors)
-            made["slow"].released.clear()
+    broken = {"broken": fails(STATUS_500), "refusing": fails(STATUS_400), "lost": fails(LOST)}
+    errors = dict.fromkeys((*broken, "away"), "error")
+    async with gateway(exam, {"slow": hold, **broken}, refused="away") as made:
+        with called("GET /feed: sources answer 500, 400, drop the connection, are away, one waits"):
+            for _ in range(2):
+                feed = Feed(made.app)
+                lines = "the lines of those that failed, while the slow one is held"
+                look = (
+                    "catch what a source raises where that source is asked: a status of 400 or "
+                    "more raises only when you say raise_for_status()"
+                )
+                failed = lambda feed=feed: have_lines([feed], *errors)  # noqa: E731
+                await held_until(made, [feed], failed, lines, look)
+                slow = "a call to the slow one, in flight"
+                await held_until(made, [feed], lambda: made.in_flight("slow") > 0, slow)
+                made.release()
+                await ended(made, [feed])
+                expect_lines(feed, sent(made, "slow"), errors)
+                made["slow"].released.clear()
     return "The status was sent long before: in a stream, failures must be told in the stream."
 
 
 @criterion("a caller who leaves lets go", points=3)
 async def leaves(exam: Exam) -> str:
-    scripts = {"slow": None, "slower": None, "stuck": begins, "quick": at_once}
-    async with scene(exam, scripts) as made:
-        called = "a caller of GET /feed who leaves after the first line, sources held"
-        feed = made.feed()
-        await made.until(
-            lambda: feed.line("quick") is not None and made.in_flight == 3,
-            feed,
-            called,
-            "a line, and three calls in flight",
-            held=True,
-        )
-        await leave(made, feed, called)
+    scripts = {"slow": hold, "slower": hold, "stuck": begins, "quick": at_once}
+    async with gateway(exam, scripts) as made:
+        with called("a caller of GET /feed who leaves after the first line, sources held"):
+            feed = Feed(made.app)
+            asked = lambda: feed.line("quick") and made.in_flight() == 3  # noqa: E731
+            await held_until(made, [feed], asked, "a line, and three calls in flight")
+            await leave(made, feed)
         made["quick"].script = silent
-        called = "a caller of GET /feed who leaves before the first line"
-        feed = made.feed()
-        expected = "four calls in flight"
-        await made.until(lambda: made.in_flight == 4, feed, called, expected, held=True)
-        await leave(made, feed, called)
+        with called("a caller of GET /feed who leaves before the first line"):
+            feed = Feed(made.app)
+            four = "four calls in flight"
+            await held_until(made, [feed], lambda: made.in_flight() == 4, four)
+            await leave(made, feed)
     return "The response was cancelled when its caller left, and the clean-up was not."
 
 
-async def leave(made: Scene, feed: Feed, called: str) -> None:
+async def leave(made: Sources, feed: Feed) -> None:
     await feed.leave()
-    await made.app.let_go(
-        lambda: made.in_flight == 0,
-        called=called,
-        saw=lambda: f"{made.in_flight} calls are still in flight, nobody waits for them",
-        expected="all calls let go, while the sources hold them",
+    await expect_released(
+        made.app,
+        *made.upstreams.values(),
+        expected="all calls released, while the sources hold them",
         look="`finally` in the generator: cancel the tasks, and await them in "
         "anyio.CancelScope(shield=True), since the response's own cancellation strikes again",
     )
@@ -719,123 +536,96 @@ async def leave(made: Scene, feed: Feed, called: str) -> None:
 
 @criterion("the place of a caller who left is free", points=2)
 async def places(exam: Exam) -> str:
-    scripts = {"slow": None, "quick": at_once}
-    async with scene(exam, scripts, capacity=3, per_source=2) as made:
-        called = "GET /feed, CAPACITY = 3, PER_SOURCE = 2: three callers, and all leave; twice"
-        for _ in range(2):
-            feeds = made.feeds(3)
-            await made.until(
-                partial(have_lines, feeds, "quick"),
-                feeds,
-                called,
-                "three feeds, each with a line",
-                "whatever was taken is given back in `finally`, also when the caller leaves",
-                held=True,
-            )
-            await made.until(
-                lambda: made.in_flight == 2,
-                feeds,
-                called,
-                "two calls in flight to the slow source",
-                "a place at a source is given back in `finally`, also when the caller leaves",
-                held=True,
-            )
-            for feed in reversed(feeds):
-                await feed.leave()
-            await made.app.let_go(
-                lambda: made.in_flight == 0,
-                called=called,
-                saw=lambda: f"{made.in_flight} calls are still in flight",
-                expected="all let go",
-            )
-            await made.app.settle()
-        await fill(made, 3)
+    scripts = {"slow": hold, "quick": at_once}
+    async with gateway(exam, scripts, capacity=3, per_source=2) as made:
+        with called("GET /feed, CAPACITY = 3, PER_SOURCE = 2: three callers, all leave; twice"):
+            for _ in range(2):
+                feeds = feeds_of(made, 3)
+                lines = lambda feeds=feeds: have_lines(feeds, "quick")  # noqa: E731
+                look = "whatever was taken is given back in `finally`, also when the caller leaves"
+                await held_until(made, feeds, lines, "three feeds, each with a line", look)
+                two = "two calls in flight to the slow source"
+                await held_until(made, feeds, lambda: made.in_flight() == 2, two, look)
+                for feed in reversed(feeds):
+                    await feed.leave()
+                await expect_released(made.app, *made.upstreams.values())
+                await made.app.settle()
+            await fill(made, 3)
     return "Capacity that leaks away is the worst kind of full: nobody is there, nobody gets in."
 
 
 @criterion("shutdown completes the feeds", points=1)
 async def shutdown(exam: Exam) -> str:
-    async with scene(exam, {"slow": None, "quick": at_once}) as made:
-        called = "shutdown, while two feeds are open"
-        feeds = made.feeds(2)
-        await made.until(
-            lambda: have_lines(feeds, "quick") and made["slow"].in_flight == 2,
-            feeds,
-            called,
-            "two feeds, each with a line",
-            held=True,
-        )
-        stopping = made.app.process.order("stop")
-        await port_closed(made, called)
-        made["slow"].released.set()
-        await made.ended(feeds, called)
-        for feed in feeds:
-            expect(feed, called, texts=sent(made, "slow", "quick"))
-        await made.app.until(stopping.done, called=called, expected="the shutdown ends")
-        if not stopping.result()["value"]:
-            saw = made.app.last_words() or "an error"
-            raise Failed(called=called, saw=saw, expected="a clean shutdown")
+    async with gateway(exam, {"slow": hold, "quick": at_once}) as made:
+        with called("shutdown, while two feeds are open"):
+            feeds = feeds_of(made, 2)
+            in_ = lambda: have_lines(feeds, "quick") and made.in_flight("slow") == 2  # noqa: E731
+            await held_until(made, feeds, in_, "two feeds, each with a line")
+            stopping = made.app.begin_to_stop()
+            await expect_closed_port(made)
+            await complete_while_stopping(made, feeds)
+            await made.app.until(stopping.done, "the shutdown ends")
+            saw = made.app.last_error() or "an error"
+            expect(stopping.result()["value"], saw=saw, expected="a clean shutdown")
     return "New callers were refused, those who were in got their last line."
 
 
-async def port_closed(made: Scene, called: str) -> None:
+async def complete_while_stopping(made: Sources, feeds: list[Feed]) -> None:
+    made.release()
+    await ended(made, feeds)
+    for feed in feeds:
+        expect_lines(feed, sent(made))
+
+
+async def expect_closed_port(made: Sources) -> None:
     """Wait until a caller is refused, then see that a feed is.
 
     Callers that come as the port is closed may hear nothing: asyncio forgets their connections.
     """
     probes: list[asyncio.Task[Reply]] = []
-    refused: Callable[[], bool] = lambda: any(p.done() and p.exception() for p in probes)  # noqa: E731
+    refused = lambda: any(p.done() and p.exception() for p in probes)  # noqa: E731
     while not refused() and len(probes) < PROBES:
         probes.append(made.app.call(f"/{secrets.token_hex(6)}"))
         await asyncio.sleep(0.05)
-    saw: Callable[[], str] = lambda: f"{len(probes)} new callers, none of them refused"  # noqa: E731
-    await made.app.until(refused, called=called, saw=saw, expected="new callers are refused")
-    late = made.feed()
-    await made.until(lambda: late.over, late, called, "new feeds refused")
-    if late.status == 200:
-        raise Failed(called=called, saw="a new feed was let in", expected="new ones refused")
+    saw = lambda: f"{len(probes)} new callers, none of them refused"  # noqa: E731
+    await made.app.until(refused, "new callers are refused", saw=saw)
+    late = Feed(made.app)
+    await until(made, [late], lambda: late.over, "new feeds refused")
+    expect(late.status != 200, saw="a new feed was let in", expected="new ones refused")
 
 
 @criterion("no thread per caller", points=1)
 async def threads(exam: Exam) -> str:
-    scripts = {"slow": None, "slower": None}
-    async with scene(exam, scripts, capacity=MANY, per_source=MANY) as made:
-        called = f"{MANY} callers, GET /feed, while both sources hold"
-        await made.app.turn(1)
-        before = await made.app.threads()
-        feeds = made.feeds(MANY)
-        expected = f"{2 * MANY} calls in flight"
-        await made.until(lambda: made.in_flight == 2 * MANY, feeds, called, expected, held=True)
-        there = await made.app.threads()
-        more = there - before
-        if more > THREADS_FORGIVEN or there > MOST_THREADS:
-            raise Failed(
-                called=called,
-                saw=f"{more} more threads than before, {there} in all",
-                expected=f"no thread per caller (up to {THREADS_FORGIVEN} more, and {MOST_THREADS} "
-                "in all, are forgiven)",
+    scripts = {"slow": hold, "slower": hold}
+    async with gateway(exam, scripts, capacity=MANY, per_source=MANY) as made:
+        with called(f"{MANY} callers, GET /feed, while both sources hold"):
+            await made.app.turn(1)
+            before = min(await made.app.threads(), MANY // 3 - THREADS_FORGIVEN)
+            feeds = feeds_of(made, MANY)
+            all_ = f"{2 * MANY} calls in flight"
+            await held_until(made, feeds, lambda: made.in_flight() == 2 * MANY, all_)
+            expect_few_threads(
+                before,
+                await made.app.threads(),
+                more=THREADS_FORGIVEN,
+                expected=f"no thread per caller ({THREADS_FORGIVEN} more are forgiven)",
                 look="a plain `def` endpoint, dependency or generator waits in a thread; those of "
                 "a pool that was filled before the first caller came count, too",
             )
-        for source in made.sources.values():
-            source.released.set()
-        await made.ended(feeds, called)
+            await complete(made, feeds)
     return "Thirty callers waited for sixty calls, and no thread waited with them."
 
 
 @criterion("memory stays flat", points=1)
 async def memory(exam: Exam) -> str:
-    async def long_text(call: Call) -> None:
-        await call.reply(call.text + FILLER)
-
-    async with scene(exam, {"one": long_text, "two": long_text}) as made:
-        await read_feeds(made, FEEDS // 5)
-        before = await held_memory(made)
-        await read_feeds(made, FEEDS)
-        grown = await held_memory(made) - before
-        if grown > FLAT:
-            raise Failed(
-                called=f"GET /feed, {FEEDS} times, {AT_A_TIME} at a time, 400 kB each",
+    async with gateway(exam, {"one": long_text, "two": long_text}) as made:
+        with called(f"GET /feed, {FEEDS} times, {AT_A_TIME} at a time, 400 kB each"):
+            await read_feeds(made, FEEDS // 5)
+            before = await held_memory(made)
+            await read_feeds(made, FEEDS)
+            grown = await held_memory(made) - before
+            expect(
+                grown <= FLAT,
                 saw=f"{grown >> 20} MiB more memory than before",
                 expected=f"flat: less than {FLAT >> 20} MiB more",
                 look="results or tasks that are kept in a list, a dict or a set for good",
@@ -843,44 +633,35 @@ async def memory(exam: Exam) -> str:
     return "Two hundred feeds came and went, and left nothing behind."
 
 
-async def read_feeds(made: Scene, times: int) -> None:
+async def long_text(call: Call) -> None:
+    await call.reply(call.text + FILLER)
+
+
+async def read_feeds(made: Sources, times: int) -> None:
     for _ in range(times // AT_A_TIME):
-        feeds = made.feeds(AT_A_TIME)
-        await made.ended(feeds, "GET /feed, again and again")
+        feeds = feeds_of(made, AT_A_TIME)
+        await ended(made, feeds)
         for feed in feeds:
-            if len(feed.lines) != len(made.sources) or not all("text" in x for x in feed.lines):
-                texts = sent(made, *made.sources)
-                expect(feed, "GET /feed, again and again", texts=texts)
+            if len(feed.lines) != 2 or not all("text" in line for line in feed.lines):
+                expect_lines(feed, sent(made))
         await made.app.settle()
 
 
-async def held_memory(made: Scene) -> int:
+async def held_memory(made: Sources) -> int:
     await made.app.inside("collect")
-    return made.app.process.memory()
+    return made.app.memory()
 
 
 @criterion("starts and stops cleanly", points=1)
 async def stops_cleanly(exam: Exam) -> str:
-    async with scene(exam, {"one": at_once, "two": at_once}) as made:
-        feeds = made.feeds(2)
-        await made.ended(feeds, "two callers, GET /feed")
-        if not all(source.calls for source in made.sources.values()):
+    async with gateway(exam, {"one": at_once, "two": at_once}) as made:
+        with called("two callers, GET /feed"):
+            feeds = feeds_of(made, 2)
+            await ended(made, feeds)
             saw = f"{feeds[0]}, and no call to some sources"
-            raise Failed(called="GET /feed", saw=saw, expected="a GET to each source")
-        await made.app.stop()
-        opened: Callable[[], int] = lambda: sum(s.open for s in made.sources.values())  # noqa: E731
-        await made.app.until(
-            lambda: opened() == 0,
-            called="shutdown, with the process still alive",
-            saw=lambda: f"{opened()} connections open at the sources",
-            expected="none: the lifespan closes its client",
-            look="`async with httpx.AsyncClient(…) as client: yield` in the lifespan",
-        )
-        await made.app.end()
-        await made.app.until(
-            lambda: made.app.process.threads() <= 1,
-            called="shutdown",
-            saw=lambda: f"{made.app.process.threads() - 1} threads of the answer still run",
-            expected="none",
-        )
+            expect(made.all_called(), saw=saw, expected="a GET to each source")
+        await expect_nothing_left(made.app)
     return "No connection, no thread: nothing was left behind."
+
+
+blocks_nothing = nothing_blocks()

@@ -61,4 +61,4 @@ async def feed(request: Request):
         request.state.capacity.acquire_nowait()
     except anyio.WouldBlock:
         raise HTTPException(503, "full", {"Retry-After": "1"}) from None
-    return StreamingResponse(Feed(request.state).lines())
+    return StreamingResponse(Feed(request.state).lines(), media_type="application/x-ndjson")

@@ -7,31 +7,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import secrets
-import socket
 import time
-import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
-from yarl import URL as Url
-
-from unblocked.grading.checks.upstream import Upstream, at_once, size_of, turns_of_an_accept
+from unblocked.grading.checks.callers import Callers, Reply, TooLong
+from unblocked.grading.checks.expect import Failed, called, now_called
+from unblocked.grading.checks.upstream import Upstream, at_once, turns_of_an_accept
 from unblocked.grading.checks.waiting import (
     ALLOWANCE,
-    IDLE,
-    IDLE_TICKS,
     QUIET_TICKS,
     TICK,
+    Allowance,
     Patience,
     Tick,
-    nothing,
 )
 from unblocked.grading.sandbox import processes, shapes
 from unblocked.grading.sandbox.run import AnswerError, Gone
-from unblocked.grading.sandbox.slots import Rank
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -39,16 +32,14 @@ if TYPE_CHECKING:
         Awaitable,
         Callable,
         Iterable,
-        Iterator,
-        Mapping,
         Sequence,
     )
 
-    from unblocked.grading.checks.exam import Exam
-    from unblocked.grading.checks.upstream import Call
+    import aiohttp
+
+    from unblocked.grading.checks.upstream import Call, Expects
     from unblocked.grading.sandbox.run import AnswerRun
     from unblocked.grading.sandbox.shapes import Shape
-    from unblocked.grading.sandbox.slots import Slot
 
 STARVED = 1.0
 """Seconds late for a tick: the machine was too busy for anything seen since to be trusted."""
@@ -56,10 +47,6 @@ KEPT_WAITING = 2.0
 """Seconds that an answer waited for a core: its own timeouts may have struck for no fault of it."""
 KEPT_IN_FLIGHT = 4.0
 """Seconds that a call was in flight: the five that HTTPX has by itself may have struck."""
-MOST_BODY = 16 << 20
-"""Bytes of a reply after which it is not read any further."""
-MOST_KEPT = 64 << 20
-"""Bytes of all replies of a run, headers included, after which none is read any further."""
 LOOP_TURNS = 20
 """Turns of the loop that are enough for all that an app does by itself, if it cannot be seen."""
 CALM_TURNS = 5
@@ -70,106 +57,52 @@ SHORTLY = 0.001
 LOOKS = 5
 """The first sees that it ran, the second it going to sleep, the third that it sleeps; the last that
 it still does when all that it has sent has been taken, and once more where something had come."""
-
-
-class TooLong(Exception):
-    """A reply that nobody would read to its end."""
-
-
-class Failed(Exception):
-    """A criterion that is not met: what was called, seen and expected, and where to look next."""
-
-    def __init__(
-        self,
-        *,
-        called: str,
-        saw: str,
-        expected: str,
-        look: str = "",
-        stuck: bool = False,
-        certain: bool = True,
-    ) -> None:
-        self.called, self.saw, self.expected, self.look = called, saw, expected, look
-        self.stuck = stuck
-        """Whether nothing moved any more, rather than a wrong thing being seen."""
-        self.certain = certain
-        """Whether another look cannot show anything else: not so when patience ran out."""
-        lines = [f"Called: {called}", f"Saw: {saw}", f"Expected: {expected}"]
-        super().__init__("\n".join([*lines, f"Look at: {look}"] if look else lines))
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What a caller got back."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    broken: bool = False
-    """The body ended before it was complete."""
-
-    @property
-    def text(self) -> str:
-        """The body as text."""
-        return self.body.decode(errors="replace")
-
-    @property
-    def lines(self) -> list[str]:
-        """The body's lines, split at newlines only."""
-        return self.text.removesuffix("\n").split("\n")
-
-    def json(self) -> Any:
-        """The body as JSON, or None when it is none, or nested too deep."""
-        with contextlib.suppress(ValueError, RecursionError):
-            return json.loads(self.body)
-        return None
-
-    def __str__(self) -> str:
-        return f"{self.status} with {self.text[:120]!r}"
+LOOK_EVERY = 0.01
+"""Seconds between two looks at what the thread of the answer's loop stands in."""
 
 
 @dataclass
-class App:
-    """The answer in its process: started and stopped, called, and watched from outside."""
+class FirstLoad:
+    """How the first run of an answer executed it: one that cannot be executed is told so once."""
 
-    process: AnswerRun
-    stack: contextlib.AsyncExitStack
-    exam: Exam
-    slot: Slot
+    over: bool = False
+    outcome: str = "graded"
+    reason: str = ""
+
+
+@dataclass
+class Findings:
+    """What is known of one answer from all its runs."""
+
+    allowance: Allowance = field(default_factory=Allowance)
+    first_load: FirstLoad = field(default_factory=FirstLoad)
+    blocking: dict[str, str] = field(default_factory=dict)
+    """Calls that blocked the loop while the app served: a line for each place in the code."""
+    out_of_memory: bool = False
     starved: bool = False
-    stopped: bool = False
-    """Whether it was told to stop serving."""
-    served_before: bool = False
-    """Whether another criterion was judged by it, so that its threads, say, may be of then."""
-    tasks: list[asyncio.Task[Any]] = field(default_factory=list)
+    """The machine was too busy to judge by: what failed is worth a second look."""
 
-    def __post_init__(self) -> None:
-        self._moved = asyncio.Event()
-        self.process.pulse = self._moved.set
-        self.stack.push_async_callback(self._end_callers)
-        self.hurried = False
-        """Whether nothing much hangs on what is waited for."""
-        self.lull = 0.0
+
+class App:
+    """The answer in its process. Use as `exam.run()` and `exam.serving()` give it."""
+
+    def __init__(
+        self, process: AnswerRun, stack: contextlib.AsyncExitStack, findings: Findings
+    ) -> None:
+        self.process, self.stack, self.findings = process, stack, findings
+        self.starved = False
+        self.expected_silence = 0.0
         """Seconds of quiet that the exercise itself asks for: patience comes on top of them."""
-        self.receive_buffer: int | None = None
-        """Bytes that the system may keep for a caller that does not read."""
-        self._sessions: dict[tuple[int | None, int], aiohttp.ClientSession] = {}
-        self._callers = weakref.WeakSet[socket.socket]()
-        self._kept = 0
-        self._crowds = 0
-        self._sent = 0
-        self._unsent: set[int] = set()
-        self.port = 0
+        self._moved = asyncio.Event()
+        self._serving = False
         self._upstreams: list[Upstream] = []
-
-    @property
-    def patience(self) -> int:
-        """Quiet ticks after which a wait is given up."""
-        return IDLE_TICKS if self.hurried else self.exam.patience
+        process.pulse = self._moved.set
+        self.callers = Callers(process.blank_socket, self._moved.set)
+        stack.push_async_callback(self.callers.close)
 
     @property
     def was_starved(self) -> bool:
-        """Whether the answer, or we, had to wait too long for a core, or may have."""
+        """Whether the answer, or the marker, waited too long for a core, or may have."""
         kept = any(upstream.longest > KEPT_IN_FLIGHT for upstream in self._upstreams)
         return self.starved or kept or self.waited_for_cpu() > KEPT_WAITING
 
@@ -177,35 +110,26 @@ class App:
         """Seconds for which the answer's process was ready to run, and others had the cores."""
         return processes.waited_for_cpu(self.process.pid)
 
-    async def send_away(self) -> bool:
-        """Let all callers leave that are still there; whether any left without an answer."""
-        for task in self.tasks:
-            task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
-        unanswered = any(task.cancelled() for task in self.tasks)
-        self.tasks.clear()
-        return unanswered
-
-    async def _end_callers(self) -> None:
-        async with contextlib.AsyncExitStack() as sessions:
-            for session in self._sessions.values():
-                sessions.push_async_callback(session.close)
-            await self.send_away()
-
     # --- before and after ----------------------------------------------------------------------
 
     async def upstream(
         self,
         script: Callable[[Call], Awaitable[None]] = at_once,
         *,
+        expects: Expects = "GET /quote",
         text_size: int = 400,
         send_buffer: int = 64 << 10,
     ) -> Upstream:
-        """A new upstream within the answer's reach; its responses have `text_size` characters."""
+        """Make an upstream within the answer's reach; its texts have `text_size` characters.
+
+        `expects` says which calls it answers by its script: one "METHOD /path", or a function of
+        the call. Any other is answered with 404 or 405 and noted, and fails the criterion.
+        """
         made = Upstream(
             self.process.blank_socket(),
             script,
             self._moved.set,
+            expects=expects,
             text_size=text_size,
             send_buffer=send_buffer,
         )
@@ -214,56 +138,81 @@ class App:
         return upstream
 
     def unreachable(self) -> str:
-        """An address in the answer's network at which nobody listens."""
+        """Return an address in the answer's network at which nobody listens."""
         sock = self.process.blank_socket()
         sock.bind(("127.0.0.1", 0))
         self.stack.callback(sock.close)
         return f"http://127.0.0.1:{sock.getsockname()[1]}"
 
+    @contextlib.asynccontextmanager
+    async def away(self, upstream: Upstream) -> AsyncIterator[None]:
+        """Let an upstream be unreachable for the time of the block."""
+        async with upstream.away(self.process.blank_socket()):
+            yield
+
     def bind(self, **names: Any) -> None:
-        """Names that the answer finds bound."""
+        """Bind names in the answer's module before it is executed."""
         self.process.bindings.update(names)
 
     async def load(self) -> None:
         """Execute the answer; raises `AnswerError`, `Gone` or `TimeoutError`."""
-        allowance = self.exam.allowance
+        allowance, first = self.findings.allowance, self.findings.first_load
         try:
             with allowance.charged():
                 await self.process.load(max(1.0, allowance.left))
         except (AnswerError, Gone, TimeoutError) as error:
-            self.exam.first_load.failed(self.process, error)
+            if not first.over:
+                first.outcome, first.reason = _why_not_executed(self.process, error)
             raise
-        self.exam.first_load.over = True
+        finally:
+            first.over = True
 
     async def start(self, *, load: bool = True) -> None:
-        """Execute the answer (unless told not to) and start its app with uvicorn."""
+        """Execute the answer, unless told not to, and start its app with uvicorn."""
         if load:
             await self.load()
         started = self.process.order("start")
-        self.port = int((await self._ordered(started, "the app to start"))["value"])
-        if self.port in {upstream.port for upstream in self._upstreams}:
+        self.callers.port = int((await self._ordered(started, "the app to start"))["value"])
+        if self.callers.port in {upstream.port for upstream in self._upstreams}:
             raise Failed(called="start", saw="the upstream's port", expected="a port of the app's")
+        self._serving = True
 
     async def stop(self) -> None:
-        """Stop the app as uvicorn does: no new connections, lifespan shutdown.
+        """Stop the app as uvicorn does: no new connections, then the lifespan's shutdown.
 
         Raises:
             Failed: the shutdown does not end, or raises.
         """
-        self.stopped = True
-        message = await self._ordered(self.process.order("stop"), "the app to shut down")
-        if not message["value"]:
-            raise Failed(
-                called="shutdown", saw=self.last_words() or "an error", expected="a clean shutdown"
-            )
+        with called("shutdown"):
+            stopping = self.begin_to_stop()
+            message = await self._ordered(stopping, "the app to shut down")
+            if not message["value"]:
+                raise Failed(saw=self.last_error() or "an error", expected="a clean shutdown")
+
+    def begin_to_stop(self) -> asyncio.Future[dict[str, Any]]:
+        """Tell the app to stop, and do not wait: the future's `value` is whether it went well."""
+        self._serving = False
+        return self.process.order("stop")
 
     async def end(self) -> None:
         """Close the event loop, so that only threads nobody waited for are left."""
         self.process.order("end")
         await self._ordered(self.process.wait_for("ended"), "the event loop to close")
 
+    async def freeze(self) -> None:
+        """Stop the clocks of the answer's Python: only `forward` moves them from now on."""
+        await self._ordered(self.process.order("freeze"), "the clock to stand still")
+
+    async def forward(self, seconds: float) -> None:
+        """Put the clocks of the answer's Python forward, and wait until nothing moves any more.
+
+        Timers of the event loop that are due by then strike at once.
+        """
+        await self._ordered(self.process.order("forward", seconds=seconds), "the clock to go on")
+        await self.settle()
+
     async def inside(self, name: str, shape: Shape = object, /, **args: Any) -> Any:
-        """Call a function of `grading.inside` or of the room's `inside.py` in the process.
+        """Call a function of `child/inside.py` or of the room's `inside.py` in the process.
 
         Raises:
             Gone: what it gives does not have the shape that is known, or that is given here.
@@ -273,100 +222,95 @@ class App:
         return (await self._ordered(order, f"{name}() to come back"))["value"]
 
     async def _ordered(self, order: asyncio.Future[Any], expected: str) -> Any:
-        await self.until(order.done, called="the answer's process", expected=expected)
+        with called("the answer's process"):
+            await self.until(order.done, expected)
         return order.result()
 
     # --- waiting -------------------------------------------------------------------------------
 
     async def until(
         self,
-        condition: Callable[[], bool],
-        *,
-        called: str,
+        condition: Callable[[], object],
         expected: str,
+        *,
         saw: Callable[[], str] | None = None,
         look: str = "",
-        calls: Iterable[asyncio.Task[Reply]] = (),
+        callers: Iterable[asyncio.Task[Reply]] = (),
     ) -> None:
         """Wait until the condition holds.
 
+        Args:
+            expected, saw, look: what a failure says; `saw` is asked when it is known to be one.
+            callers: who must not have their reply before.
+
         Raises:
-            Failed: one of `calls` ended too early, or all is quiet and it still does not hold.
+            Failed: a caller has its reply too early, or all is quiet and it still does not hold.
+            Gone: the answer's process has ended.
         """
-        patience = Patience(self)
+        patience = Patience(self, self.findings.allowance)
         try:
             while not condition() and not patience.over and not self.process.gone.is_set():
-                for call in calls:
-                    if call.done():
-                        await self._too_early(call, called, expected, look)
+                for caller in callers:
+                    if caller.done():
+                        await self._too_early(caller, expected, look)
                 patience.count(await self._tick())
         finally:
-            await patience.end()
+            patience.end()
         if condition():
             return
         if self.process.gone.is_set():
-            raise Gone(self.last_words())
+            raise Gone(self.last_error())
         seen = saw() if saw else "nothing moves any more"
         if patience.spent:
             seen += f"; all the time that an answer may take, {ALLOWANCE:.0f} s, is used up"
         raise Failed(
-            called=called,
-            saw=self.with_log(seen),
-            expected=expected,
-            look=look,
-            stuck=True,
-            certain=patience.in_vain,
+            saw=self.with_log(seen), expected=expected, look=look, certain=patience.in_vain
         )
-
-    @contextlib.contextmanager
-    def by_the_way(self) -> Iterator[None]:
-        """Give waits up early, and go on: what fails here, other criteria are about.
-
-        They will wait for it in vain, so it is their turn before that of answers without a failure.
-        """
-        self.hurried, token = True, IDLE.set(nothing)
-        try:
-            yield
-        except Failed:
-            self.slot.rank = Rank.FAILING
-        finally:
-            IDLE.reset(token)
-            self.hurried = False
 
     async def _tick(self) -> Tick:
         self._moved.clear()
         begun = time.monotonic()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(TICK):
-                await self._moved.wait()
+                await self._moved_or_blocked()
         tick = Tick(self._moved.is_set(), time.monotonic() - begun - TICK)
         self.starved |= tick.late > STARVED
         return tick
 
-    async def _too_early(
-        self, call: asyncio.Task[Reply], called: str, expected: str, look: str
-    ) -> None:
+    async def _moved_or_blocked(self) -> None:
+        """Wait for an event, and meanwhile look whether the loop's thread sleeps in a system call.
+
+        An answer can take off what notes this from inside, but not this.
+        """
+        while not self._moved.is_set():
+            if self._serving and (name := self.process.stands_in()):
+                sentence = f"the event loop's thread slept in the system call `{name}`"
+                self.process.note_blocking(f"system call {name}", sentence)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_EVERY):
+                    await self._moved.wait()
+
+    async def _too_early(self, caller: asyncio.Task[Reply], expected: str, look: str) -> None:
         await self._log_settles()
-        saw = "no answer" if call.cancelled() or call.exception() else f"answer {call.result()}"
-        raise Failed(
-            called=called, saw=self.with_log(f"{saw}, too early"), expected=expected, look=look
-        )
+        gone = caller.cancelled() or caller.exception()
+        saw = "no reply" if gone else f"the reply {caller.result()}"
+        raise Failed(saw=self.with_log(f"{saw}, too early"), expected=expected, look=look)
 
     def with_log(self, saw: object) -> str:
-        """What was seen, and the last error in the app's log, if there is one."""
-        words = self.last_words()
+        """Return what was seen, and the last error in the app's log, if there is one."""
+        words = self.last_error()
         return f"{saw}; the app's log says {words}" if words else str(saw)
 
     async def _log_settles(self) -> None:
-        """Give the log of an error the time to arrive: it follows the answer, for messages only."""
+        """Give the log of an error the time to arrive: it follows the reply, for messages only."""
         for _ in range(LOOP_TURNS):
-            if self.last_words() or self.process.gone.is_set() or await self.quiescent():
+            if self.last_error() or self.process.gone.is_set() or await self.quiescent():
                 return
             await self._tick()
 
-    def last_words(self) -> str:
-        """The last error in the app's log, or ''."""
-        return self.process.last_words()
+    def last_error(self) -> str:
+        """Return the last error in the app's log, or ''."""
+        return self.process.last_error()
 
     async def turn(self, times: int = LOOP_TURNS) -> None:
         """Let the app's event loop turn: unknown paths asked for, one after the other, answered.
@@ -383,32 +327,6 @@ class App:
             if quiescent:
                 return
 
-    async def _probe(self) -> None:
-        await self.get(f"/{secrets.token_hex(6)}", expected="an answer: the loop is free")
-
-    def quiescent_for(self) -> float:
-        """For how long (s) nothing will move but by an upstream or a new caller."""
-        return 0.0 if self._unsent else self.process.quiescent_for()
-
-    async def quiescent(self) -> bool:
-        """Whether nothing moves, nor will without a caller or an upstream."""
-        still = False
-        for _ in range(LOOKS):
-            was, still = still, self.quiescent_for() >= QUIET_TICKS * TICK + self.lull
-            if was and still:
-                return True
-            await (turns_of_an_accept() if still else asyncio.sleep(SHORTLY))
-        return False
-
-    async def let_go(self, condition: Callable[[], bool], **told: Any) -> None:
-        """Wait, as `until` does, until connections are let go, by an app that goes on serving.
-
-        Raises:
-            Failed, Gone: they are not, or they went because the app's process did.
-        """
-        await self.until(condition, **told)
-        await self.turn(1)
-
     async def settle(self) -> None:
         """Let the app's loop turn until nothing is left to do in it but to wait.
 
@@ -422,65 +340,54 @@ class App:
             if quiescent:
                 return
             await asyncio.sleep(TICK / 5)
-            calm = calm + 1 if self.process.asleep() else 0
+            calm = calm + 1 if self.asleep() else 0
             if calm == CALM_TURNS:
                 return
 
+    async def _probe(self) -> None:
+        with called(f"GET of an unknown path, after {now_called()}"):
+            await self.get(f"/{secrets.token_hex(6)}", expected="a reply: the loop is free")
+
+    def asleep(self) -> bool:
+        """Return whether no thread of the answer wants the CPU."""
+        return self.process.asleep()
+
+    def quiescent_for(self) -> float:
+        """Return for how many seconds nothing will move but by an upstream or a new caller."""
+        return 0.0 if self.callers.unsent else self.process.quiescent_for()
+
+    async def quiescent(self) -> bool:
+        """Return whether nothing moves, nor will without a caller or an upstream."""
+        still = False
+        for _ in range(LOOKS):
+            was, still = still, self.quiescent_for() >= QUIET_TICKS * TICK + self.expected_silence
+            if was and still:
+                return True
+            await (turns_of_an_accept() if still else asyncio.sleep(SHORTLY))
+        return False
+
     # --- callers -------------------------------------------------------------------------------
 
-    def _blank(self, _: object) -> socket.socket:
-        sock = self.process.blank_socket()
-        sock.setblocking(False)
-        self._callers.add(sock)
-        if self.receive_buffer:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.receive_buffer)
-        return sock
-
-    def _session(self) -> aiohttp.ClientSession:
-        """An HTTP client of callers, without limits, bodies as they were sent."""
-        kind = (self.receive_buffer, self._crowds)
-        if kind not in self._sessions:
-            connector = aiohttp.TCPConnector(limit=0, socket_factory=self._blank)
-            trace = aiohttp.TraceConfig()
-            trace.on_request_start.append(self._note_begun)
-            trace.on_request_headers_sent.append(self._note_sent)
-            trace.on_request_exception.append(self._note_over)
-            self._sessions[kind] = aiohttp.ClientSession(
-                connector=connector,
-                trace_configs=[trace],
-                headers={"Accept-Encoding": "identity"},
-                auto_decompress=False,
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
-                cookie_jar=aiohttp.DummyCookieJar(),
-            )
-        return self._sessions[kind]
-
-    async def _note_begun(self, _: object, caller: Any, __: object) -> None:
-        self._unsent.add(id(caller))
-
-    async def _note_sent(self, _: object, caller: Any, __: object) -> None:
-        self._sent += 1
-        self._unsent.discard(id(caller))
-        self._moved.set()
-
-    async def _note_over(self, _: object, caller: Any, __: object) -> None:
-        self._unsent.discard(id(caller))
-
     def open(self, path: str = "/", **kwargs: Any) -> Any:
-        """A caller who reads as it likes: aiohttp's request context, for `async with`."""
-        method = kwargs.pop("method", "GET")
-        url = Url(f"http://127.0.0.1:{self.port}{path}", encoded=True)
-        return self._session().request(method, url, allow_redirects=False, **kwargs)
+        """Return aiohttp's request context for a caller who reads as it likes: `async with`."""
+        return self.callers.open(path, **kwargs)
 
     def call(self, path: str = "/", **kwargs: Any) -> asyncio.Task[Reply]:
-        """A caller on its way."""
-        task = asyncio.create_task(self._fetch(path, **kwargs))
-        task.add_done_callback(lambda _: self._moved.set())
-        self.tasks.append(task)
-        return task
+        """Start a caller; its task ends with its reply."""
+        return self.callers.call(path, **kwargs)
+
+    def reader(
+        self, path: str, read: Callable[[aiohttp.ClientResponse], Awaitable[None]]
+    ) -> asyncio.Task[None]:
+        """Start a caller who reads as `read` does; a connection that breaks ends its task."""
+        return self.callers.reader(path, read)
+
+    def moved(self) -> None:
+        """Say that something happened: who waits looks again."""
+        self._moved.set()
 
     def call_many(self, times: int, path: str = "/") -> list[asyncio.Task[Reply]]:
-        """Several callers at once."""
+        """Start several callers at once."""
         return [self.call(path) for _ in range(times)]
 
     @contextlib.asynccontextmanager
@@ -492,16 +399,14 @@ class App:
         Raises:
             Failed: they cannot send.
         """
-        self._crowds += 1
-        wanted = self._sent + times
+        self.callers.new_crowd()
+        wanted = self.callers.sent + times
         with self.process.suspended():
             yield
-            await self.until(
-                lambda: self._sent >= wanted, called=f"{times} callers", expected="all connected"
-            )
+            await self.until(lambda: self.callers.sent >= wanted, f"{times} callers connected")
 
     async def call_together(self, times: int, path: str = "/") -> list[asyncio.Task[Reply]]:
-        """Several callers, all of whose requests are there before the app sees the first one.
+        """Start several callers, all of whose requests are sent before the app sees the first.
 
         Raises:
             Failed: they cannot be sent.
@@ -509,69 +414,77 @@ class App:
         async with self.together(times):
             return self.call_many(times, path)
 
-    async def _fetch(self, path: str, **kwargs: Any) -> Reply:
-        async with self.open(path, **kwargs) as response:
-            body, broken = bytearray(), False
-            self._keep(size_of(response.raw_headers))
-            try:
-                async for piece in response.content.iter_any():
-                    body += piece
-                    self._moved.set()
-                    self._keep(len(piece))
-                    if len(body) > MOST_BODY:
-                        raise TooLong(f"the answer is longer than {MOST_BODY >> 20} MiB")
-            except aiohttp.ClientError:
-                broken = True
-            return Reply(response.status, response.headers, bytes(body), broken)
-
-    def _keep(self, size: int) -> None:
-        """Count what is kept; raises `TooLong` when it is too much."""
-        self._kept += size
-        if self._kept > MOST_KEPT:
-            raise TooLong(f"all answers together are longer than {MOST_KEPT >> 20} MiB")
-
-    async def get(self, path: str = "/", *, expected: str = "an answer", **kwargs: Any) -> Reply:
-        """Call and wait for the answer.
+    async def get(self, path: str = "/", *, expected: str = "a reply", **kwargs: Any) -> Reply:
+        """Call and wait for the reply.
 
         Raises:
             Failed: there is none.
         """
-        call = self.call(path, **kwargs)
-        return (await self.answers([call], called=f"GET {path}", expected=expected))[0]
+        return (await self.replies([self.call(path, **kwargs)], expected))[0]
 
-    async def answers(
-        self, calls: Sequence[asyncio.Task[Reply]], *, called: str, expected: str = "an answer each"
+    async def replies(
+        self, callers: Sequence[asyncio.Task[Reply]], expected: str = "a reply each", look: str = ""
     ) -> list[Reply]:
-        """Wait until all these callers have their answer.
+        """Wait until all these callers have their reply.
 
         Raises:
             Failed: some get none, or a broken connection.
         """
 
         def saw() -> str:
-            return f"{sum(c.done() for c in calls)} of {len(calls)} answered"
+            return f"{sum(c.done() for c in callers)} of {len(callers)} answered"
 
-        done = lambda: all(c.done() for c in calls)  # noqa: E731
-        await self.until(done, called=called, expected=expected, saw=saw)
-        for call in calls:
-            if error := call.exception():
+        await self.until(lambda: all(c.done() for c in callers), expected, saw=saw, look=look)
+        for caller in callers:
+            if error := caller.exception():
                 detail = str(error) if isinstance(error, TooLong) else type(error).__name__
-                seen = f"no answer ({detail})"
-                raise Failed(called=called, saw=self.with_log(seen), expected=expected)
-        replies = [c.result() for c in calls]
+                raise Failed(saw=self.with_log(f"no reply ({detail})"), expected=expected)
+        replies = [c.result() for c in callers]
         if any(reply.status == 500 for reply in replies):
             await self._log_settles()
         return replies
 
+    async def leave(self, caller: asyncio.Task[Reply]) -> None:
+        """Let a caller leave, and wait until the app's loop has turned."""
+        caller.cancel()
+        await asyncio.wait([caller])
+        await self.turn()
+
+    # --- seen from outside ---------------------------------------------------------------------
+
+    @property
+    def upstreams(self) -> Sequence[Upstream]:
+        """All upstreams of this run."""
+        return self._upstreams
+
     async def threads(self) -> int:
-        """Threads of the answer's process and its children, counted from outside."""
+        """Return the threads of the answer's process and its children, counted from outside."""
         return processes.threads_with_children(self.process.pid)
 
+    def threads_left(self) -> int:
+        """Return how many threads and child processes run besides the answer's main thread."""
+        return max(0, self.process.threads() - 1)
+
+    def memory(self) -> int:
+        """Return the resident bytes of the answer's process and its children."""
+        return self.process.memory()
+
     def queued(self, upstream: Upstream) -> int | None:
-        """Bytes on their way from the upstream to callers that lie in the system's queues.
+        """Return the bytes from the upstream to callers that lie in the system's queues.
 
         They are in the app's reach and not in its hands. None where the system does not tell.
         """
-        live = [sock for sock in self._callers if sock.fileno() >= 0]
-        ports = {sock.getsockname()[1] for sock in live}
-        return self.process.queued(upstream.port, self.port, ports)
+        return self.process.queued(upstream.port, self.callers.port, self.callers.ports())
+
+
+def _why_not_executed(process: AnswerRun, error: Exception) -> tuple[str, str]:
+    if isinstance(error, AnswerError):
+        memory = str(error).startswith("MemoryError")
+        return ("out-of-memory" if memory else "crashed"), f"Your code raised {error}"
+    if isinstance(error, TimeoutError):
+        return "timeout", "Your code did not come to its end when it was executed."
+    if process.killed_for_memory:
+        return "out-of-memory", "Your code took more than 1 GiB of memory and was stopped."
+    if process.used_up_its_cpu():
+        return "timeout", "Your code computed without end when it was executed, and was stopped."
+    return "crashed", "Your code ended its own process when it was executed."

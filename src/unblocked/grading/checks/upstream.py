@@ -19,10 +19,14 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
+from unblocked.grading.checks.expect import expect
 from unblocked.rig.origin import Origin
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+
+    Expects = str | Callable[["Call"], bool]
+    """Which calls an upstream knows: one "METHOD /path?query", or a function of the call."""
 
 _LETTERS = ("abcdefghjkmnpqrstuvwxyz", "äéñøßščžΩλЖя", "漢字日本語", "😀🚲🌍")
 """Of one, two, three and four bytes."""
@@ -37,6 +41,8 @@ ACCEPTED_AT_ONCE = 50
 MOST_BYTES = 32 << 20
 """Bytes of requests in a run after which an upstream takes no more."""
 
+MOST_NOTED = 20
+"""Calls that nobody had asked for, as many as are kept."""
 _BARE = (204, 304)
 """Statuses without a body."""
 _TURNS_OF_AN_ACCEPT = 5
@@ -81,7 +87,10 @@ class _Response(web.StreamResponse):
 class Call:
     """One request that reached the upstream, and the means to answer it piece by piece."""
 
-    def __init__(self, request: web.BaseRequest, body: bytes, text: str, number: int) -> None:
+    def __init__(
+        self, upstream: Upstream, request: web.BaseRequest, body: bytes, text: str, number: int
+    ) -> None:
+        self.upstream = upstream
         self.request = request
         self.body = body
         self.text = text
@@ -162,9 +171,13 @@ class Upstream:
         script: Callable[[Call], Awaitable[None]],
         changed: Callable[[], None],
         *,
+        expects: Expects = "GET /quote",
         text_size: int = 400,
         send_buffer: int = 64 << 10,
     ) -> None:
+        self.expects = expects
+        self.others: list[str] = []
+        """Calls that nobody had asked for, as "METHOD /path"."""
         self.sock = sock
         self.changed = changed
         self.send_buffer = send_buffer
@@ -179,11 +192,13 @@ class Upstream:
         """Follow this script from now on, and count anew; connections stay as they are."""
         self.script, self.text_size = script, text_size
         self.calls: list[Call] = []
+        self.others = []
         self.peak = 0
         self.peak_open = 0
         """The most connections open at one time."""
         self.released = asyncio.Event()
         """For scripts that hold until the check says go."""
+        self._turns = asyncio.Semaphore(0)
         self._bytes = 0
         self._longest = 0.0
         self._opened_before = self.origin.opened
@@ -266,7 +281,9 @@ class Upstream:
         if self._bytes > MOST_BYTES or len(self.calls) >= MOST_CALLS:
             self.origin.refuse()
             return web.Response(status=503)
-        call = Call(request, body, secret_text(self.text_size), len(self.calls))
+        call = Call(self, request, body, secret_text(self.text_size), len(self.calls))
+        if not self._knows(call):
+            return self._refused(call)
         self.calls.append(call)
         self.live.add(call)
         self.peak = max(self.peak, len(self.live))
@@ -281,6 +298,29 @@ class Upstream:
             self.live.discard(call)
             self.changed()
         return call._response or web.Response(status=204)
+
+    def _knows(self, call: Call) -> bool:
+        if callable(self.expects):
+            return self.expects(call)
+        return f"{call.method} {call.request.raw_path}" == self.expects
+
+    def _refused(self, call: Call) -> web.Response:
+        """Note a call that nobody had asked for: 405 where only its method is another."""
+        if len(self.others) < MOST_NOTED:
+            self.others.append(f"{call.method} {call.request.raw_path[:200]}")
+        self.changed()
+        path = self.expects.partition(" ")[2] if isinstance(self.expects, str) else ""
+        return web.Response(status=405 if call.request.raw_path == path else 404)
+
+    def expect_no_other_call(self) -> None:
+        """Raise `Failed` when a call came that nobody had asked for."""
+        wanted = self.expects if isinstance(self.expects, str) else "the calls of the statement"
+        expect(
+            not self.others,
+            saw=f"an upstream call {', '.join(self.others[:3])}, answered with 404 or 405",
+            expected=f"{wanted}, and no other",
+            look="method, path and query of each call, as the statement names them",
+        )
 
     async def _body(self, request: web.BaseRequest) -> bytes:
         body = bytearray()
@@ -317,6 +357,14 @@ class Upstream:
     def opened(self) -> int:
         """Connections opened since it began with its script."""
         return self.origin.opened - self._opened_before
+
+    def give_turn(self) -> None:
+        """Let a script go on that waits for a turn."""
+        self._turns.release()
+
+    async def turn(self) -> None:
+        """For scripts: wait until the check gives the next turn."""
+        await self._turns.acquire()
 
     async def hold(self, call: Call) -> None:
         """A script: hold the call until released, then reply with its text."""

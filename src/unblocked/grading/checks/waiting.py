@@ -1,4 +1,4 @@
-"""When a wait is given up: when nothing moves any more, never by the clock alone.
+"""When a wait is given up: when nothing moves any more, never because of the time alone.
 
 That is when the answer is quiescent, or has been asleep for a while where that cannot be seen.
 """
@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import time
-from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from unblocked.grading.checks.app import App
+    from collections.abc import Iterator
 
 TICK = 0.05
 """Seconds for which a wait looks for something to happen before it counts that nothing did."""
@@ -23,30 +20,23 @@ QUIET_TICKS = 60
 QUIESCENT_TICKS = 3
 """The same where the answer cannot wake up by itself in the time that patience has left."""
 LATE = 0.02
-"""Seconds late for a tick: we had too much to do for it to count as a quiescent one."""
-IDLE_TICKS = 4
-"""Quiet ticks after which a waiting run lets another one work, if not before, and is in doubt."""
+"""Seconds late for a tick: the marker had too much to do for it to count as a quiescent one."""
 MOST_TICKS = 1200
 """Ticks after which a wait is given up whatever happens."""
 ALLOWANCE = 300.0
 """Seconds that an answer may keep the marker busy in all, quiet waits apart: far more than a right
 one needs on a busy machine."""
 
-IDLE: ContextVar[Callable[[], None]] = ContextVar("idle")
-"""What is called when a wait of the current task will probably fail: none need wait for it."""
-DOUBT: ContextVar[Callable[[], None]] = ContextVar("doubt")
-"""What is called when it will do so by patience alone, so that another look may see more."""
-
 
 class Allowance:
-    """How long one answer may keep the marker busy, all its runs together."""
+    """How many seconds one answer may keep the marker busy, all its runs together."""
 
     def __init__(self) -> None:
         self.left = ALLOWANCE
 
     @contextlib.contextmanager
     def charged(self) -> Iterator[None]:
-        """Count what the block takes."""
+        """Count the seconds that the block takes."""
         begun = time.monotonic()
         try:
             yield
@@ -54,17 +44,13 @@ class Allowance:
             self.left -= time.monotonic() - begun
 
     def gone(self, since: float) -> bool:
-        """Whether nothing of it is left, with the time since then."""
+        """Return whether nothing of it is left, counting the time since then, too."""
         return self.left - (time.monotonic() - since) <= 0
-
-
-def nothing() -> None:
-    """Nobody wants to know."""
 
 
 @dataclass(frozen=True)
 class Tick:
-    """How a tick went."""
+    """How one tick went."""
 
     moved: bool
     """Whether something happened in it."""
@@ -72,14 +58,26 @@ class Tick:
     """Seconds that it came late."""
 
 
-class Patience:
-    """Counts quiet ticks, and lends the run's slot to others while it only waits."""
+class Watched(Protocol):
+    """What a wait looks at: the answer's process, seen from outside."""
 
-    def __init__(self, app: App) -> None:
-        self.app, self.process = app, app.process
-        self.slot, self.allowance = app.slot, app.exam.allowance
-        self.most_quiet = app.patience + app.lull / TICK
-        self.most_quiescent = QUIESCENT_TICKS + app.lull / TICK
+    expected_silence: float
+    """Seconds of quiet that the exercise itself asks for: patience comes on top of them."""
+
+    def asleep(self) -> bool:
+        """Return whether no thread of the answer wants the CPU."""
+
+    def quiescent_for(self) -> float:
+        """Return for how many seconds nothing will move but by an upstream or a new caller."""
+
+
+class Patience:
+    """Counts quiet ticks of one wait."""
+
+    def __init__(self, app: Watched, allowance: Allowance) -> None:
+        self.app, self.allowance = app, allowance
+        self.most_quiet = QUIET_TICKS + app.expected_silence / TICK
+        self.most_quiescent = QUIESCENT_TICKS + app.expected_silence / TICK
         self.begun = time.monotonic()
         self.quiet = self.quiescent = self.ticks = 0
 
@@ -89,15 +87,10 @@ class Patience:
         if tick.moved:
             self.quiet = self.quiescent = 0
             return
-        self.quiet += self.process.asleep()
+        self.quiet += self.app.asleep()
         left = (self.most_quiet - self.quiet) * TICK
-        vain = self.app.quiescent_for() >= left and tick.late < LATE
-        self.quiescent = self.quiescent + 1 if vain else 0
-        if self.quiescent or self.quiet >= IDLE_TICKS:
-            self.slot.lend()
-            IDLE.get(nothing)()
-            if not self.quiescent and not self.over:
-                DOUBT.get(nothing)()
+        in_vain = self.app.quiescent_for() >= left and tick.late < LATE
+        self.quiescent = self.quiescent + 1 if in_vain else 0
 
     @property
     def over(self) -> bool:
@@ -115,8 +108,7 @@ class Patience:
         """Whether the answer has kept the marker busy for all the time that it may."""
         return self.allowance.gone(self.begun)
 
-    async def end(self) -> None:
-        """Count what the wait took, and take the slot back."""
+    def end(self) -> None:
+        """Charge the wait to the answer's allowance, unless it was only quiet."""
         if self.quiet < self.most_quiet and not self.in_vain:
             self.allowance.left -= time.monotonic() - self.begun
-        await self.slot.take_back()

@@ -132,7 +132,7 @@ class Marker:
             found = answer.from_bytes(content, job["file"], task.slug, task.needed)
         except (answer.NoAnswer, answer.Unusable) as error:
             return no_answer(task, str(error))
-        return await mark(task, found.source, self.sandbox, note=found.note, second_look=True)
+        return await mark(task, found.source, self.sandbox, note=found.note)
 
 
 async def serve(sandbox: Sandbox, folder: Path | None, lanes: int, out: BinaryIO) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from unblocked.course import CourseError
-from unblocked.grading.checks.exam import Criterion, Exam
+from unblocked.grading.checks.exam import Criterion, Exam, Scenario
 from unblocked.grading.judge.judging import Judging, Verdict
 from unblocked.grading.judge.versions import course_version, text_of
 
@@ -23,14 +23,19 @@ Result = dict[str, Any]
 
 @dataclass(frozen=True)
 class Exercise:
-    """A room as the grader needs it: its criteria and what the answer's process is given."""
+    """A room as the grader needs it: its scenarios and what the answer's process is given."""
 
     slug: str
     needed: str
-    criteria: tuple[Criterion, ...]
+    scenarios: tuple[Scenario, ...]
     given: str
     inside: str
     version: str
+
+    @property
+    def criteria(self) -> tuple[Criterion, ...]:
+        """All criteria, in the order of the scenarios."""
+        return tuple(criterion for scenario in self.scenarios for criterion in scenario.criteria)
 
     @property
     def max_points(self) -> int:
@@ -54,10 +59,10 @@ def exercise(room: Room) -> Exercise:
     except Exception as error:
         why = f"{type(error).__name__}: {error}"
         raise CourseError(f"{room.checks} cannot be loaded: {why}.") from error
-    criteria = tuple(v for v in vars(module).values() if isinstance(v, Criterion))
+    scenarios = tuple(v for v in vars(module).values() if isinstance(v, Scenario))
     given, inside = (text_of(room, name) for name in ("given.py", "inside.py"))
     needed = getattr(module, "NEEDED", "app")
-    return Exercise(room.slug, needed, criteria, given, inside, course_version(room))
+    return Exercise(room.slug, needed, scenarios, given, inside, course_version(room))
 
 
 async def mark(
@@ -67,22 +72,21 @@ async def mark(
     *,
     note: str = "",
     on_verdict: Callable[[Verdict], None] = lambda _: None,
-    second_look: bool = False,
+    on_doubt: Callable[[int], None] = lambda _: None,
 ) -> Result:
     """Judge an answer by every criterion; whatever it does, there is a mark and a reason.
 
-    `second_look` is for a class, where many answers share the machine: see `Judging`.
+    `on_doubt` hears how many criteria are about to be judged a second time.
     """
     started = time.monotonic()
     exam = Exam(sandbox, source, task.given, task.inside)
-    judging = Judging(task.criteria, exam, on_verdict, second_look=second_look)
-    verdicts = await judging.verdicts()
-    outcome, reason = exam.first_load.outcome, exam.first_load.reason
+    verdicts = await Judging(task.scenarios, exam, on_verdict, on_doubt).verdicts()
+    outcome, reason = exam.findings.first_load.outcome, exam.findings.first_load.reason
     if reason:
         verdicts = [Verdict.on(criterion, False, reason) for criterion in task.criteria]
         for verdict in verdicts:
             on_verdict(verdict)
-    elif exam.out_of_memory:
+    elif exam.findings.out_of_memory:
         outcome = "out-of-memory"
     return result(task, verdicts, outcome, sandbox.level, time.monotonic() - started, note)
 

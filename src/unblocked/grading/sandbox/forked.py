@@ -136,6 +136,10 @@ class ForkedRun(AnswerRun):
         for sock in self._stock:
             sock.close()
 
+    def family(self) -> list[int]:
+        """The answer's process and all that the supervisor keeps: orphans are its children, too."""
+        return [pid for pid in processes.family(self.supervisor) if pid != self.supervisor]
+
     def memory(self) -> int:
         """Resident bytes of all that the supervisor keeps: orphans are its children, too."""
         return processes.resident_with_children(self.supervisor) - processes.resident(
@@ -171,7 +175,7 @@ class ForkedRun(AnswerRun):
             channel.send(self.control, {"do": "sockets"})
             _, fds = channel.receive(self.control)
         except (channel.ChannelClosed, OSError) as error:
-            raise Gone(self.last_words()) from error
+            raise Gone(self.last_error()) from error
         if not fds:  # the system drops those that this process may not have
             raise NotRun("the marker has no descriptors left")
         return [socket.socket(fileno=fd) for fd in fds]

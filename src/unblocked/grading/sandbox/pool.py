@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import TYPE_CHECKING, Any, Protocol
 
 from unblocked.grading.sandbox import starting
 from unblocked.grading.sandbox.child.levels import LEVELS
 from unblocked.grading.sandbox.run import AnswerError, AnswerRun, Gone, NotRun, Refused
-from unblocked.grading.sandbox.slots import Slots
 
 if TYPE_CHECKING:
     from typing import Self
@@ -55,8 +55,8 @@ class Sandbox:
         self, require: str | None = None, *, level: str | None = None, slots: int = SLOTS
     ) -> None:
         self.require, self.level = require, level or os.environ.get("UNBLOCKED_RUNG", "")
-        self.slots = Slots(slots)
-        """For runs that are at work. One that only waits gives its slot back meanwhile."""
+        self.slots = asyncio.Semaphore(slots)
+        """For runs at work at the same time."""
 
     def start(self, preimported: Preimported | None = None) -> None:
         """Start its process now, if it has one, or take one that has been started already."""

@@ -25,13 +25,25 @@ _LISTENING, _LOOPBACK = "0A", bytes((127, 0, 0, 1))
 _MUCH = 1 << 16
 
 
-def threads(pid: int) -> int:
-    """Threads of the process; 0 when it has gone."""
+def threads(pid: int, *, but: str = "") -> int:
+    """Threads of the process, but for those of this name (Linux); 0 when it has gone."""
     if _PROC:
-        return len(tasks(pid))
+        found = tasks(pid)
+        if not but or len(found) == 1:
+            return len(found)
+        return sum(text(f"/proc/{pid}/task/{task}/comm").strip() != but for task in found)
     with contextlib.suppress(psutil.Error):
         return int(psutil.Process(pid).num_threads())
     return 0
+
+
+def runs_for_itself(pid: int) -> bool:
+    """Whether a child has not ended and is not the one that tracks shared memory. (Linux)
+
+    One that has ended is there until somebody asks how: no command line is left of it.
+    """
+    command = text(f"/proc/{pid}/cmdline")
+    return not _PROC or (bool(command) and "multiprocessing.resource_tracker" not in command)
 
 
 def resident(pid: int) -> int:

@@ -39,6 +39,36 @@ _TIMESPECS = {  # nanosleep, pselect6, ppoll, epoll_pwait2: where the time lies,
 }
 _FUTEX = {"x86_64": 202, "aarch64": 98}
 _CLOCK_NANOSLEEP = {"x86_64": 230, "aarch64": 115}
+_BLOCKING = {
+    "x86_64": {
+        7: "poll",
+        23: "select",
+        35: "nanosleep",
+        42: "connect",
+        45: "recvfrom",
+        47: "recvmsg",
+        61: "wait4",
+        128: "rt_sigtimedwait",
+        230: "clock_nanosleep",
+        247: "waitid",
+        270: "pselect6",
+        271: "ppoll",
+    },
+    "aarch64": {
+        72: "pselect6",
+        73: "ppoll",
+        95: "waitid",
+        101: "nanosleep",
+        115: "clock_nanosleep",
+        137: "rt_sigtimedwait",
+        203: "connect",
+        207: "recvfrom",
+        212: "recvmsg",
+        260: "wait4",
+    },
+}
+"""Calls in which the thread of an asyncio loop has no business to sleep. A futex is not among them:
+a thread that waits for the GIL stands in one, too."""
 _WAIT, _WAIT_BITSET, _COMMAND, _BY_REALTIME = 0, 9, 0x7F, 256  # of <linux/futex.h>
 _ABSOLUTE = 1  # TIMER_ABSTIME
 _TIMESPEC = struct.Struct("=qq")  # seconds, nanoseconds
@@ -67,6 +97,7 @@ class Quiescence:
     def __init__(self) -> None:
         self._threads: dict[str, _Seen] = {}
         self._begun = _now()
+        self._stood_in = ("", "")
 
     def seconds(self, pid: int, *, but: int = 0) -> float:
         """For how long (s) the process and all that descend from it will not move by themselves.
@@ -81,6 +112,20 @@ class Quiescence:
         if ran or not folders or len(folders) > MOST_THREADS:
             return 0.0
         return max(0.0, min(map(self._seconds_of, folders)))
+
+    def blocking_call(self, pid: int) -> str:
+        """The system call in which the main thread sleeps although its loop should turn, or ''.
+
+        It stood in the same one when this was asked before, and has not run since: so no call that
+        only passes by is taken for a wait.
+        """
+        names = _BLOCKING.get(_MACHINE, {})
+        folder = f"/proc/{pid}/task/{pid}"
+        number = processes.text(f"{folder}/syscall").split(maxsplit=1)[:1]
+        name = names.get(int(number[0]), "") if number and number[0].isdigit() else ""
+        now = (name, processes.text(f"{folder}/schedstat")) if name else ("", "")
+        before, self._stood_in = self._stood_in, now
+        return name if name and before == now else ""
 
     def _has_run(self, folder: str) -> bool:
         """Whether a thread may have run since the last look, or is new."""

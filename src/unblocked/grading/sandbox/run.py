@@ -17,8 +17,7 @@ import tempfile
 from typing import TYPE_CHECKING, Any
 
 from unblocked.grading.sandbox import processes, shapes
-from unblocked.grading.sandbox.child import channel
-from unblocked.grading.sandbox.child.errors import last_error
+from unblocked.grading.sandbox.child import channel, errors, isolation
 from unblocked.grading.sandbox.quiescence import Quiescence
 
 if TYPE_CHECKING:
@@ -34,6 +33,15 @@ WATCH_EVERY = 0.1
 """Seconds between two looks at what an answer uses."""
 TAIL = 64 << 10
 """Bytes of an answer's output that are kept."""
+MUCH_CPU = 0.5
+"""Of the CPU seconds that an answer may use: one last seen beyond it was stopped by their limit.
+
+On a busy machine Linux stops it early: its limit counts ticks, while what it tells is measured.
+"""
+UVLOOPS_OWN = "libuv-worker"
+"""The name of threads that uvloop starts for itself, as the system shows it."""
+MOST_NOTES = 20
+"""Places in an answer's code that are kept as blocking the loop."""
 _SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
 
 
@@ -86,6 +94,8 @@ class AnswerRun:
         self.cpu_seconds = 0.0
         """What the process was last seen to have used: one that has ended may tell no more."""
         self.output = b""
+        self.blocking: dict[str, str] = {}
+        """Calls that blocked the loop while the app served: a sentence for each place."""
         self.pulse: Callable[[], None] = lambda: None
         self.gone = asyncio.Event()
         self.quiescence = Quiescence()
@@ -138,10 +148,17 @@ class AnswerRun:
             self.gone.set()
             for future in self._waiting.values():
                 if not future.done():
-                    future.set_exception(Gone(self.last_words()))
+                    future.set_exception(Gone(self.last_error()))
             self.pulse()
 
+    def note_blocking(self, where: str, sentence: str) -> None:
+        """Keep what blocked the loop: the first sentence for each of the first few places."""
+        if len(self.blocking) < MOST_NOTES:
+            self.blocking.setdefault(where[:200], sentence[:400])
+
     def _settle(self, event: str, message: dict[str, Any]) -> None:
+        if event == "blocking":
+            self.note_blocking(str(message.get("where")), str(message.get("what")))
         what, _, how = event.rpartition("-")
         future = self._waiting.get(what or event)
         if future is None or future.done():
@@ -177,7 +194,7 @@ class AnswerRun:
         """A future for the next "what-done" or "what-failed" that the process says."""
         future = self._waiting[what] = asyncio.get_running_loop().create_future()
         if self.gone.is_set():
-            future.set_exception(Gone(self.last_words()))
+            future.set_exception(Gone(self.last_error()))
         return future
 
     def order(
@@ -208,9 +225,28 @@ class AnswerRun:
         """A TCP socket that belongs to the answer's network, neither bound nor connected."""
         return tcp_socket()
 
+    def family(self) -> list[int]:
+        """The answer's process and all that descend from it."""
+        return processes.family(self.pid)
+
     def threads(self) -> int:
-        """Threads of the answer's process, as the system counts them; 0 when it has gone."""
-        return processes.threads(self.pid)
+        """Threads of the answer's process and of all that descend from it, orphans included.
+
+        Threads that uvloop keeps for itself do not count, nor does the process in which Python's
+        `multiprocessing` tracks shared memory: nobody can end them.
+        """
+        first, *others = self.family() or (self.pid,)
+        counted = [first, *(pid for pid in others if processes.runs_for_itself(pid))]
+        return sum(processes.threads(pid, but=UVLOOPS_OWN) for pid in counted)
+
+    def stands_in(self) -> str:
+        """The blocking system call in which the main thread sleeps, or '' (Linux, else '')."""
+        return self.quiescence.blocking_call(self.pid)
+
+    def used_up_its_cpu(self) -> bool:
+        """Whether it was last seen to have used most of the CPU seconds that it may."""
+        used = max(self.cpu_seconds, processes.cpu_seconds(self.pid))
+        return used >= MUCH_CPU * isolation.STANDARD["cpu"]
 
     def memory(self) -> int:
         """Resident bytes of the answer's process and its children; 0 when it has gone."""
@@ -234,9 +270,9 @@ class AnswerRun:
         """For how long (s) the answer will not move by itself; counts from what was last seen."""
         return self.quiescence.seconds(self.pid)
 
-    def last_words(self) -> str:
+    def last_error(self) -> str:
         """The last error that the answer's process printed, with the answer's line, or ''."""
-        return self._nonsense or last_error(self.output.decode(errors="replace"))
+        return self._nonsense or errors.last_error(self.output.decode(errors="replace"))
 
 
 def remove(folder: str) -> None:

@@ -11,12 +11,17 @@ from typing import Any
 
 Shape = Any
 
-OF_ORDERS: dict[str, Shape] = {"start": int, "stop": bool, "end": NoneType}
+OF_ORDERS: dict[str, Shape] = {
+    "start": int,
+    "stop": bool,
+    "end": NoneType,
+    "freeze": NoneType,
+    "forward": NoneType,
+}
 """Of what comes back from each thing that the process is told to do, but for calls."""
 OF_CALLS: dict[str, Shape] = {
     "lifespan": str,
     "clients": [{"kind": str, "closed": bool, "timeout": dict, "kept_alive": [object]}],
-    "put_forward": NoneType,
     "timeouts_of_calls": [object],
 }
 """Of what the functions of `grading.inside` give."""

@@ -168,11 +168,11 @@ class SpawnedRun(AnswerRun):
             raise (TimeoutError() if self.killed_for_cpu else gone) from None
 
     def threads(self) -> int:
-        """Threads of the answer's process less those that it had at first; 0 when it has gone.
+        """Threads of the answer's processes less those that it had at first; 0 when it has gone.
 
         One waits for the marker's end, and Windows adds its own.
         """
-        return max(0, processes.threads(self.pid) - self._threads_of_ours)
+        return max(0, super().threads() - self._threads_of_ours)
 
     def _kill(self) -> None:
         processes.end_family(self.root)

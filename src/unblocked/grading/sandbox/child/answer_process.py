@@ -27,6 +27,8 @@ import uvicorn
 
 import unblocked
 from unblocked.grading.sandbox.child import channel, inside
+from unblocked.grading.sandbox.child.blocking import Detector
+from unblocked.grading.sandbox.child.clock import VirtualClock
 from unblocked.grading.sandbox.child.errors import last_error
 
 FILE = "answer.py"
@@ -38,7 +40,8 @@ KEEP_ALIVE = 3600
 class Server(uvicorn.Server):
     """uvicorn without its ticks and timeouts: with nothing to do, it must not wake up by itself."""
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: Any, clock: VirtualClock) -> None:
+        self.clock = clock
         super().__init__(
             uvicorn.Config(
                 app,
@@ -60,7 +63,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Shut down as uvicorn does, without the tenth of a second that it sleeps for first."""
-        asyncio.get_running_loop().call_soon(inside.put_forward, 0.1)
+        asyncio.get_running_loop().call_soon(self.clock.forward, 0.1)
         await super().shutdown(sockets)
 
     def leave(self) -> None:
@@ -88,6 +91,8 @@ class Answer:
 
     def __init__(self, talk: socket.socket) -> None:
         self.talk = talk
+        self.clock = VirtualClock()
+        self.detector = Detector(FILE, self._say_what_blocks)
         self.module = types.ModuleType("answer")
         self.inspector = types.ModuleType("inspector")
         exec(INSIDE, vars(self.inspector))
@@ -97,12 +102,17 @@ class Answer:
 
     def say(self, **message: Any) -> None:
         """Send a message to the marker; a closed channel ends this process."""
+        thread, self.detector.thread = self.detector.thread, 0
         self.talk.setblocking(True)  # so that it is out when the event loop closes
         try:
             channel.send(self.talk, message)
         except OSError:
             os._exit(0)
         self.talk.setblocking(False)
+        self.detector.thread = thread
+
+    def _say_what_blocks(self, where: str, what: str) -> None:
+        self.say(event="blocking", where=where, what=what)
 
     async def load(self, spec: dict[str, Any]) -> bool:
         """Execute the given names, the answer and the room's functions; say how it went."""
@@ -155,7 +165,7 @@ class Answer:
         app = getattr(self.module, "app", None)
         if app is None:
             raise NameError("name 'app' is not defined")
-        self.server, log = Server(app), _Logged()
+        self.server, log = Server(app, self.clock), _Logged()
         logging.getLogger("uvicorn.error").addHandler(log)
         sock = _listening()
         self.serving = asyncio.create_task(_survive(self.server.serve(sockets=[sock])))
@@ -165,11 +175,14 @@ class Answer:
         logging.getLogger("uvicorn.error").removeHandler(log)
         if not self.server.started:
             raise StartFailed(f"its lifespan raised {last_error(log.text) or 'an error'}")
+        self.detector.watch()
         port: int = sock.getsockname()[1]
         return port
 
     async def _do_stop(self) -> bool:
         assert self.server is not None
+        self.detector.rest()
+        self.clock.go_on()
         self.server.leave()
         await self.serving
         return not self.server.lifespan.should_exit
@@ -179,6 +192,12 @@ class Answer:
         if inspect.isawaitable(value):
             value = await value
         return json.loads(json.dumps(value))
+
+    async def _do_freeze(self) -> None:
+        self.clock.freeze()
+
+    async def _do_forward(self, seconds: float) -> None:
+        self.clock.forward(seconds)
 
     async def _do_end(self) -> None:
         self.over.set()

@@ -10,7 +10,6 @@ from __future__ import annotations
 import gc
 import inspect
 import sys
-from asyncio import get_running_loop
 from contextlib import AbstractAsyncContextManager
 from gc import get_objects
 from typing import Any
@@ -35,13 +34,6 @@ def watch() -> None:
         original(self, *args, **kwargs)
 
     fastapi.APIRouter.__init__ = remembering  # type: ignore[method-assign]
-
-
-def put_forward(seconds: float) -> None:
-    """Put the clock of the event loop forward, so that nobody need wait for its timers."""
-    loop = get_running_loop()
-    now = loop.time
-    loop.time = lambda: now() + seconds  # type: ignore[method-assign]
 
 
 def lifespan() -> str:

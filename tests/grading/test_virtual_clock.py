@@ -1,0 +1,87 @@
+"""The clocks of an answer's Python stand still when they are told to, and are moved by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from unblocked.grading.checks import Exam
+from unblocked.grading.sandbox.pool import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from unblocked.grading.checks import App
+
+ANSWER = """
+import asyncio, time
+from fastapi import FastAPI
+
+app = FastAPI()
+clocks = [time.monotonic, time.perf_counter, time.time]
+by_ns = [time.monotonic_ns, time.perf_counter_ns, time.time_ns]
+
+
+@app.get("/shown")
+async def shown():
+    loop = asyncio.get_running_loop().time
+    return [clock() for clock in (*clocks, loop)] + [clock() / 1e9 for clock in by_ns]
+
+
+@app.get("/sleep")
+async def sleep():
+    await asyncio.sleep(1000)
+    return "awake"
+
+
+@app.get("/polled")
+async def polled():
+    end = time.monotonic() + 1000
+    while time.monotonic() < end:
+        await asyncio.sleep(100)
+    return "over"
+"""
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="answers need POSIX processes here")
+
+
+def with_app(do: Callable[[App], Awaitable[None]]) -> None:
+    async def main() -> None:
+        async with Sandbox() as sandbox, Exam(sandbox, ANSWER).serving() as (app, _):
+            await do(app)
+            await app.stop()
+            await app.end()
+
+    asyncio.run(main())
+
+
+def test_all_clocks_stand_still_and_go_on_together() -> None:
+    async def do(app: App) -> None:
+        await app.freeze()
+        before = (await app.get("/shown")).json()
+        assert (await app.get("/shown")).json() == before
+        await app.forward(60)
+        after = (await app.get("/shown")).json()
+        assert [round(b - a, 3) for a, b in zip(before, after, strict=True)] == [60] * len(before)
+
+    with_app(do)
+
+
+@pytest.mark.parametrize("path", ["/sleep", "/polled"])
+def test_a_deadline_strikes_when_the_clock_is_moved_there_and_not_before(path: str) -> None:
+    async def do(app: App) -> None:
+        await app.freeze()
+        caller = app.call(path)
+        await app.settle()
+        for _ in range(9):
+            await app.forward(100)
+        await app.forward(99)
+        assert not caller.done()
+        await app.forward(2)
+        [reply] = await app.replies([caller])
+        assert reply.json() == {"/sleep": "awake", "/polled": "over"}[path]
+
+    with_app(do)
