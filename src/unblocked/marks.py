@@ -36,12 +36,13 @@ def file() -> Path:
 
 
 def best() -> Marks:
-    """The best mark of each exercise; none when there is no file, or one that cannot be read."""
+    """The best mark of each exercise; what cannot be read as a mark is left out."""
     try:
         found = json.loads(file().read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    marks = found.items() if isinstance(found, dict) else ()
+    return {slug: mark for slug, mark in marks if _is_mark(mark)}
 
 
 def remember(result: Mapping[str, Any]) -> None:
@@ -68,13 +69,15 @@ def merge(found: Marks) -> None:
     """
     marks = best()
     better = {
-        slug: mark for slug, mark in found.items() if _points(mark) >= _points(marks.get(slug))
+        slug: mark
+        for slug, mark in found.items()
+        if _is_mark(mark) and (slug not in marks or mark["points"] >= marks[slug]["points"])
     }
     if better:
         replace(file(), json.dumps(marks | better, indent=1).encode())
 
 
-def _points(mark: object) -> float:
-    """The points of a mark; less than any when it has none that can be read."""
-    points = mark.get("points") if isinstance(mark, dict) else None
-    return float(points) if isinstance(points, int | float) else -1.0
+def _is_mark(mark: object) -> bool:
+    """Whether this is a mark: a file may have been damaged, or written by hand."""
+    points = [mark.get(key) for key in ("points", "max_points")] if isinstance(mark, dict) else []
+    return bool(points) and all(type(value) in (int, float) for value in points)

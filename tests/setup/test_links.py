@@ -11,9 +11,16 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+FOLDERS = ("notebooks", "notebooks/deeper", "exercises", "solutions")
 PAGES = sorted(
     path
-    for pattern in ("*.md", "notebooks/*.ipynb", "exercises/*.ipynb", "solutions/*.ipynb")
+    for pattern in (
+        "*.md",
+        "notebooks/*.ipynb",
+        "notebooks/deeper/*.ipynb",
+        "exercises/*.ipynb",
+        "solutions/*.ipynb",
+    )
     for path in ROOT.glob(pattern)
 )
 ADDRESS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["urls"]

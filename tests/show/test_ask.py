@@ -131,7 +131,7 @@ def test_the_quiz_is_text_without_a_front_end(capsys: pytest.CaptureFixture[str]
     quiz({**WHO, "right": "a thread"})  # type: ignore[typeddict-item]
     printed = capsys.readouterr().out
     assert "Who waits?" in printed
-    assert "b) a thread" in printed
+    assert ") a thread" in printed
     assert "Yes." not in printed
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import unblocked.grading.marks as grading_marks
 from unblocked import marks
 from unblocked.show.learner import _progress, _work
 
@@ -34,15 +33,9 @@ LESSONS = (_lesson("01-a-server", "A server"), _lesson("02-threads", "Threads <&
 ROOMS = (_room("serve-it", "01-a-server"), _room("bound-it", "02"), _room("alone", "99"))
 
 
-def test_marks_are_read_where_the_grader_writes_them(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert marks.folder() == grading_marks.home() == home
-    monkeypatch.delenv("UNBLOCKED_HOME")
-    assert marks.folder() == grading_marks.home()
-
-
-@pytest.mark.parametrize("content", [None, "no JSON", "[]"])
+@pytest.mark.parametrize(
+    "content", [None, "no JSON", "[]", '{"serve-it": {"points": null}}', '{"serve-it": 5}']
+)
 def test_without_usable_marks_there_are_none(home: Path, content: str | None) -> None:
     if content is not None:
         (home / "marks.json").write_text(content)

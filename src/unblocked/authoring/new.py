@@ -56,16 +56,17 @@ _CHECKS = '''\
 
 from __future__ import annotations
 
-from unblocked.grading.checks.exam import Exam, Failed, criterion
+from unblocked.grading.checks import Exam, criterion, expect_reply, nothing_blocks
 
 
-@criterion("answers", points=10)
+@criterion("answers", points=9)
 async def answers(exam: Exam) -> str:
-    async with exam.serving() as (app, _):
-        reply = await app.get("/")
-        if reply.status != 200:
-            raise Failed(called="GET /", saw=str(reply), expected="200")
+    async with exam.serving() as (app, upstream):
+        expect_reply(app, await app.get(), status=200)
     return "Say what a right answer may learn next."
+
+
+blocks_nothing = nothing_blocks()
 '''
 
 

@@ -7,8 +7,8 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from unblocked import course
-from unblocked.grading import answer, marks
+from unblocked import course, marks
+from unblocked.grading import answer
 from unblocked.grading.judge.mark import exercise, mark, no_answer
 from unblocked.grading.sandbox.pool import NotRun, Refused, Sandbox
 

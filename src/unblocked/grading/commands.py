@@ -8,8 +8,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from unblocked import course
-from unblocked.grading import answer, marks
+from unblocked import course, marks
+from unblocked.grading import answer
 from unblocked.grading.sandbox import starting
 
 if TYPE_CHECKING:

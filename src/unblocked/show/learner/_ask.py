@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import ipywidgets as widgets
 
+from unblocked._order import shuffled
 from unblocked.show._frontend import Slot, has_front_end
 
 if TYPE_CHECKING:
@@ -158,6 +159,7 @@ def _read(text: str) -> float:
 def quiz(*questions: Question) -> None:
     """Show questions with one right answer each; every choice gets its own reply.
 
+    The options of a question are shuffled, the same way for everybody.
     Replies and right answers stay in the kernel, so a saved notebook does not give them away.
     Without a front end the questions and their options are printed.
 
@@ -177,13 +179,15 @@ def quiz(*questions: Question) -> None:
 
 def _as_text(question: Question) -> str:
     letters = "abcdefghij"
-    options = zip(letters, question["options"], strict=False)
+    options = zip(letters, shuffled(question["ask"], question["options"]), strict=False)
     return "\n".join([question["ask"], *(f"  {letter}) {text}" for letter, text in options)])
 
 
 def _question_card(question: Question) -> widgets.VBox:
     choice = widgets.RadioButtons(
-        options=list(question["options"]), value=None, layout=widgets.Layout(width="auto")
+        options=shuffled(question["ask"], question["options"]),
+        value=None,
+        layout=widgets.Layout(width="auto"),
     )
     choice.add_class("ub-options")
     reply = widgets.HTML()
