@@ -40,12 +40,18 @@ def test_mypy_passes_for(platform: str, said: tuple[str, ...]) -> None:
     assert done.returncode == bool(errors), done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_no_module_needs_to_import_what_windows_lacks(module: Path) -> None:
+def test_no_module_needs_to_import_what_windows_lacks() -> None:
+    lacking = not_for_windows()
+    found = {module.name: imported(module) & lacking for module in MODULES}
+    assert {name: names for name, names in found.items() if names} == {}
+
+
+def imported(module: Path) -> set[str]:
+    """The packages that a module imports when it is imported itself."""
     tree = ast.parse(module.read_text("utf-8"))
     imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
     names = {getattr(node, "module", None) or node.names[0].name for node in imports}
-    assert {str(name).partition(".")[0] for name in names}.isdisjoint(not_for_windows())
+    return {str(name).partition(".")[0] for name in names}
 
 
 def not_for_windows() -> set[str]:
@@ -60,24 +66,33 @@ def test_uvloop_is_what_windows_does_not_get() -> None:
     assert not_for_windows() == {"uvloop"}
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_linux_folders_are_only_read_where_linux_is_named(module: Path) -> None:
+def test_linux_folders_are_only_read_where_linux_is_named() -> None:
+    found = {module.name: linux_paths(module) for module in MODULES}
+    assert {name: paths for name, paths in found.items() if paths} == {}
+
+
+def linux_paths(module: Path) -> list[str]:
+    """Folders of Linux that a module names without saying that it is for Linux."""
     text = module.read_text("utf-8")
     tree = ast.parse(text)
     constants = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
     roots = ("/proc", "/sys", "/dev", "/tmp", "/usr")
     paths = [text for text in constants if isinstance(text, str) and text.startswith(roots)]
-    assert paths == [] or says(module, "Linux") or 'sys.platform == "linux"' in text
+    return [] if says(module, "Linux") or 'sys.platform == "linux"' in text else paths
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_text_is_read_and_written_as_utf_8(module: Path) -> None:
+def test_text_is_read_and_written_as_utf_8() -> None:
     """Windows would otherwise use the code page of the country."""
-    tree = ast.parse(module.read_text("utf-8"))
+    assert [where for module in MODULES for where in without_encoding(module)] == []
+
+
+def without_encoding(module: Path) -> list[str]:
+    """Where a module reads or writes text in whatever encoding the system has."""
     if says(module, "Linux"):
-        return
+        return []
+    tree = ast.parse(module.read_text("utf-8"))
     calls = [node for node in ast.walk(tree) if is_text_call(node)]
-    assert [f"line {call.lineno}" for call in calls if not says_encoding(call)] == []
+    return [f"{module.name}:{call.lineno}" for call in calls if not says_encoding(call)]
 
 
 def is_text_call(node: ast.AST) -> TypeGuard[ast.Call]:

@@ -158,6 +158,8 @@ def _waits(_: object, timeout: float | None = None) -> bool:
 
 def _waits_for_a_process(_: int, options: int) -> bool:
     """Whether this is no look only, and none of asyncio's, which asks for those that have ended."""
+    if sys.platform == "win32":
+        return False  # there is no such call
     by_asyncio = str(sys._getframe(2).f_globals.get("__name__")).startswith("asyncio.")
     return not options & os.WNOHANG and not by_asyncio
 
