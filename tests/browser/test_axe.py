@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
-from unblocked.authoring import site as sites
+from unblocked.authoring.site import _pages, _site
 from unblocked.grading.classroom import reports
 
 if TYPE_CHECKING:
@@ -156,9 +156,9 @@ def pages_to_read(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The whole site, its lessons not executed: what cells print is looked at in JupyterLab."""
     out = tmp_path_factory.mktemp("site")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sites, "_executed", lambda notebook, folder, name: notebook)
-        patch.setattr(sites, "_copy_mermaid", lambda _: False)
-        assert sites.site(out) == 0
+        patch.setattr(_pages, "_executed", lambda notebook, folder, name: notebook)
+        patch.setattr(_site._files, "copy_mermaid", lambda _: False)
+        assert _site.site(out) == 0
     return out
 
 

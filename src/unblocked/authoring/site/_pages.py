@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 _SECONDS_PER_CELL = 120
 _IMAGE_OUTSIDE = re.compile(r'<img\b(?=[^>]*\bsrc="https?:)(?:[^>]*\balt="([^"]*)")?[^>]*>')
+_SCROLLS = re.compile(r"<(pre|table)\b(?![^>]*\btabindex=)")
+"""What may be wider than the page: it must be reached by the keyboard to be scrolled."""
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -114,4 +116,5 @@ def _exporter() -> HTMLExporter:
 
 def _body(notebook: Notebook) -> str:
     body, _ = _exporter().from_notebook_node(notebook)
-    return str(_IMAGE_OUTSIDE.sub(lambda found: found[1] or "", body))
+    body = _SCROLLS.sub(r'<\1 tabindex="0"', str(body))
+    return _IMAGE_OUTSIDE.sub(lambda found: found[1] or "", body)
