@@ -102,7 +102,7 @@ def variant(relay: Room, tmp_path: Path) -> Room:
 def marked(relay: Room) -> Callable[..., list[dict[str, Any]]]:
     """Mark several answers to the small exercise side by side."""
 
-    def run(*sources: str, level: str | None = None) -> list[dict[str, Any]]:
+    def run(*sources: str | list[str], level: str | None = None) -> list[dict[str, Any]]:
         async def all_of_them() -> list[dict[str, Any]]:
             async with Sandbox(level=level) as sandbox:
                 task = exercise(relay)

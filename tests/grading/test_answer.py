@@ -27,64 +27,64 @@ def found(tmp_path: Path, *cells: dict[str, Any]) -> answer.Answer:
 
 
 def test_the_cell_with_the_id(tmp_path: Path) -> None:
-    assert found(tmp_path, cell("x = 1"), cell("app = 1", "relay")).source == "app = 1"
+    assert found(tmp_path, cell("x = 1"), cell("app = 1", "relay")).cells == ("app = 1",)
 
 
 def test_the_marker_line_when_the_id_is_lost(tmp_path: Path) -> None:
-    assert found(tmp_path, cell(MARKER + "app = 2")).source == MARKER + "app = 2"
+    assert found(tmp_path, cell(MARKER + "app = 2")).cells == (MARKER + "app = 2",)
 
 
-def test_of_copied_cells_the_last_counts(tmp_path: Path) -> None:
-    got = found(tmp_path, cell("app = 1", "relay"), cell("app = 2", "relay"))
-    assert got.source == "app = 2"
-    assert "last one counts" in got.note
+def test_all_cells_that_are_marked_are_found(tmp_path: Path) -> None:
+    got = found(tmp_path, cell("app = 1", "relay"), cell("x"), cell("app = 2", "relay"))
+    assert got.cells == ("app = 1", "app = 2")
 
 
-def test_a_split_cell_is_put_together(tmp_path: Path) -> None:
-    got = found(tmp_path, cell("app = make()", "relay"), cell("app.x = 1", "relay"))
-    assert got.source == "app = make()\napp.x = 1"
+@pytest.mark.parametrize(
+    "source",
+    [
+        "# Exercise: Relay\napp = 1",
+        "%%time\n# exercise: relay\napp = 1",
+        "!pip install httpx\n\n# exercise: relay\napp = 1",
+        "%load_ext autoreload\n%autoreload 2\n# exercise: relay\napp = 1",
+        "\n\n#exercise:relay\napp = 1",
+    ],
+)
+def test_the_marker_in_capitals_and_below_magics(tmp_path: Path, source: str) -> None:
+    assert found(tmp_path, cell(source)).cells == (source,)
 
 
-HEAD = "from web import App, get\nimport httpx\nfrom app_parts import lifespan as living\n"
-TAILS = {
-    "at the top": "app = App(lifespan=living)",
-    "in a function": "app = 1\nasync def root():\n    return await httpx.get(URL)",
-    "as a decorator": "app = 1\n@get('/')\ndef root(): ...",
-    "in an annotation": "app = 1\ndef root(client: httpx.Client): ...",
-    "at the top, with await": "app = await App()",
-}
+@pytest.mark.parametrize("border", ["# In[ ]:", "# In[12]:", "# %%", "# %% the answer"])
+def test_a_script_made_of_a_notebook(tmp_path: Path, border: str) -> None:
+    head = "# exercise: relay\n# # Relay\n# Do it.\n"
+    pieces = [head, "\nupstream = 1\n", "\n# exercise: relay\napp = 1\n", "\ncheck()\n"]
+    path = tmp_path / "relay.py"
+    path.write_text(border.join(pieces))
+    assert answer.read(path, "relay").cells == (pieces[2],)
 
 
-@pytest.mark.parametrize("tail", TAILS.values(), ids=TAILS)
-def test_a_cell_split_after_its_imports_is_put_together(tmp_path: Path, tail: str) -> None:
-    got = found(tmp_path, cell(MARKER + HEAD, "relay"), cell(tail, "relay"))
-    assert got.source == f"{MARKER}{HEAD}\n{tail}"
-    assert "split" in got.note
+def test_a_plain_script_is_the_answer_as_a_whole(tmp_path: Path) -> None:
+    path = tmp_path / "relay.py"
+    path.write_text("import httpx\n# exercise: relay\napp = 1\n")
+    assert answer.read(path, "relay").cells == (path.read_text(),)
 
 
-COPIES = {
-    "the same": HEAD + TAILS["at the top"],
-    "with less than before": "from web import App\napp = App()",
-    "with names of the exercise": "import httpx\napp = lambda: httpx.get(URL)",
-    "with names of its own": "app = 1\ndef root(get):\n    living = get\n    return living",
-    "with a name bound by a function": "app = 1\ndef f():\n    global get\n    get = 1\nget",
-}
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_encodings_that_editors_write(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "relay.py"
+    path.write_text("app = 'größe'", encoding=encoding)
+    assert answer.read(path, "relay").cells == ("app = 'größe'",)
 
 
-@pytest.mark.parametrize("copy", COPIES.values(), ids=COPIES)
-def test_a_copy_that_stands_by_itself_counts_alone(tmp_path: Path, copy: str) -> None:
-    before = HEAD + "app = App()\nraise SystemExit"
-    assert found(tmp_path, cell(before, "relay"), cell(copy, "relay")).source == copy
-
-
-def test_cells_that_do_not_parse_are_no_parts(tmp_path: Path) -> None:
-    got = found(tmp_path, cell("app = (", "relay"), cell("app = App()", "relay"))
-    assert got.source == "app = App()"
+def test_another_encoding_is_told_how_to_save(tmp_path: Path) -> None:
+    path = tmp_path / "relay.py"
+    path.write_bytes("app = 'größe'".encode("cp1252"))
+    with pytest.raises(answer.Unusable, match="save it once more with the encoding UTF-8"):
+        answer.read(path, "relay")
 
 
 def test_source_as_a_list_of_lines(tmp_path: Path) -> None:
     lines: Any = ["app = 1\n", "x = 2"]
-    assert found(tmp_path, cell(lines, "relay")).source == "app = 1\nx = 2"
+    assert found(tmp_path, cell(lines, "relay")).cells == ("app = 1\nx = 2",)
 
 
 def test_no_answer_cell(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_a_file_that_is_no_notebook(tmp_path: Path, content: bytes) -> None:
 
 def test_odd_metadata_harms_nobody(tmp_path: Path) -> None:
     odd = [{"cell_type": "code", "source": "x", "metadata": m} for m in (None, [], {"nbgrader": 3})]
-    assert found(tmp_path, *odd, cell("app = 1", "relay")).source == "app = 1"
+    assert found(tmp_path, *odd, cell("app = 1", "relay")).cells == ("app = 1",)
 
 
 def test_another_kind_of_file(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from unblocked.grading.judge.mark import exercise, mark
 from unblocked.grading.sandbox import pool as sandbox
 from unblocked.grading.sandbox import processes
 from unblocked.grading.sandbox.pool import Sandbox
+from unblocked.grading.sandbox.run import Code
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -545,7 +546,8 @@ gc.freeze()
 async def seen_inside(source: str) -> tuple[float, int]:
     """By how much (s) the loop's clock was put forward, and how many clients were found."""
     async with Sandbox() as sandbox:
-        exam = Exam(sandbox, source, inside="def clock(): return answer.clock.time()")
+        code = Code((source,), inside="def clock(): return answer.clock.time()")
+        exam = Exam(sandbox, code)
         async with exam.run() as app:
             await app.load()
             before = await app.inside("clock")

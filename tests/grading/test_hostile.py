@@ -17,7 +17,7 @@ from unblocked.grading.sandbox import forked
 from unblocked.grading.sandbox import run as grading_run
 from unblocked.grading.sandbox.child import bubblewrap, isolation
 from unblocked.grading.sandbox.pool import Sandbox
-from unblocked.grading.sandbox.run import AnswerRun, Gone
+from unblocked.grading.sandbox.run import NOTHING, AnswerRun, Gone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,7 +68,7 @@ def test_a_loop_that_swallows_interrupts(marked: Marked) -> None:
 
 @pytest.mark.parametrize(("seen", "outcome"), [(6.5, "timeout"), (0.1, "crashed")])
 def test_one_that_the_limit_stops_early_on_a_busy_machine(seen: float, outcome: str) -> None:
-    run, gone = AnswerRun("", "", "", {}), subprocess.Popen([sys.executable, "-c", ""])
+    run, gone = AnswerRun(NOTHING), subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     run.pid, run.cpu_seconds = gone.pid, seen
     assert _why_not_executed(run, Gone())[0] == outcome
@@ -250,7 +250,7 @@ def test_memory_of_sockets_is_bounded(marked: Marked, monkeypatch: pytest.Monkey
 def test_a_run_whose_end_is_cut_short_keeps_no_socket(turns: int) -> None:
     async def cut_short() -> set[int]:
         async with Sandbox() as sandbox:
-            run = await sandbox.run("", "", "", {}).__aenter__()
+            run = await sandbox.run(NOTHING).__aenter__()
             run.blank_socket().close()
             spare = run._stock  # type: ignore[attr-defined]
             leaving = asyncio.create_task(run.__aexit__())

@@ -1,17 +1,27 @@
-"""Find an answer in what a learner hands in: a notebook, or a plain Python file."""
+"""Find an answer in what a learner hands in: a notebook, a script made of one, or plain Python.
+
+No code is read as Python here, only its first lines are looked at: parsing what learners write is
+for a process that is limited (`sandbox/child/cells.py`).
+"""
 
 from __future__ import annotations
 
-import ast
+import codecs
 import json
 import re
-import symtable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 LARGEST = 8 << 20
 """Bytes of the largest file that is read as a submission."""
+
+_MARKER = re.compile(
+    r"(?:[ \t]*(?:%%[^\n]*|[!%][^\n]*)?\n)*[ \t]*#[ \t]*exercise:[ \t]*([\w-]+)", re.IGNORECASE
+)
+_BORDER = re.compile(r"^# (?:In\[[ \d]*\]:|%%(?!%).*)$", re.MULTILINE)
+"""Where cells begin in a script that nbconvert or jupytext made of a notebook."""
+_COMMENT = re.compile(r"#.*$", re.MULTILINE)
 
 
 class NoAnswer(Exception):
@@ -24,10 +34,9 @@ class Unusable(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """The code of one answer and what was odd about where it stood."""
+    """The cells of one answer, mostly one, in the order in which they stand."""
 
-    source: str
-    note: str = ""
+    cells: tuple[str, ...]
 
 
 def existing(name: str) -> Path:
@@ -42,8 +51,8 @@ def existing(name: str) -> Path:
     return path
 
 
-def read(path: Path, slug: str, needed: str = "app") -> Answer:
-    """The answer to `slug` in this file. `needed` is the name that an answer must define.
+def read(path: Path, slug: str) -> Answer:
+    """The answer to `slug` in this file.
 
     Raises:
         Unusable: there is no such file, or it is neither a notebook nor Python.
@@ -54,22 +63,38 @@ def read(path: Path, slug: str, needed: str = "app") -> Answer:
             data = file.read(LARGEST + 1)
     except OSError as error:
         raise Unusable(f"{path} cannot be read: {error.strerror}.") from None
-    return from_bytes(data, path.name, slug, needed)
+    return from_bytes(data, path.name, slug)
 
 
-def from_bytes(data: bytes, name: str, slug: str, needed: str = "app") -> Answer:
+def from_bytes(data: bytes, name: str, slug: str) -> Answer:
     """The answer to `slug` in the content of a file of this name; raises as `read` does."""
+    text = text_of(data, name)
+    if name.lower().endswith(".ipynb"):
+        return _from_cells(code_cells(text, name), slug)
+    if name.lower().endswith(".py"):
+        return _from_script(text, slug)
+    raise Unusable(f"{name} is neither a notebook (.ipynb) nor Python (.py).")
+
+
+def text_of(data: bytes, name: str) -> str:
+    """The text of a file: UTF-8, or UTF-16 that says so by its first bytes.
+
+    Raises:
+        Unusable: it is too large, or no such text.
+    """
     if len(data) > LARGEST:
         raise Unusable(f"{name} is larger than {LARGEST >> 20} MiB: clear its outputs.")
+    utf_16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        text = data.decode("utf-8-sig")
+        return data.decode("utf-16" if utf_16 else "utf-8-sig")
     except UnicodeDecodeError:
-        raise Unusable(f"{name} is not text: save the notebook again in Jupyter.") from None
+        raise Unusable(_how_to_save(name)) from None
+
+
+def _how_to_save(name: str) -> str:
     if name.lower().endswith(".ipynb"):
-        return _from_cells(code_cells(text, name), slug, needed)
-    if name.lower().endswith(".py"):
-        return _checked(text, slug)
-    raise Unusable(f"{name} is neither a notebook (.ipynb) nor Python (.py).")
+        return f"{name} is not text: save the notebook again in Jupyter."
+    return f"{name} is not UTF-8 text: save it once more with the encoding UTF-8."
 
 
 def code_cells(text: str, name: str) -> list[dict[str, Any]]:
@@ -83,7 +108,19 @@ def code_cells(text: str, name: str) -> list[dict[str, Any]]:
         ) from None
 
 
-def _from_cells(cells: list[dict[str, Any]], slug: str, needed: str) -> Answer:
+def script_cells(text: str) -> list[str]:
+    """The cells of a script that was made of a notebook; one for any other."""
+    return _BORDER.split(text)
+
+
+def _from_script(text: str, slug: str) -> Answer:
+    """A script made of a notebook has marked cells; any other is the answer as a whole."""
+    pieces = script_cells(text)
+    found = [piece for piece in pieces if marked(piece) == slug and _has_code(piece)]
+    return _checked(found if len(pieces) > 1 and found else [text], slug)
+
+
+def _from_cells(cells: list[dict[str, Any]], slug: str) -> Answer:
     found = [c for c in cells if grade_id(c) == slug] or [
         c for c in cells if marked(source_of(c)) == slug
     ]
@@ -91,20 +128,17 @@ def _from_cells(cells: list[dict[str, Any]], slug: str, needed: str) -> Answer:
         raise NoAnswer(
             f"No cell is the answer to {slug}. Its first line must be # exercise: {slug}"
         )
-    last = source_of(found[-1])
-    if len(found) == 1:
-        return _checked(last, slug)
-    earlier = [source_of(cell) for cell in found[:-1]]
-    if defines(last, needed) and not _continues(last, earlier):
-        return Answer(last, f"{len(found)} cells are marked as the answer; the last one counts.")
-    whole = "\n".join([*earlier, last])
-    return Answer(whole, f"The answer was split into {len(found)} cells; all were run, in order.")
+    return _checked([source_of(cell) for cell in found], slug)
 
 
-def _checked(source: str, slug: str) -> Answer:
-    if not re.sub(r"(?m)#.*$", "", source).strip():
+def _checked(cells: list[str], slug: str) -> Answer:
+    if not any(map(_has_code, cells)):
         raise NoAnswer(f"The answer to {slug} is empty.")
-    return Answer(source)
+    return Answer(tuple(cells))
+
+
+def _has_code(source: str) -> bool:
+    return bool(_COMMENT.sub("", source).strip())
 
 
 def grade_id(cell: dict[str, Any]) -> str:
@@ -121,56 +155,9 @@ def source_of(cell: dict[str, Any]) -> str:
 
 
 def marked(source: str) -> str:
-    """The slug in the marker line `# exercise: SLUG` that the code begins with, or ''."""
-    found = re.match(r"\s*#\s*exercise:\s*([\w-]+)", source)
-    return found[1] if found else ""
+    """The slug in the marker line `# exercise: SLUG` that the code begins with, or ''.
 
-
-def defines(source: str, name: str) -> bool:
-    """Whether the code binds this name at its top level; code that does not parse binds nothing."""
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return any(name in _bound(statement) for statement in tree.body)
-
-
-def _continues(last: str, earlier: list[str]) -> bool:
-    """Whether the code reads a name that it never binds, and that code before it does.
-
-    So does the tail of a cell that was split after its imports. A copy has imports of its own.
+    Magics and lines for the shell may stand above it; capitals make no difference.
     """
-    unbound = _names(last).read - _names(last).bound
-    return any(unbound & _names(source).bound for source in earlier)
-
-
-class _Names(NamedTuple):
-    """Names of a module's globals: those that its code reads, anywhere, and those that it binds."""
-
-    read: set[str]
-    bound: set[str]
-
-
-def _names(source: str) -> _Names:
-    """Those of this code; code that does not parse has none."""
-    names = _Names(set(), set())
-    try:
-        tables = [symtable.symtable(source, "answer.py", "exec")]
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return names
-    for table in tables:  # grows while it is read
-        tables += table.get_children()
-        for symbol in table.get_symbols():
-            if table.get_type() == "module" or symbol.is_global():
-                if symbol.is_referenced():
-                    names.read.add(symbol.get_name())
-                if symbol.is_assigned() or symbol.is_imported():
-                    names.bound.add(symbol.get_name())
-    return names
-
-
-def _bound(statement: ast.stmt) -> set[str]:
-    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        return {statement.name}
-    names = (n for n in ast.walk(statement) if isinstance(n, ast.Name))
-    return {n.id for n in names if isinstance(n.ctx, ast.Store)}
+    found = _MARKER.match(source.lstrip("\n"))
+    return found[1].lower() if found else ""

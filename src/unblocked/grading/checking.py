@@ -49,10 +49,10 @@ async def _marked(
         task = exercise(room)
         say = _reporter(args, task)
         try:
-            found = answer.read(path, room.slug, task.needed)
+            found = answer.read(path, room.slug)
         except answer.NoAnswer as error:
             return {**no_answer(task, str(error)), "isolation": sandbox.level}
-        return await mark(task, found.source, sandbox, note=found.note, on_verdict=say)
+        return await mark(task, found.cells, sandbox, on_verdict=say)
 
 
 def _reporter(args: argparse.Namespace, task: Exercise) -> Any:

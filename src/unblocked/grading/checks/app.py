@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import secrets
 import time
 from dataclasses import dataclass, field
@@ -78,6 +79,8 @@ class Findings:
     first_load: FirstLoad = field(default_factory=FirstLoad)
     blocking: dict[str, str] = field(default_factory=dict)
     """Calls that blocked the loop while the app served: a line for each place in the code."""
+    note: str = ""
+    """What was odd about the answer's cells."""
     out_of_memory: bool = False
     starved: bool = False
     """The machine was too busy to judge by: what failed is worth a second look."""
@@ -477,10 +480,31 @@ class App:
         return self.process.queued(upstream.port, self.callers.port, self.callers.ports())
 
 
+_SLIPS = (
+    (
+        "name 'URL|name 'SOURCES|name 'UPSTREAM",
+        "names that the exercise gives are bound for you, with exactly the names of the statement",
+    ),
+    ("^NameError", "the answer's cell must stand alone: put its imports and helpers into it, too"),
+    (
+        "loop_factory|running event loop",
+        "leave `uvicorn.run`, `asyncio.run` and `serve` out of the answer: the check serves `app`",
+    ),
+    ("never awaited|coroutine' object", "an `await` that is missing in front of a call"),
+    ("^ModuleNotFoundError", "only packages of the course are there when an answer is marked"),
+)
+"""What often goes wrong when an answer is executed: a pattern of the error, and where to look."""
+
+
+def _raised(error: str) -> str:
+    looks = [look for pattern, look in _SLIPS if re.search(pattern, error)]
+    return f"Your code raised {error}" + (f"\nLook at: {looks[0]}" if looks else "")
+
+
 def _why_not_executed(process: AnswerRun, error: Exception) -> tuple[str, str]:
     if isinstance(error, AnswerError):
         memory = str(error).startswith("MemoryError")
-        return ("out-of-memory" if memory else "crashed"), f"Your code raised {error}"
+        return ("out-of-memory" if memory else "crashed"), _raised(str(error))
     if isinstance(error, TimeoutError):
         return "timeout", "Your code did not come to its end when it was executed."
     if process.killed_for_memory:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from unblocked.grading.checks.app import App, Findings
 from unblocked.grading.checks.expect import Failed
 from unblocked.grading.checks.upstream import Upstream, at_once
+from unblocked.grading.sandbox.run import Code
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
 class Exam:
     """One answer, to be run as often as the criteria need."""
 
-    def __init__(self, sandbox: Sandbox, source: str, given: str = "", inside: str = "") -> None:
-        self.sandbox, self.source, self.given, self.inside = sandbox, source, given, inside
+    def __init__(self, sandbox: Sandbox, answer: str | Code) -> None:
+        self.sandbox = sandbox
+        self.code = Code((answer,)) if isinstance(answer, str) else answer
         self.findings = Findings()
 
     @contextlib.asynccontextmanager
@@ -35,7 +37,7 @@ class Exam:
         Raises:
             Failed: on leaving, an upstream got a call that nobody had asked for.
         """
-        run = self.sandbox.run(self.source, self.given, self.inside, {})
+        run = self.sandbox.run(self.code)
         async with self.sandbox.slots, run, contextlib.AsyncExitStack() as stack:
             app = App(run, stack, self.findings)
             try:
@@ -43,6 +45,7 @@ class Exam:
                 for upstream in app.upstreams:
                     upstream.expect_no_other_call()
             finally:
+                self.findings.note = self.findings.note or run.note
                 self.findings.blocking.update(run.blocking)
                 self.findings.out_of_memory |= run.killed_for_memory
                 self.findings.starved |= app.was_starved

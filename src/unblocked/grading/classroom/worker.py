@@ -129,10 +129,10 @@ class Marker:
         from unblocked.grading.judge.mark import mark, no_answer
 
         try:
-            found = answer.from_bytes(content, job["file"], task.slug, task.needed)
+            found = answer.from_bytes(content, job["file"], task.slug)
         except (answer.NoAnswer, answer.Unusable) as error:
             return no_answer(task, str(error))
-        return await mark(task, found.source, self.sandbox, note=found.note)
+        return await mark(task, found.cells, self.sandbox)
 
 
 async def serve(sandbox: Sandbox, folder: Path | None, lanes: int, out: BinaryIO) -> None:

@@ -11,9 +11,10 @@ from unblocked.course import CourseError
 from unblocked.grading.checks.exam import Criterion, Exam, Scenario
 from unblocked.grading.judge.judging import Judging, Verdict
 from unblocked.grading.judge.versions import course_version, text_of
+from unblocked.grading.sandbox.run import Code
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from unblocked.course import Room
     from unblocked.grading.sandbox.pool import Sandbox
@@ -67,19 +68,20 @@ def exercise(room: Room) -> Exercise:
 
 async def mark(
     task: Exercise,
-    source: str,
+    answer: str | Sequence[str],
     sandbox: Sandbox,
     *,
-    note: str = "",
     on_verdict: Callable[[Verdict], None] = lambda _: None,
     on_doubt: Callable[[int], None] = lambda _: None,
 ) -> Result:
     """Judge an answer by every criterion; whatever it does, there is a mark and a reason.
 
+    `answer` is its code, or its cells when there are several.
     `on_doubt` hears how many criteria are about to be judged a second time.
     """
     started = time.monotonic()
-    exam = Exam(sandbox, source, task.given, task.inside)
+    cells = (answer,) if isinstance(answer, str) else tuple(answer)
+    exam = Exam(sandbox, Code(cells, task.needed, task.given, task.inside))
     verdicts = await Judging(task.scenarios, exam, on_verdict, on_doubt).verdicts()
     outcome, reason = exam.findings.first_load.outcome, exam.findings.first_load.reason
     if reason:
@@ -88,7 +90,9 @@ async def mark(
             on_verdict(verdict)
     elif exam.findings.out_of_memory:
         outcome = "out-of-memory"
-    return result(task, verdicts, outcome, sandbox.level, time.monotonic() - started, note)
+    return result(
+        task, verdicts, outcome, sandbox.level, time.monotonic() - started, exam.findings.note
+    )
 
 
 def result(

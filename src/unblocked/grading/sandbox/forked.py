@@ -20,6 +20,7 @@ from unblocked.grading.sandbox.run import (
     START_PATIENCE,
     TAIL,
     AnswerRun,
+    Code,
     Gone,
     NotRun,
     Refused,
@@ -59,16 +60,16 @@ class Forks:
         """Whether it has ended."""
         return self.process.poll() is not None
 
-    def run(self, level: str, *answer: Any) -> AnswerRun:
+    def run(self, level: str, code: Code) -> AnswerRun:
         """A run of this answer at this level."""
-        return ForkedRun(self, level, *answer)
+        return ForkedRun(self, level, code)
 
 
 class ForkedRun(AnswerRun):
     """A run in a fork, at any level of the ladder."""
 
-    def __init__(self, forks: Forks, level: str, *answer: Any) -> None:
-        super().__init__(*answer)
+    def __init__(self, forks: Forks, level: str, code: Code) -> None:
+        super().__init__(code)
         self.forks, self.level = forks, level
         self._stock: list[socket.socket] = []
 

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from unblocked.grading.sandbox import starting
 from unblocked.grading.sandbox.child.levels import LEVELS
-from unblocked.grading.sandbox.run import AnswerError, AnswerRun, Gone, NotRun, Refused
+from unblocked.grading.sandbox.run import (
+    NOTHING,
+    AnswerError,
+    AnswerRun,
+    Code,
+    Gone,
+    NotRun,
+    Refused,
+)
 
 if TYPE_CHECKING:
     from typing import Self
@@ -26,7 +34,7 @@ class _Way(Protocol):
     async def end(self) -> None: ...
     @property
     def lost(self) -> bool: ...
-    def run(self, level: str, *answer: Any) -> AnswerRun: ...
+    def run(self, level: str, code: Code) -> AnswerRun: ...
 
 
 def _best_way(preimported: Preimported | None) -> _Way:
@@ -91,15 +99,15 @@ class Sandbox:
     async def _best(self) -> str:
         for level in LEVELS:
             try:
-                async with self._way.run(level, "", "", "", {}):
+                async with self._way.run(level, NOTHING):
                     return level
             except NotRun:
                 continue
         raise Refused("no way to run an answer on this system")
 
-    def run(self, source: str, given: str, inside: str, bindings: dict[str, Any]) -> AnswerRun:
+    def run(self, code: Code) -> AnswerRun:
         """A run of this answer, to be entered with `async with`."""
-        return self._way.run(self.level, source, given, inside, bindings)
+        return self._way.run(self.level, code)
 
 
 __all__ = ["AnswerError", "AnswerRun", "Gone", "NotRun", "Refused", "Sandbox"]

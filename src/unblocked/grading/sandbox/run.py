@@ -14,14 +14,14 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from unblocked.grading.sandbox import processes, shapes
 from unblocked.grading.sandbox.child import channel, errors, isolation
 from unblocked.grading.sandbox.quiescence import Quiescence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator, Set
+    from collections.abc import Callable, Coroutine, Iterator, Sequence, Set
 
     from unblocked.grading.sandbox.shapes import Shape
 
@@ -40,6 +40,8 @@ On a busy machine Linux stops it early: its limit counts ticks, while what it te
 """
 UVLOOPS_OWN = "libuv-worker"
 """The name of threads that uvloop starts for itself, as the system shows it."""
+LONGEST_NOTE = 600
+"""Characters of what is said about an answer's cells."""
 MOST_NOTES = 20
 """Places in an answer's code that are kept as blocking the loop."""
 _SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
@@ -71,6 +73,21 @@ def tcp_socket() -> socket.socket:
     return socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
 
 
+class Code(NamedTuple):
+    """What is executed in an answer's process."""
+
+    cells: Sequence[str]
+    """The answer's cells, mostly one."""
+    needed: str = "app"
+    """The name that an answer must define."""
+    given: str = ""
+    inside: str = ""
+
+
+NOTHING = Code(("",))
+"""An answer without code."""
+
+
 class AnswerRun:
     """One process that executes one answer. Use with `async with`.
 
@@ -87,9 +104,12 @@ class AnswerRun:
     writer: asyncio.StreamWriter
     _nonsense = ""
 
-    def __init__(self, source: str, given: str, inside: str, bindings: dict[str, Any]) -> None:
-        self.spec = {"source": source, "given": given, "inside": inside}
-        self.bindings = dict(bindings)
+    def __init__(self, code: Code) -> None:
+        self.code = code
+        self.bindings: dict[str, Any] = {}
+        """Names that are bound in the answer's module before it is executed."""
+        self.note = ""
+        """What was odd about the answer's cells, from when it has been executed."""
         self.killed_for_memory = False
         self.cpu_seconds = 0.0
         """What the process was last seen to have used: one that has ended may tell no more."""
@@ -218,8 +238,9 @@ class AnswerRun:
         """
         future = self.wait_for("loaded")
         self._waiting["load"] = future
-        self.writer.write(channel.encode({**self.spec, "bindings": self.bindings}))
-        await asyncio.wait_for(future, min(seconds, START_PATIENCE))
+        self.writer.write(channel.encode({**self.code._asdict(), "bindings": self.bindings}))
+        loaded = await asyncio.wait_for(future, min(seconds, START_PATIENCE))
+        self.note = str(loaded.get("value"))[:LONGEST_NOTE]
 
     def blank_socket(self) -> socket.socket:
         """A TCP socket that belongs to the answer's network, neither bound nor connected."""

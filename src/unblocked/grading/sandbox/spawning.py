@@ -26,6 +26,7 @@ from unblocked.grading.sandbox.run import (
     START_PATIENCE,
     TAIL,
     AnswerRun,
+    Code,
     Gone,
     NotRun,
     Refused,
@@ -53,16 +54,16 @@ class Spawns:
     async def end(self) -> None:
         """Nothing is to end."""
 
-    def run(self, level: str, *answer: Any) -> AnswerRun:
+    def run(self, level: str, code: Code) -> AnswerRun:
         """A run of this answer; only the last level can be had."""
-        return SpawnedRun(level, *answer)
+        return SpawnedRun(level, code)
 
 
 class SpawnedRun(AnswerRun):
     """A run in a process that was started for it."""
 
-    def __init__(self, level: str, *answer: Any) -> None:
-        super().__init__(*answer)
+    def __init__(self, level: str, code: Code) -> None:
+        super().__init__(code)
         self.level = level
         self.secret = secrets.token_hex(16)
         self.mark = secrets.token_hex(8)

@@ -26,7 +26,7 @@ from typing import Any
 import uvicorn
 
 import unblocked
-from unblocked.grading.sandbox.child import channel, inside
+from unblocked.grading.sandbox.child import cells, channel, inside
 from unblocked.grading.sandbox.child.blocking import Detector
 from unblocked.grading.sandbox.child.clock import VirtualClock
 from unblocked.grading.sandbox.child.errors import last_error
@@ -124,14 +124,23 @@ class Answer:
         try:
             # What looks at the answer is there before it, and takes nothing that it has changed.
             await _execute(spec["inside"], "inside.py", vars(self.inspector))
-            for source, file in ((spec["given"], "given.py"), (spec["source"], FILE)):
-                await _execute(source, file, vars(self.module))
+            await _execute(spec["given"], "given.py", vars(self.module))
+            note = await self._execute_answer(spec["cells"], spec["needed"])
         except BaseException as error:
             traceback.print_exc()
             self.say(event="load-failed", error=describe(error))
             return False
-        self.say(event="loaded", names=sorted(n for n in vars(self.module) if n[0] != "_"))
+        self.say(event="loaded", value=note)
         return True
+
+    async def _execute_answer(self, written: list[str], needed: str) -> str:
+        """Execute the learner's cells; return what was odd about them."""
+        whole, note = cells.put_together(written, needed)
+        left_out: list[str] = []
+        source, names = cells.as_python(whole, left_out.append)
+        vars(self.module).update(names)
+        await _execute(source, FILE, vars(self.module))
+        return " ".join(filter(None, [note, cells.note_of(left_out)]))
 
     async def obey(self) -> None:
         """Do what comes over the channel until it closes or says that it is over."""
