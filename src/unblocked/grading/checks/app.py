@@ -487,7 +487,7 @@ _SLIPS = (
     ),
     ("^NameError", "the answer's cell must stand alone: put its imports and helpers into it, too"),
     (
-        "loop_factory|running event loop",
+        "loop_factory|running event loop|Cannot run the event loop",
         "leave `uvicorn.run`, `asyncio.run` and `serve` out of the answer: the check serves `app`",
     ),
     ("never awaited|coroutine' object", "an `await` that is missing in front of a call"),

@@ -42,8 +42,10 @@ class Exam:
             app = App(run, stack, self.findings)
             try:
                 yield app
-                for upstream in app.upstreams:
-                    upstream.expect_no_other_call()
+                _expect_no_other_call(app)
+            except Failed:
+                _expect_no_other_call(app)  # which is the cause of whatever else was seen
+                raise
             finally:
                 self.findings.note = self.findings.note or run.note
                 self.findings.blocking.update(run.blocking)
@@ -65,6 +67,11 @@ class Exam:
             app.bind(URL=f"{upstream.url}/quote", **bindings)
             await app.start()
             yield app, upstream
+
+
+def _expect_no_other_call(app: App) -> None:
+    for upstream in app.upstreams:
+        upstream.expect_no_other_call()
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ async def mark(
     verdicts = await Judging(task.scenarios, exam, on_verdict, on_doubt).verdicts()
     outcome, reason = exam.findings.first_load.outcome, exam.findings.first_load.reason
     if reason:
-        verdicts = [Verdict.on(criterion, False, reason) for criterion in task.criteria]
+        verdicts = _all_failed(task, reason)
         for verdict in verdicts:
             on_verdict(verdict)
     elif exam.findings.out_of_memory:
@@ -125,5 +125,15 @@ def no_answer(task: Exercise, reason: str) -> Result:
 
 def gave_up(task: Exercise, reason: str, outcome: str = "crashed") -> Result:
     """The result for a submission of which nothing could be judged."""
-    verdicts = [Verdict.on(c, False, reason) for c in task.criteria]
+    verdicts = _all_failed(task, reason)
     return result(task, verdicts, outcome, "none")
+
+
+def _all_failed(task: Exercise, reason: str) -> list[Verdict]:
+    """No criterion is met, for one reason, which is told once, on top."""
+    first, *others = task.criteria
+    not_judged = "Not judged, for the reason that is told with the first criterion."
+    return [
+        Verdict.on(first, False, reason),
+        *(Verdict.on(criterion, False, not_judged) for criterion in others),
+    ]

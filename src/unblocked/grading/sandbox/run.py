@@ -256,8 +256,7 @@ class AnswerRun:
         Threads that uvloop keeps for itself do not count, nor does the process in which Python's
         `multiprocessing` tracks shared memory: nobody can end them.
         """
-        first, *others = self.family() or (self.pid,)
-        counted = [first, *(pid for pid in others if processes.runs_for_itself(pid))]
+        counted = [p for p in self.family() if p == self.pid or processes.runs_for_itself(p)]
         return sum(processes.threads(pid, but=UVLOOPS_OWN) for pid in counted)
 
     def stands_in(self) -> str:
