@@ -12,8 +12,8 @@ import httpx
 import pytest
 import trustme
 
+from bench.variants.lean import LeanTransport
 from unblocked.rig import Reply, Upstream
-from unblocked.show.compare.variants._lean import LeanTransport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
