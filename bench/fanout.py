@@ -61,7 +61,7 @@ _PATIENCE, _LONGEST = 20.0, 10.0
 _bounded = partial(Course, patience=_PATIENCE, longest=_LONGEST)
 _COURSES = {
     "tiny": [Course(("threads_requests", "on_aiohttp2_gc"), (2,), 0.05, 0.2, 1)],
-    "quick": [_bounded(TOLD, (1, 10, 50, 200), 0.2, 1.0, 2, fresh=True)],
+    "quick": [_bounded(TOLD, (1, 10, 50, 200), 0.2, 1.0, 3, fresh=True)],
     "full": [
         _bounded(TOLD, (1, 10, 50, 200), 0.2, 1.2, 3, fresh=True),
         _bounded(_MORE, (50, 200), 0.2, 1.0, 2),

@@ -1,5 +1,4 @@
-async def feed(calls):
-    tasks = [asyncio.create_task(call) for call in calls]
+async def feed(tasks):
     try:
         for next_one in asyncio.as_completed(tasks):
             yield await next_one
