@@ -142,8 +142,8 @@ async def _ride(name: str, upstream: Any, course: Course, many: Sequence[int]) -
 
 
 async def _idle(variant: Variant) -> Sample:
-    await load(variant.url, users=2, requests=10)  # What is loaded late is loaded now, and so
-    with Meter(variant.pid) as meter:  # are the four threads that uvloop keeps.
+    await load(variant.url, users=1, requests=1)  # What is loaded late is loaded now.
+    with Meter(variant.pid) as meter:
         pass
     return meter.first
 

@@ -256,13 +256,31 @@ def aiohttp_itself() -> FastAPI:
 
 
 def _collecting_rarely(make: Callable[[], FastAPI]) -> FastAPI:
-    app = make()
+    return _started_with(make(), _collect_rarely)
+
+
+def with_resolver(app: FastAPI) -> FastAPI:
+    """Start the threads that the event loop resolves names with: they are not the variant's own.
+
+    uvloop keeps four of them from its first need on, which some clients have and others have not.
+    """
+
+    async def resolve() -> None:
+        await asyncio.get_running_loop().getaddrinfo("localhost", None)
+
+    return _started_with(app, resolve)
+
+
+def _started_with(app: FastAPI, then: Callable[[], Any]) -> FastAPI:
+    """Call `then` when the app has started, and await what it returns if that can be awaited."""
     inner = app.router.lifespan_context
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[Any]:
         async with inner(app) as state:
-            _collect_rarely()
+            waiting = then()
+            if waiting is not None:
+                await waiting
             yield state
 
     app.router.lifespan_context = lifespan
