@@ -39,6 +39,7 @@ def serve_until_left(app: FastAPI, loop: Any, http: Any) -> None:
     server = uvicorn.Server(config)
     with socket.socket(proto=socket.IPPROTO_TCP) as listening:  # Else Nagle: 40 ms an answer.
         listening.bind(("127.0.0.1", 0))
+        listening.listen(config.backlog)  # Who reads the port may call: the app answers when up.
         print(listening.getsockname()[1], flush=True)
         threading.Thread(target=_end_with_parent, args=(server,), daemon=True).start()
         server.run(sockets=[listening])
