@@ -64,6 +64,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secure]:
 @pytest.fixture(autouse=True)
 def _nothing_left(scripted: Upstream, made: Secure) -> Iterator[None]:
     """Every test leaves no thread and no process behind, except those of the upstreams."""
+    scripted.reset()
+    made.upstream.reset()
     process = psutil.Process()
     threads = set(threading.enumerate())
     children = {child.pid for child in process.children()}
