@@ -8,7 +8,9 @@ is something to see, `NAME.png`. Each study is the module `bench.NAME` with a fu
 STUDIES = {
     "fanout": "answers per second, threads and memory of each way to make five calls",
     "pool": "Python calls per request as HTTPX's pool fills, fitted",
-    "recommended": "the endpoint that lesson 10 ends with, against raw aiohttp",
+    "recommended": "the client that lesson 10 recommends, against raw aiohttp",
+    "garbage": "objects that a call leaves for the garbage collector, by client",
+    "http2": "how many calls HTTPX makes at once over HTTP/2",
     "streaming": "memory of passing large bodies through: buffered and streamed",
     "tls": "what keep-alive and a shared client are worth, without TLS and with it",
     "rig": "what the rig itself costs, and where its load generator is the limit",

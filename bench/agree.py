@@ -38,7 +38,9 @@ class Compared:
 
 COMPARED = {
     "fanout": Compared(("delay_ms", "users"), "variant", "answers_per_second", "spread", "aiohttp"),
-    "recommended": Compared(("users",), "variant", "answers_per_second", "spread", "aiohttp"),
+    "recommended": Compared(
+        ("users",), "variant", "share_of_aiohttp", "spread_of_share", "aiohttp"
+    ),
     "pool": Compared(("idle",), "client", "python_calls", None, "aiohttp"),
     "streaming": Compared(
         ("callers",), "variant", "memory_added_mb", None, "streamed, HttpxAiohttpClient"

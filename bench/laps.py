@@ -6,25 +6,28 @@ import asyncio
 import math
 import os
 import sys
+import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
+from itertools import count
+from pathlib import Path
+from statistics import mean
 from typing import TYPE_CHECKING, Any
 
 from bench.report import cell, middle, significant, spread
+from bench.tls import certificates
+from bench.variants import AUTHORITIES, LABELS, serving, there
 from unblocked.rig import Meter, Upstream, load
-from unblocked.show.compare.race import serving
-from unblocked.show.compare.variants import NAMES, NEEDED, STUDIED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from bench.report import Row
+    from bench.variants import Variant
     from unblocked.rig import LoadResult, Sample
-    from unblocked.show.compare.race import Variant
 
 CALLS = 5
-LABELS = NAMES | STUDIED
 PATIENCE = 60.0
 """Seconds that the load waits for each answer."""
 
@@ -53,10 +56,37 @@ class Lap:
     limited: bool
     first_round_only: bool = False
     """Whether the first round took so long that no other followed; all figures are then its."""
+    step: int = 0
+    """When it was measured: laps with near numbers are near in time."""
+
+
+_steps = count(1)
 
 
 def _plain(delay: float) -> AbstractContextManager[Any]:
     return Upstream(delay=delay)
+
+
+@contextmanager
+def secure(delay: float) -> Iterator[Upstream]:
+    """An upstream over TLS, whose authority the variants trust. Raises ImportError: no trustme."""
+    with tempfile.TemporaryDirectory(prefix="unblocked-tls-") as folder:
+        os.environ[AUTHORITIES] = str(certificates(Path(folder)))
+        try:
+            with Upstream(delay=delay, certificate=Path(folder, "server.pem")) as upstream:
+                yield upstream
+        finally:
+            del os.environ[AUTHORITIES]
+
+
+def beside(reference: str, names: Sequence[str]) -> list[str]:
+    """The names, with the reference before every two of them and at the end.
+
+    The load on a machine changes from minute to minute. So each lap is compared with the laps of
+    the reference just before and just after it.
+    """
+    order = [each for i in range(0, len(names), 2) for each in (reference, *names[i : i + 2])]
+    return [*order, reference]
 
 
 @dataclass(frozen=True)
@@ -75,21 +105,6 @@ class Course:
     fresh: bool = False
     """Whether each number of users gets a new process, so that its first round finds no pool."""
     upstream: Callable[[float], AbstractContextManager[Any]] = _plain
-
-
-def there(names: Iterable[str]) -> list[str]:
-    """Those whose packages are installed."""
-    return [name for name in names if name not in NEEDED or find_spec(NEEDED[name])]
-
-
-def say_missing(names: Iterable[str]) -> list[str]:
-    """A sentence when packages are missing."""
-    names = list(names)
-    left_out = sorted(set(names) - set(there(names)))
-    if not left_out:
-        return []
-    said = ", ".join(f"{LABELS[name]} ({NEEDED[name]})" for name in left_out)
-    return [f"Not measured, since not installed (`pip install -e .[bench]`): {said}."]
 
 
 def run(course: Course) -> list[Lap]:
@@ -165,6 +180,7 @@ async def _lap(
         connections=_for_each(counts.requests, counts.opened),
         limited=told.limited,
         first_round_only=slow,
+        step=next(_steps),
     )
 
 
@@ -246,15 +262,32 @@ def per_second(rows: Iterable[Row], name: str, users: int, delay_ms: int = 200) 
     raise LookupError(f"{name} was not measured with {users} users")
 
 
-def ratio_spread(laps: Sequence[Lap], over: str, under: str, users: int) -> tuple[float, str]:
-    """The ratio of answers a second, repetition by repetition: its median, and its spread."""
-    found: dict[str, list[float]] = {over: [], under: []}
-    for lap in laps:
-        if lap.users == users and lap.name in found:
-            found[lap.name].append(lap.per_second)
-    pairs = zip(found[over], found[under], strict=False)
-    ratios = [significant(a / b, 3) for a, b in pairs if b]
-    return float(middle(ratios, 3) or 0), spread(ratios)
+def ratios(
+    laps: Sequence[Lap], over: str, under: str, users: int, what: str = "per_second"
+) -> list[float]:
+    """A figure of each lap of one variant by that of the other's laps just before and after it."""
+    mine = [lap for lap in laps if lap.users == users]
+    others = [lap for lap in mine if lap.name == under]
+    found = [
+        getattr(lap, what) / mean(getattr(other, what) for other in _near(lap, others))
+        for lap in mine
+        if lap.name == over and _near(lap, others)
+    ]
+    return [significant(ratio, 3) for ratio in found]
+
+
+def _near(lap: Lap, others: Sequence[Lap]) -> list[Lap]:
+    before = [other for other in others if other.step < lap.step][-1:]
+    after = [other for other in others if other.step > lap.step][:1]
+    return before + after
+
+
+def ratio_spread(
+    laps: Sequence[Lap], over: str, under: str, users: int, what: str = "per_second"
+) -> tuple[float, str]:
+    """The median of the ratios, and from the least to the most of them."""
+    found = ratios(laps, over, under, users, what)
+    return float(middle(found, 3) or 0), spread(found)
 
 
 def say_limits(rows: Iterable[Row]) -> list[str]:

@@ -15,10 +15,11 @@ import httpx
 import httpx2
 import numpy as np
 from httpx_aiohttp import HttpxAiohttpClient
+from httpx_aiohttp.httpx2 import Httpx2AiohttpClient
 
 from bench.report import Report, cell, significant
+from bench.variants.lean import LeanTransport
 from unblocked.rig import Upstream
-from unblocked.show.compare.variants._lean import LeanTransport
 from unblocked.show.figure import BLUE, GREEN, PALETTE, PURPLE, plain, png
 
 if TYPE_CHECKING:
@@ -33,8 +34,22 @@ KEPT_SECONDS = 600.0
 _ASSIGN = "AsyncConnectionPool._assign_requests_to_connections"
 _STYLES = dict(
     zip(
-        ("httpx", "httpx2", "HttpxAiohttpClient", "own transport", "aiohttp"),
-        ((BLUE, "s-"), (PURPLE, "D--"), (GREEN, "^-"), (PALETTE[1], "o:"), ("#333333", "x-")),
+        (
+            "httpx",
+            "httpx2",
+            "HttpxAiohttpClient",
+            "Httpx2AiohttpClient",
+            "own transport",
+            "aiohttp",
+        ),
+        (
+            (BLUE, "s-"),
+            (PURPLE, "D--"),
+            (GREEN, "^-"),
+            (PALETTE[0], "v--"),
+            (PALETTE[1], "o:"),
+            ("#333333", "x-"),
+        ),
         strict=True,
     )
 )
@@ -66,11 +81,18 @@ def _stock(most: int, kept: int) -> Any:
     return httpx.AsyncClient(limits=limits, timeout=60)
 
 
-def _second(most: int, kept: int) -> Any:
-    limits = httpx2.Limits(
+def _limits2(most: int, kept: int) -> httpx2.Limits:
+    return httpx2.Limits(
         max_connections=most, max_keepalive_connections=kept, keepalive_expiry=KEPT_SECONDS
     )
-    return httpx2.AsyncClient(limits=limits, timeout=60)
+
+
+def _second(most: int, kept: int) -> Any:
+    return httpx2.AsyncClient(limits=_limits2(most, kept), timeout=60)
+
+
+def _second_on_aiohttp(most: int, kept: int) -> Any:
+    return Httpx2AiohttpClient(limits=_limits2(most, kept), timeout=60)
 
 
 def _on_aiohttp(most: int, kept: int) -> Any:
@@ -95,6 +117,7 @@ KINDS: dict[str, Callable[[int, int], Any]] = {
     "httpx": _stock,
     "httpx2": _second,
     "HttpxAiohttpClient": _on_aiohttp,
+    "Httpx2AiohttpClient": _second_on_aiohttp,
     "own transport": _on_own,
     "aiohttp": _itself,
 }
@@ -139,7 +162,7 @@ def _package(filename: str) -> str:
     parts = Path(filename).parts
     if "site-packages" in parts:
         return parts[parts.index("site-packages") + 1].removesuffix(".py")
-    return "the transport itself" if "_lean" in filename else "standard library"
+    return "the transport itself" if parts[-2:] == ("variants", "lean.py") else "standard library"
 
 
 # --- the three questions --------------------------------------------------------------------
@@ -293,8 +316,8 @@ def _notes(idle: list[Row], queue: list[Row], fits: list[Row], most: int) -> lis
         "Calls are counted with `sys.setprofile`, not timed: a busy machine does not change a "
         f"count. Pools of {WIDE} connections, {WIDE} kept, unless the heading says otherwise. "
         "`own transport` is `httpx.AsyncClient` on the transport in "
-        "`src/unblocked/show/compare/variants/_lean.py`: one queue of idle connections per origin, "
-        "one of waiting requests. It shows what is possible below HTTPX's own interface.",
+        "`bench/variants/lean.py`: one queue of idle connections per origin, one of "
+        "waiting requests. It shows what is possible below HTTPX's own interface.",
         f"**What happens.** With {first['idle']} idle connection one request of stock HTTPX makes "
         f"{cell(first['python_calls'])} Python calls, with {last['idle']} "
         f"{cell(last['python_calls'])}. With {waiting[-1]['queued']} requests waiting for a pool "
@@ -313,15 +336,15 @@ def _notes(idle: list[Row], queue: list[Row], fits: list[Row], most: int) -> lis
         "5. A connection counts as busy only after a lock that yields to the event loop. Until "
         "then others are given the same connection, lose, and make the whole pass again "
         "(`passes_over_the_pool` beyond 2).",
-        "**What would mend it.** A queue of idle connections per origin, popped from the end; a "
+        "**What would help.** A queue of idle connections per origin, popped from the end; a "
         "queue of waiting requests, of which a freed connection wakes one; reserve a connection "
         "when it is assigned; look for expired ones by age from the front, and ask the socket only "
         "of the connection that is about to be used. `own transport` does that, and aiohttp's "
         "connector does it, too: their rows do not grow.",
-        "**What httpx2 has mended**: 1, 2, 4 and 5. What is left is linear: each pass visits every "
-        "connection, and polls each idle one.",
+        "**What httpx2 has changed**: 1, 2, 4 and 5. What is left is linear: each pass visits "
+        "every connection, and polls each idle one.",
         "**To read further**: encode/httpx issue 3215; encode/httpcore pull requests 924, 1000 and "
-        "1103; pydantic/httpx2 issue 827 and pull request 1169.",
+        "1035; pydantic/httpx2 issue 827 and pull requests 974 (merged) and 1169.",
         _fitted(fits),
     ]
 

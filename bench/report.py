@@ -32,6 +32,8 @@ _PACKAGES = (
     "httpx2",
     "httpcore2",
     "httpx-aiohttp",
+    "h2",
+    "aiosonic",
     "aiohttp",
     "requests",
     "anyio",

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 from bench.report import Report, cell, significant
+from bench.variants import LABELS, serving
 from unblocked.rig import Meter, Upstream, load
-from unblocked.show.compare.race import serving
-from unblocked.show.compare.variants import STUDIED
 
 if TYPE_CHECKING:
     from bench.report import Row, Size
@@ -49,7 +48,7 @@ async def _relayed(way: str, upstream: Upstream, callers: int) -> Row:
             seen = await _read_all(relay.url, callers)
     first, whole, sizes = zip(*seen, strict=True)
     return {
-        "variant": STUDIED[way],
+        "variant": LABELS[way],
         "callers": callers,
         "mb_each": significant(sizes[0] / 1e6, 3),
         "memory_added_mb": significant(meter.added.rss / 1e6, 3),

@@ -18,10 +18,11 @@ import httpx
 import httpx2
 import psutil
 from httpx_aiohttp import HttpxAiohttpClient
+from httpx_aiohttp.httpx2 import Httpx2AiohttpClient
 
 from bench.report import Report, cell, middle, significant, spread
+from bench.variants.lean import LeanTransport
 from unblocked.rig import Upstream
-from unblocked.show.compare.variants._lean import LeanTransport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
@@ -81,10 +82,17 @@ def _on_aiohttp(tls: ssl.SSLContext | None, headers: Mapping[str, str]) -> httpx
     return HttpxAiohttpClient(verify=True if tls is None else tls, headers=headers)
 
 
+def _second_on_aiohttp(
+    tls: ssl.SSLContext | None, headers: Mapping[str, str]
+) -> httpx2.AsyncClient:
+    return Httpx2AiohttpClient(verify=True if tls is None else tls, headers=dict(headers))
+
+
 KINDS: dict[str, Callable[[ssl.SSLContext | None, Mapping[str, str]], Any]] = {
     "httpx": _stock,
     "httpx2": _second,
     "HttpxAiohttpClient": _on_aiohttp,
+    "Httpx2AiohttpClient": _second_on_aiohttp,
     "own transport": _lean,
     "aiohttp": _Aiohttp,
 }
@@ -151,17 +159,20 @@ def _upstreams() -> Iterator[tuple[dict[str, Upstream], ssl.SSLContext]]:
     """One for each scheme, and a context that trusts that with TLS; so does the environment."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="unblocked-tls-")))
-        known = _certificates(folder)
+        known = certificates(folder)
         stack.enter_context(_trusted(known))
         plain = stack.enter_context(Upstream(delay=0.0))
         secure = stack.enter_context(Upstream(delay=0.0, certificate=folder / "server.pem"))
         yield {"http": plain, "https": secure}, ssl.create_default_context(cafile=known)
 
 
-def _certificates(folder: Path) -> Path:
-    """Writes `server.pem`; returns a file of the usual authorities and the one that signed it.
+def certificates(folder: Path) -> Path:
+    """Write `server.pem`; returns a file of the usual authorities and the one that signed it.
 
     The usual ones are there, since reading them is what a context of one's own costs.
+
+    Raises:
+        ImportError: `trustme` is not installed.
     """
     try:
         import trustme

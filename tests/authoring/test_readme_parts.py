@@ -116,6 +116,8 @@ def asks_for_figures(root: Path, study: object) -> None:
 
 
 NAME = "HttpxAiohttpClient"
+CALLED = "HTTPX over aiohttp's pool"
+"""What the table calls it."""
 
 
 @pytest.fixture
@@ -136,28 +138,28 @@ def shown(root: Path, study: object) -> tuple[list[str], str]:
     """The cells of the variant's line, and the caption."""
     asks_for_figures(root, study)
     lines = made(root).splitlines()
-    (line,) = [line for line in lines if line.startswith(f"| {NAME} |")]
-    (caption,) = [line for line in lines if line.startswith("*Calls of")]
+    (line,) = [line for line in lines if line.startswith(f"| {CALLED} |")]
+    (caption,) = [line for line in lines if line.startswith("*Answers per second")]
     return [cell.strip() for cell in line.strip("|").split("|")], caption
 
 
 def test_figures_are_those_of_the_study(root: Path, study: dict[str, Any]) -> None:
     measured(study, 50)["answers_per_second"] = 1234.5
     measured(study, 200).update({"threads_added": 7, "cpu_ms_per_call": 0.123})
-    study["tables"]["Upstream of 200 ms"].remove(measured(study, 1000))
+    study["tables"]["Upstream of 200 ms"].remove(measured(study, 10))
     cells, caption = shown(root, study)
-    assert cells[2] == "1,234"
-    assert cells[4:] == ["not tried", "7", "0.12"]
+    assert cells[2:4] == ["not tried", "1,234"]
+    assert cells[5:] == ["7", "0.12 ms"]
     assert "warm" in caption
     assert "¹" not in caption
     assert "Failed: " not in caption
 
 
 def test_what_is_the_first_round_is_not_called_warm(root: Path, study: dict[str, Any]) -> None:
-    row = {"first_round_only": "yes", "answers_per_second": 35.6, "errors": 249, "repetitions": 1}
-    measured(study, 1000).update(row)
+    row = {"first_round_only": "yes", "answers_per_second": 35.6, "errors": 49, "repetitions": 1}
+    measured(study, 200).update(row)
     cells, caption = shown(root, study)
-    assert cells[4] == "36¹, 249 of 1,000 failed"
+    assert cells[4] == "36¹, 49 of 200 failed"
     assert "¹" not in "".join(cells[:4])
     assert "warm but for ¹" in caption
     assert "Failed: " in caption
@@ -166,11 +168,16 @@ def test_what_is_the_first_round_is_not_called_warm(root: Path, study: dict[str,
 def test_failures_are_told_where_the_number_of_all_is_not_known(
     root: Path, study: dict[str, Any]
 ) -> None:
-    measured(study, 200).update({"answers_per_second": 417.0, "errors": 3})
+    measured(study, 50).update({"answers_per_second": 417.0, "errors": 3})
     cells, caption = shown(root, study)
     assert cells[3] == "417, 3 failed"
     assert "¹" not in caption
     assert "Failed: " in caption
+
+
+def test_the_picture_of_the_readme_is_drawn_by_the_study_of_its_table() -> None:
+    text = (HERE / "README.md").read_text("utf-8")
+    assert f"]({Path(RESULTS).with_suffix('.png').as_posix()})" in text
 
 
 @pytest.mark.parametrize("study", [{}, [], {"rows": [], "tables": {}}, {"rows": 1}])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -14,10 +15,10 @@ from bench import STUDIES, __main__, agree, fanout, laps
 from bench.laps import Course
 from bench.pool import fit
 from bench.report import RESULTS, Report, cell, table, write
+from bench.variants import AUTHORITIES, LABELS
+from bench.variants.lean import LeanTransport
+from bench.variants.studied import APPS
 from unblocked import Upstream
-from unblocked.show.compare.variants import NAMES, STUDIED
-from unblocked.show.compare.variants._lean import LeanTransport
-from unblocked.show.compare.variants.studied import APPS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,8 +30,7 @@ def test_each_study_is_a_module() -> None:
 
 
 def test_each_variant_has_a_name() -> None:
-    assert set(STUDIED) == set(APPS)
-    assert not set(NAMES) & set(STUDIED)
+    assert list(LABELS) == list(APPS)
 
 
 def test_a_study_runs_and_its_page_says_what_its_json_says(tmp_path: Path) -> None:
@@ -150,6 +150,52 @@ def test_a_summary_names_each_load_that_had_one_round() -> None:
         stopped = [cell(one["users"]) for one in mine if one["first_round_only"] == "yes"]
         assert row["first round only, users"] == (", ".join(stopped) or None)
         assert row["errors"] == sum(one["errors"] for one in mine)
+
+
+def test_the_reference_rides_before_every_two_and_at_the_end() -> None:
+    assert laps.beside("R", ("a", "b", "c")) == ["R", "a", "b", "R", "c", "R"]
+
+
+def _lap(name: str, step: int, per_second: float) -> laps.Lap:
+    return laps.Lap(
+        name=name,
+        users=5,
+        delay=0.2,
+        cold_per_second=1.0,
+        per_second=per_second,
+        p50_ms=1.0,
+        p99_ms=1.0,
+        errors=0,
+        threads=0,
+        memory_mb=0.0,
+        sockets=0,
+        cpu_ms=per_second / 10,
+        connections=0.0,
+        limited=False,
+        step=step,
+    )
+
+
+def test_a_share_is_that_of_the_laps_just_before_and_after() -> None:
+    ridden = [
+        _lap("R", 1, 100.0),
+        _lap("a", 2, 90.0),
+        _lap("R", 3, 200.0),
+        _lap("a", 4, 90.0),
+        _lap("R", 5, 20.0),
+    ]
+    assert laps.ratios(ridden, "a", "R", 5) == [0.6, 0.818]
+    assert laps.ratios(ridden, "R", "R", 5) == [0.5, 3.33, 0.1]
+    assert laps.ratios(ridden, "a", "R", 6) == []
+
+
+def test_over_tls_the_variants_trust_the_upstream() -> None:
+    names = ("on_aiohttp2_gc", "aiohttp", "httpx_20_kept", "threads_requests")
+    course = Course(names, (1,), 0.0, 0.1, 1, upstream=laps.secure)
+    rows = laps.rows(laps.run(course))
+    assert [row["errors"] for row in rows] == [0] * len(names)
+    assert all(row["answers_per_second"] > 0 for row in rows)
+    assert AUTHORITIES not in os.environ
 
 
 def _kept(folder: Path, answers: dict[str, tuple[float, str]]) -> Path:

@@ -7,12 +7,12 @@ import socket
 import sys
 import threading
 from importlib import import_module
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
 from unblocked.rig import raise_descriptor_limit
-from unblocked.show.compare.variants import NAMES, STUDIED
+from unblocked.show.compare.variants import NAMES
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -20,29 +20,29 @@ if TYPE_CHECKING:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m unblocked.show.compare.variants")
-    parser.add_argument("name", choices=[*NAMES, *STUDIED])
+    parser.add_argument("name", choices=NAMES)
     parser.add_argument("--loop", default="asyncio", choices=["asyncio", "uvloop"])
     parser.add_argument("--http", default="h11", choices=["h11", "httptools"])
     args = parser.parse_args()
+    serve_until_left(import_module(f"{__package__}.{args.name}").app, args.loop, args.http)
+
+
+def serve_until_left(app: FastAPI, loop: Any, http: Any) -> None:
+    """Serve `app`, print its port, and end when the standard input is closed.
+
+    `loop` and `http` are uvicorn's settings of these names.
+    """
     raise_descriptor_limit()
-    app = _app(args.name)
     config = uvicorn.Config(
-        app, loop=args.loop, http=args.http, log_level="warning", access_log=False, backlog=4096
+        app, loop=loop, http=http, log_level="warning", access_log=False, backlog=4096
     )
     server = uvicorn.Server(config)
     with socket.socket(proto=socket.IPPROTO_TCP) as listening:  # Else Nagle: 40 ms an answer.
         listening.bind(("127.0.0.1", 0))
+        listening.listen(config.backlog)  # Who reads the port may call: the app answers when up.
         print(listening.getsockname()[1], flush=True)
         threading.Thread(target=_end_with_parent, args=(server,), daemon=True).start()
         server.run(sockets=[listening])
-
-
-def _app(name: str) -> FastAPI:
-    if name in NAMES:
-        return cast("FastAPI", import_module(f"unblocked.show.compare.variants.{name}").app)
-    from unblocked.show.compare.variants.studied import APPS
-
-    return APPS[name]()
 
 
 def _end_with_parent(server: uvicorn.Server) -> None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import threading
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx
+import psutil
 import pytest
 import trustme
 
+from bench.variants.lean import LeanTransport
 from unblocked.rig import Reply, Upstream
-from unblocked.show.compare.variants._lean import LeanTransport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -60,9 +62,18 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secure]:
 
 
 @pytest.fixture(autouse=True)
-def _started_before_the_count(_nothing_left: None, scripted: Upstream, made: Secure) -> None:
+def _nothing_left(scripted: Upstream, made: Secure) -> Iterator[None]:
+    """Every test leaves no thread and no process behind, except those of the upstreams."""
     scripted.reset()
     made.upstream.reset()
+    process = psutil.Process()
+    threads = set(threading.enumerate())
+    children = {child.pid for child in process.children()}
+    yield
+    for thread in set(threading.enumerate()) - threads:
+        thread.join(10)
+    assert set(threading.enumerate()) <= threads
+    assert {child.pid for child in process.children()} <= children
 
 
 def client(**options: Any) -> httpx.AsyncClient:

@@ -1,0 +1,2 @@
+async def elsewhere(pool, function, *arguments):
+    return pool.submit(function, *arguments).result()

@@ -1,0 +1,2 @@
+async def elsewhere(pool, function, *arguments):
+    return await asyncio.to_thread(function, *arguments)

@@ -1,0 +1,3 @@
+async def lines(tasks):
+    for result in await asyncio.gather(*tasks):
+        yield result

@@ -1,0 +1,3 @@
+async def lines(tasks):
+    for each in tasks:
+        yield await each

@@ -1,0 +1,3 @@
+async def feed(tasks):
+    for next_one in asyncio.as_completed(tasks):
+        yield await next_one

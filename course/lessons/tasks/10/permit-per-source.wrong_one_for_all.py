@@ -1,0 +1,6 @@
+permits = dict.fromkeys(SOURCES, asyncio.Semaphore(2))
+
+
+async def ask(client, name):
+    async with permits[name]:
+        return (await client.get(f"/{name}")).text
