@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     Commands = Any  # argparse's class of sub-parsers is private
 
 _INTERRUPTED = 130
+_READER_GONE = 141
+"""What a shell says of a program that writes to a pipe nobody reads."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,6 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     command: Command = args.command
     try:
         return command(args)
+    except BrokenPipeError:
+        return _reader_has_gone()
     except (CourseError, OSError) as error:
         return _refuse(_sentence(error))
     except KeyboardInterrupt:
@@ -46,7 +50,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _refuse(f"{error.name} is missing; install it with `pip install -e .[dev]`.")
         return _fault(error)
     except Exception as error:
-        return _fault(error)
+        gone = isinstance(error, ExceptionGroup) and error.subgroup(BrokenPipeError)
+        return _reader_has_gone() if gone else _fault(error)
+
+
+def _reader_has_gone() -> int:
+    """End quietly when nobody reads what is printed any more, as after `| head -1`."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return _READER_GONE
 
 
 def _write_what_cannot_be_written() -> None:

@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,14 +16,13 @@ from conftest import RIGHT
 
 from unblocked.grading.checks import Exam, callers
 from unblocked.grading.checks import upstream as upstreams
-from unblocked.grading.sandbox import processes
+from unblocked.grading.sandbox import processes, starting
 from unblocked.grading.sandbox.child import linux
 from unblocked.grading.sandbox.pool import Sandbox
-from unblocked.grading.sandbox.run import Gone, tcp_socket
+from unblocked.grading.sandbox.run import Gone, Refused, tcp_socket
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     Marked = Callable[..., list[dict[str, Any]]]
 
@@ -64,7 +64,7 @@ refused("a ring of calls", (425, 425), 8, ctypes.create_string_buffer(120))
 import this
 fd = os.open(this.__file__, os.O_RDONLY)
 refused("a lease", fcntl.fcntl, fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
-refused("news of a folder", fcntl.fcntl, os.open("/usr", os.O_RDONLY), fcntl.F_NOTIFY, 1)
+refused("news of a folder", fcntl.fcntl, os.open("/usr/lib", os.O_RDONLY), fcntl.F_NOTIFY, 1)
 refused("news of a file", (294, 26), 0)
 refused("news of all files", (300, 262), 0x200, 0)
 """,
@@ -164,7 +164,7 @@ def test_what_is_mounted_is_read_only_but_for_what_is_its_own(marked: Marked) ->
         pytest.skip("needs mount_setattr")
     look = """
 import os
-places = ("/", "/usr", "/proc", os.path.dirname(os.__file__))
+places = ("/", "/usr/lib", "/proc", os.path.dirname(os.__file__))
 if [place for place in places if not os.statvfs(place).f_flag & os.ST_RDONLY]:
     raise SystemExit("not read-only")
 if os.statvfs(".").f_flag & os.ST_RDONLY: raise SystemExit("nothing of its own")
@@ -329,3 +329,45 @@ def test_an_honest_process_says_what_is_asked() -> None:
     timeout = dict.fromkeys(("connect", "read", "write", "pool"), "odd")
     client = {"kind": "Client", "closed": False, "timeout": timeout, "kept_alive": [20]}
     assert asyncio.run(asked()) == ["none", client]
+
+
+def test_what_is_shut_out_by_name_cannot_be_read_wherever_it_lies(
+    marked: Marked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside = Path(os.__file__).parent / "unblocked-class-of-a-test"
+    inside.mkdir()
+    try:
+        (inside / "solution.txt").write_text("full marks")
+        spy = f"""
+try:
+    open({str(inside / "solution.txt")!r}).read()
+except OSError:
+    pass
+else:
+    raise SystemExit("read")
+import json, decimal
+"""
+        monkeypatch.setenv("UNBLOCKED_SHUT", "")
+        starting.shut_out(tmp_path, inside)
+        assert marked(spy + RIGHT)[0]["points"] == 6
+    finally:
+        shutil.rmtree(inside)
+
+
+def test_an_isolation_level_with_a_typo_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNBLOCKED_RUNG", "namespace+landlock")
+    with pytest.raises(Refused, match=r"UNBLOCKED_RUNG=namespace\+landlock is no isolation level"):
+        Sandbox()
+
+
+def test_a_certificate_variable_that_names_no_file_hurts_nobody(
+    marked: Marked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/cacert.pem")
+    assert marked(RIGHT)[0]["points"] == 6
+
+
+def test_too_few_descriptors_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(starting, "raise_descriptor_limit", lambda: 64)
+    with pytest.raises(starting.TooFewDescriptors, match="open only 64 files"):
+        starting.preimport()

@@ -23,6 +23,7 @@ def check(args: argparse.Namespace) -> int:
     except (answer.Unusable, course.CourseError) as error:
         print(error, file=sys.stderr)
         return 2
+    starting.shut_out(course.course_folder(), marks.folder())
     preimported = starting.preimport()
     from unblocked.grading import checking
 

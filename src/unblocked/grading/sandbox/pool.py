@@ -47,13 +47,27 @@ def _best_way(preimported: Preimported | None) -> _Way:
     return Spawns()
 
 
+def _wished() -> str:
+    """The isolation level that the environment asks for, or ''.
+
+    Raises:
+        Refused: there is no such level.
+    """
+    for name in ("UNBLOCKED_ISOLATION", "UNBLOCKED_RUNG"):  # the second is the older name
+        if (wish := os.environ.get(name, "")) not in ("", *LEVELS):
+            raise Refused(f"{name}={wish} is no isolation level: use one of {', '.join(LEVELS)}.")
+        if wish:
+            return wish
+    return ""
+
+
 class Sandbox:
     """Where the processes of answers come from. Use as `async with`.
 
     Where the system can fork, that is a process that has imported everything.
 
     Takes the best level of the ladder that this system allows, or the one given, here or by the
-    environment's UNBLOCKED_RUNG.
+    environment's UNBLOCKED_ISOLATION.
 
     Raises:
         Refused: on entering, when nothing as good as `require` can be had.
@@ -62,7 +76,7 @@ class Sandbox:
     def __init__(
         self, require: str | None = None, *, level: str | None = None, slots: int = SLOTS
     ) -> None:
-        self.require, self.level = require, level or os.environ.get("UNBLOCKED_RUNG", "")
+        self.require, self.level = require, level or _wished()
         self.slots = asyncio.Semaphore(slots)
         """For runs at work at the same time."""
 

@@ -17,13 +17,24 @@ from unblocked._descriptors import raise_descriptor_limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 _SYSTEMS = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "HOME", "VIRTUAL_ENV")
 _WINDOWS = ("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "TEMP", "TMP")
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-_HANDED_DOWN = frozenset((*_SYSTEMS, *_WINDOWS, "LD_LIBRARY_PATH", *_CERTIFICATES))
+_HANDED_DOWN = frozenset(
+    (*_SYSTEMS, *_WINDOWS, "LD_LIBRARY_PATH", "UNBLOCKED_SHUT", *_CERTIFICATES)
+)
 _NO_PLUGINS = {"PYDANTIC_DISABLE_PLUGINS": "__all__"}
 """Pydantic would look for them in all packages that are installed, which takes 20 ms."""
+
+
+FEWEST_DESCRIPTORS = 256
+"""With fewer open files nothing can be marked."""
+
+
+class TooFewDescriptors(OSError):
+    """The system allows too few open files; the text says how many, and what to do."""
 
 
 class Preimported(NamedTuple):
@@ -39,9 +50,23 @@ def python(module: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """What Python needs of ours: the rest may be secret, and an answer could print it."""
+    """What Python needs of ours: the rest may be secret, and an answer could print it.
+
+    A certificate variable that names no file is left out: no TLS context could be made with it.
+    """
     ours = {n: v for n, v in os.environ.items() if n in _HANDED_DOWN or n.startswith("PYTHON")}
-    return ours | _NO_PLUGINS
+    wrong = {n for n in _CERTIFICATES if n in ours and not os.path.exists(ours[n])}
+    return {n: v for n, v in ours.items() if n not in wrong} | _NO_PLUGINS
+
+
+def shut_out(*folders: Path) -> None:
+    """Have no answer that is run from now on read these folders, wherever they lie.
+
+    Processes of ours that are started later know it from the environment.
+    """
+    named = [os.path.abspath(folder) for folder in folders]
+    before = os.environ.get("UNBLOCKED_SHUT", "").split(os.pathsep)
+    os.environ["UNBLOCKED_SHUT"] = os.pathsep.join(dict.fromkeys(filter(None, [*before, *named])))
 
 
 @contextlib.contextmanager
@@ -65,8 +90,15 @@ def preimport() -> Preimported | None:
     """Start the process that answers are forked from; None where the system cannot fork.
 
     Raises this process's limit of descriptors, and so that one's: each run takes dozens.
+
+    Raises:
+        TooFewDescriptors: the system allows too few.
     """
-    raise_descriptor_limit()
+    if (allowed := raise_descriptor_limit()) < FEWEST_DESCRIPTORS:
+        raise TooFewDescriptors(
+            f"This system lets a process open only {allowed} files, and marking needs "
+            f"{FEWEST_DESCRIPTORS}: raise the limit (`ulimit -n 1024`) and run this again."
+        )
     if not hasattr(os, "fork"):
         return None
     line, theirs = socket.socketpair()

@@ -18,6 +18,7 @@ import functools
 import os
 import signal
 import sys
+import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
@@ -80,18 +81,24 @@ def inside(level: str, scratch: str, limits: Limits) -> None:
     if sys.platform == "linux":
         linux.die_with_parent()
     settle(scratch)
-    _limit(limits, count_processes=level in LEVELS[:2] and linux.has_users_of_its_own())
-    if level == "bubblewrap" and not linux.landlock_version():
-        return  # its mounts are wall enough
-    if level != "limits":
-        private = [_SHARED_MEMORY] if level in LEVELS[:2] else []
-        own, writable = _handles(_OWN), _handles([scratch, "/dev/null", *private])
-        linux.landlock([*shared_handles(), *own], writable)
-        linux.drop_capabilities()
-        for fd in (*shared_handles(), *own, *writable):
-            os.close(fd)
+    counted = level in LEVELS[:2] and linux.has_users_of_its_own()
+    by_landlock = level != "limits" and (level != "bubblewrap" or linux.landlock_version() > 0)
+    if by_landlock:  # before the limits: there may be more handles than files are allowed
+        _shut(scratch, private=level in LEVELS[:2])
+    _limit(limits, count_processes=counted)
+    if by_landlock:
         with contextlib.suppress(OSError):  # a kernel without seccomp
             linux.refuse_calls()
+
+
+def _shut(scratch: str, *, private: bool) -> None:
+    """Let this process reach only the files that it needs; /dev/shm when it has a `private` one."""
+    shared_memory = [_SHARED_MEMORY] if private else []
+    own, writable = _handles(_OWN), _handles([scratch, "/dev/null", *shared_memory])
+    linux.landlock([*shared_handles(), *own], writable)
+    linux.drop_capabilities()
+    for fd in (*shared_handles(), *own, *writable):
+        os.close(fd)
 
 
 def settle(scratch: str) -> None:
@@ -131,18 +138,63 @@ def _handles(paths: Iterable[str]) -> list[int]:
 
 
 def readable() -> list[str]:
-    """What Python needs, less this package: its checks and solutions are none of an answer's."""
-    system = ["/usr", "/lib", "/lib64", "/etc/ssl", "/etc/mime.types", "/etc/localtime"]
+    """What Python needs, less what is to be shut out by name, wherever that lies.
+
+    This package's checks and solutions are none of an answer's, nor are the course, what a class
+    handed in, and its marks: their folders stand in the environment's `UNBLOCKED_SHUT`.
+    """
+    shut = [PACKAGE, *filter(None, os.environ.get("UNBLOCKED_SHUT", "").split(os.pathsep))]
+    return [part for path in _needed() for part in _without(path, shut)]
+
+
+def _without(path: str, shut: list[str]) -> list[str]:
+    """A path, or what lies in it beside the folders that are shut out, if some lie there."""
+    real = os.path.realpath(path)
+    inside = [folder for folder in shut if _is_below(os.path.realpath(folder), real)]
+    if not inside:
+        return [path]
+    if real in map(os.path.realpath, inside) or not os.path.isdir(real):
+        return []
+    return [part for entry in os.scandir(real) for part in _without(entry.path, inside)]
+
+
+def _is_below(folder: str, path: str) -> bool:
+    return folder == path or folder.startswith(path.rstrip(os.sep) + os.sep)
+
+
+def _needed() -> list[str]:
+    usr = [f"/usr/{name}" for name in ("bin", "lib", "lib32", "lib64", "libexec", "share/zoneinfo")]
+    local = [f"/usr/local/{name}" for name in ("bin", "lib")]
+    system = [*usr, *local, "/bin", "/lib", "/lib64", "/etc/ssl", "/etc/mime.types"]
+    system += [
+        "/etc/localtime",
+        "/etc/alternatives",
+        "/usr/share/mime",
+        "/usr/share/ca-certificates",
+    ]
     names = ["/etc/hosts", "/etc/nsswitch.conf"]  # for localhost
     numbers = ["/proc/stat", "/proc/meminfo", "/proc/cpuinfo", "/sys/devices/system/cpu"]
     devices = ["/dev/null", "/dev/urandom", "/dev/random"]
-    return [*_OWN, *system, *names, *numbers, *devices, sys.base_prefix, *_installed_packages()]
+    return [*_OWN, *system, *names, *numbers, *devices, *_pythons(), *_installed_packages()]
+
+
+def _pythons() -> list[str]:
+    """Where this Python and its standard library lie: not all of /usr, when it is the system's."""
+    if sys.base_prefix not in ("/usr", "/usr/local"):
+        return [sys.base_prefix]
+    return [sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), sys.executable]
 
 
 def _installed_packages() -> list[str]:
+    """The folders of packages; one in which something of ours was installed, entry by entry."""
     folders = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
-    entries = [entry for folder in folders for entry in os.scandir(folder)]
-    return [entry.path for entry in entries if not entry.name.startswith("unblocked")]
+    return [part for folder in folders for part in _packages_in(folder)]
+
+
+def _packages_in(folder: str) -> list[str]:
+    entries = list(os.scandir(folder))
+    others = [entry.path for entry in entries if not entry.name.startswith("unblocked")]
+    return [folder] if len(others) == len(entries) else others
 
 
 def clear(child: int) -> None:

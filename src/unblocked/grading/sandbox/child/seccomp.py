@@ -90,6 +90,7 @@ _RULES = (
     _Rule(206, 0),  # io_setup
     _Rule(298, 241),  # perf_event_open
     _Rule(321, 280),  # bpf
+    _Rule(323, 282),  # userfaultfd: it could hold up the kernel in the midst of another call
     # Keys of the session: add_key, request_key, keyctl.
     *(_Rule(248 + n, 217 + n) for n in range(3)),
     # Services outside that listen at a path, and virtual machines: where a path leads, Landlock
