@@ -371,3 +371,8 @@ def test_too_few_descriptors_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(starting, "raise_descriptor_limit", lambda: 64)
     with pytest.raises(starting.TooFewDescriptors, match="open only 64 files"):
         starting.preimport()
+
+
+def test_json_that_would_fill_the_marker_is_not_parsed() -> None:
+    assert upstreams.as_json(b'{"a": 1}') == {"a": 1}
+    assert upstreams.as_json(b"[" + b"0," * upstreams.MOST_JSON + b"0]") is None

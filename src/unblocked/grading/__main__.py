@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gc
 import json
+import os
+import threading
+import time
 
 from unblocked.grading.sandbox import starting
 
@@ -11,6 +14,7 @@ from unblocked.grading.sandbox import starting
 def main() -> None:
     """Mark what comes on standard input, as `worker.py` says."""
     gc.disable()  # until all is imported
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     try:
         preimported = starting.preimport()
     except starting.TooFewDescriptors as error:
@@ -21,6 +25,13 @@ def main() -> None:
         from unblocked.grading.judge import mark  # noqa: F401
 
     worker.main(preimported)
+
+
+def _end_with_parent(parent: int) -> None:
+    """End this process when the one that started it has: nobody reads its results any more."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import random
 import socket
 import weakref
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 from yarl import URL as Url
 
-from unblocked.grading.checks.upstream import size_of
+from unblocked.grading.checks.upstream import as_json, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -59,10 +58,8 @@ class Reply:
         return self.text.removesuffix("\n").split("\n")
 
     def json(self) -> Any:
-        """Return the body as JSON, or None when it is none, or nested too deep."""
-        with contextlib.suppress(ValueError, RecursionError):
-            return json.loads(self.body)
-        return None
+        """Return the body as JSON, or None when it is none that can be parsed."""
+        return as_json(self.body)
 
     def __str__(self) -> str:
         return f"{self.status} with {self.text[:120]!r}"

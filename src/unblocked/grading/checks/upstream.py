@@ -41,6 +41,8 @@ ACCEPTED_AT_ONCE = 50
 MOST_BYTES = 32 << 20
 """Bytes of requests in a run after which an upstream takes no more."""
 
+MOST_JSON = 1 << 20
+"""Bytes of JSON that are parsed."""
 MOST_NOTED = 20
 """Calls that nobody had asked for, as many as are kept."""
 _BARE = (204, 304)
@@ -394,6 +396,15 @@ async def piece_by_piece(call: Call) -> None:
 
 def json_of(call: Call) -> Any:
     """The JSON that the call sent, or None."""
-    with contextlib.suppress(ValueError, RecursionError):
-        return json.loads(call.body)
+    return as_json(call.body)
+
+
+def as_json(body: bytes) -> Any:
+    """A body as JSON; None when it is none, nested too deep, or longer than 1 MiB.
+
+    Parsed, JSON takes thirty times its size in memory, which is the marker's.
+    """
+    if len(body) <= MOST_JSON:
+        with contextlib.suppress(ValueError, RecursionError):
+            return json.loads(body)
     return None
