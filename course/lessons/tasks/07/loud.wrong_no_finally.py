@@ -1,0 +1,4 @@
+async def loud(pieces, notes):
+    async for piece in pieces:
+        yield piece.upper()
+    notes.append("closed")
