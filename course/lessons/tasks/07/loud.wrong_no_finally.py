@@ -1,4 +1,0 @@
-async def loud(pieces, notes):
-    async for piece in pieces:
-        yield piece.upper()
-    notes.append("closed")
