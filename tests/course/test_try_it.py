@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 import nbformat
 import pytest
 from nbclient import NotebookClient
-from unblocked.authoring._exercises import exercise_notebook
+
+from unblocked.authoring.notebooks import exercise_notebook
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from unblocked.authoring._pages import Course
-
-    from unblocked.course import Room
+    from unblocked.course import Course, Room
 
 LEFT_OPEN = "wrong/module_client_never_closed.py"
 TOO_EARLY = "wrong/closed_too_early.py"
