@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _PIECES = 10
 _BACKLOG = 4096
 _LOGGED = 50_000
+_USUAL = frozenset({"accept", "accept-encoding", "connection", "content-length", "host"})
+"""Headers that every client sends by itself: an echo leaves them out."""
 _PROSE = "Où naît l\N{RIGHT SINGLE QUOTATION MARK}été, 東京では雨、Größe zählt, αλλά όχι εδώ · "
 
 
@@ -354,12 +356,15 @@ def _prose(characters: int) -> bytes:
 
 
 async def _echo(request: web.BaseRequest) -> Message:
+    """What came, with path and query as they were sent, so that a learner sees what is quoted."""
     body = b"".join([piece async for piece in request.content.iter_any()])
+    path, _, query = request.raw_path.partition("?")
+    told = {name.lower(): value for name, value in request.headers.items()}
     return {
         "method": request.method,
-        "path": request.path,
-        "query": dict(request.query),
-        "headers": dict(request.headers),
+        "path": path,
+        "query": query,
+        "headers": {name: told[name] for name in sorted(told) if name not in _USUAL},
         "body": body.decode(errors="replace"),
     }
 

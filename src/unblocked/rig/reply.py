@@ -38,7 +38,11 @@ class Reply:
     redirect: str | None = None
     """Answer 302 with this `Location`."""
     echo: bool = False
-    """Answer JSON with the `method`, `path`, `query`, `headers` and `body` that came."""
+    """Answer JSON with the `method`, `path`, `query`, `headers` and `body` that came.
+
+    Path and query are shown as they were sent, still quoted. Header names are in lower case, and
+    what every client sends by itself (such as `host` and `accept`) is left out.
+    """
 
     def __post_init__(self) -> None:
         _values.seconds("delay", self.delay)

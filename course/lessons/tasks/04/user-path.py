@@ -1,0 +1,4 @@
+def user_path(name):
+    if name in (".", ".."):
+        return None
+    return "/users/" + quote(name, safe="")

@@ -1,0 +1,2 @@
+def user_path(name):
+    return "/users/" + quote(name, safe="")

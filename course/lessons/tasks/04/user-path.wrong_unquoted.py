@@ -1,0 +1,2 @@
+def user_path(name):
+    return None if name in (".", "..") else f"/users/{name}"

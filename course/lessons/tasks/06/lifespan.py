@@ -1,0 +1,4 @@
+@asynccontextmanager
+async def lifespan(app):
+    async with httpx.AsyncClient() as client:
+        yield {"client": client}

@@ -1,0 +1,5 @@
+@asynccontextmanager
+async def lifespan(app):
+    async with httpx.AsyncClient() as client:
+        state = {"client": client}
+    yield state

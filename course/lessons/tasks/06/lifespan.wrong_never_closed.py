@@ -1,0 +1,3 @@
+@asynccontextmanager
+async def lifespan(app):
+    yield {"client": httpx.AsyncClient()}

@@ -1,0 +1,3 @@
+async def lifespan(app):
+    async with httpx.AsyncClient() as client:
+        yield {"client": client}
