@@ -72,8 +72,7 @@ async def _burst(way: tuple[Any, bool, int, int], many: int, delay: float) -> Ro
                 )
                 for _ in range(clients)
             ]
-            for client in opened:
-                await client.get(upstream.url)
+            await asyncio.gather(*(client.get(upstream.url) for client in opened))
             began = time.perf_counter()
             asked = (opened[i % clients].get(upstream.url) for i in range(many))
             answers = await asyncio.gather(*asked)
