@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -39,7 +40,7 @@ from unblocked.grading.checks import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     Callers = Sequence[asyncio.Task[Reply]]
 
@@ -69,6 +70,7 @@ AS_TEXT = 'a StreamingResponse has a content type only with `media_type="text/pl
 AS_JSON = "FastAPI turns what you return into JSON; a PlainTextResponse goes out as it is"
 CLOSING = "`async with client.stream(…)` closes; a response of `send` needs `finally: aclose()`"
 SIBLINGS = f"who ends the other four: a TaskGroup cancels them, gather lets them run; {CLOSING}"
+NO_CALL = "the endpoint calls URL five times for each request, and waits for what comes"
 ONE_BY_ONE = "an `await` for each call in turn: `asyncio.gather` or a TaskGroup starts all five"
 WHOLE = "`client.get` reads the whole body: `client.stream`, and `break` at 50 characters"
 HOLDING = "who waits for a connection while holding others: open, read and close in one task"
@@ -90,6 +92,7 @@ MISTAKES = (
     ("StreamClosed", "a response that is closed before it is read: read it inside of its block"),
     ("PoolTimeout", f"{HOLDING}; or a response that nobody closed"),
     ("is not defined", "three names of the article are used, and neither defined nor imported"),
+    ("the reply 500", "the error that the app's log tells, and the line of your answer"),
     (f"{POOL // 2} upstream calls in flight", "one caller after another: no lock around the calls"),
 )
 """What a failure shows of a well-known mistake, and where to look for it."""
@@ -146,15 +149,22 @@ async def rest_held(call: Call) -> None:
     await silent(call)
 
 
+@contextlib.contextmanager
+def explained(upstream: Upstream, look: str) -> Iterator[None]:
+    """Who called something else, or nothing, is told that; others are told where to look."""
+    try:
+        yield
+    except Failed as failure:
+        upstream.expect_no_other_call()
+        raise recognised(failure, look if upstream.calls else NO_CALL) from None
+
+
 async def until_held(
     app: App, upstream: Upstream, calls: int, callers: Callers, look: str = ""
 ) -> None:
-    """So many calls are in flight together; who called something else is told that."""
-    try:
-        await held(app, upstream, calls, callers, look=look)
-    except Failed:
-        upstream.expect_no_other_call()
-        raise
+    """So many calls are in flight together."""
+    with explained(upstream, look):
+        await held(app, upstream, calls, callers)
 
 
 # --- what the reply must be ----------------------------------------------------------------------
@@ -177,8 +187,12 @@ def expect_lines(app: App, reply: Reply, upstream: Upstream, *, since: int = 0) 
         f"characters of a response. The reply begins {reply.text[:90]!r}",
         expected="200, text/plain, five lines: the first 50 characters of each response, all of "
         "it when it is shorter",
-        look=AS_JSON if "json" in kind else AS_TEXT if "text" not in kind else AS_PIECES,
+        look=look_at(kind) if len(upstream.calls) > since else NO_CALL,
     )
+
+
+def look_at(kind: str) -> str:
+    return AS_JSON if "json" in kind else AS_PIECES if "text" in kind else AS_TEXT
 
 
 def expect_lines_of_all(app: App, replies: Sequence[Reply], upstream: Upstream) -> None:
@@ -339,7 +353,8 @@ async def ten_callers(exam: Exam, facts: Facts) -> None:
             await expect_streams(exam)
     with facts("callers do not starve each other"):
         if starved:
-            raise recognised(starved, HOLDING if facts.met("streams") else WHOLE)
+            look = HOLDING if facts.met("streams") else WHOLE
+            raise recognised(starved, look if "answered" in starved.saw else "")
 
 
 async def expect_ten_connections(app: App, upstream: Upstream) -> None:
@@ -431,15 +446,14 @@ async def expect_siblings_released(app: App, upstream: Upstream) -> None:
 
 
 async def until_came(app: App, upstream: Upstream, caller: asyncio.Task[Reply]) -> None:
-    """All five calls have come, whether the first of them are over or not."""
-    await app.until(
-        lambda: len(upstream.calls) >= CALLS or caller.done(),
-        "five upstream calls, started together",
-        saw=lambda: f"{len(upstream.calls)} of 5 upstream calls",
-        look=ONE_BY_ONE,
-    )
-    if len(upstream.calls) < CALLS:
-        await until_held(app, upstream, CALLS, [caller], ONE_BY_ONE)
+    """All five calls have come, whether some of them are over or not."""
+    with explained(upstream, ONE_BY_ONE):
+        await app.until(
+            lambda: len(upstream.calls) >= CALLS,
+            "five upstream calls, started together",
+            saw=lambda: f"{len(upstream.calls)} of 5 upstream calls",
+            callers=[caller],
+        )
 
 
 @recognising
