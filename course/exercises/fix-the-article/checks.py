@@ -3,666 +3,583 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from unblocked.grading.checks import exam as exams
-from unblocked.grading.checks.exam import App, Call, Exam, Failed, Reply, Upstream
-from unblocked.grading.checks.upstream import in_pieces, piece_by_piece
-from unblocked.grading.sandbox import processes
+from unblocked.grading.checks import (
+    FAILURES,
+    LOST,
+    STATUS_500,
+    App,
+    Call,
+    Criterion,
+    Exam,
+    Facts,
+    Failed,
+    Reply,
+    Scenario,
+    Script,
+    Upstream,
+    called,
+    criterion,
+    expect,
+    expect_few_threads,
+    expect_nothing_left,
+    expect_released,
+    expect_reply,
+    failing,
+    failing_upstream,
+    held,
+    in_pieces,
+    nothing_blocks,
+    piece_by_piece,
+    scenario,
+    silent,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Iterator, Sequence
 
-    Callers = list[asyncio.Task[Reply]]
-    Judge = Callable[[Exam], Awaitable[str]]
+    Callers = Sequence[asyncio.Task[Reply]]
 
-FEW = 5
-"""Turns of the loop that follow others: calls that wait for a place have timeouts of their own."""
-CALLS = 5
-POOL = 10
+CALLS, POOL, KEPT = 5, 10, 5
+"""Calls for a caller, connections for all of them, and those of them that are kept alive."""
 SHORT = 31
 """Characters of a short response."""
 READ = 15
-"""Seconds for reading."""
+"""Seconds between two reads."""
 TIMEOUTS = {"connect": 5, "read": READ, "write": 5, "pool": 5}
 A_SECOND = 1.5
 """So much earlier and later it is looked whether they are over: some clients round up."""
-KEPT = 5
-"""Connections kept alive."""
-LIMITS = "httpx.Limits(max_connections=10, max_keepalive_connections=5)"
-CLOCKS = "httpx.Timeout(5, read=15)"
+LONG = b"x" * (1 << 20)
+"""More than the system's buffers hold: a body that nobody reads is noticed."""
 SECRET = 16
 """Characters by which every response begins differently."""
-WITHOUT_BODIES = "ten callers at once, GET /, bodies held back after 60 characters"
-REST_HELD = "GET /, while the upstream keeps the rest of every body back"
-HELD = "one caller, GET /, while the upstream holds its answers"
-CROWD = "ten callers at once, GET /, while the upstream holds its answers"
-SERVED_WITHOUT_BODIES = "ten callers were answered while their bodies were kept back"
-CLOSED_WITHOUT_BODIES = "and every one of their streams was closed"
-TURNED_MEANWHILE = "the loop turned while ten calls were held"
-SHORT_TAKEN_WHOLE = "responses of less than 50 characters were answered with whole"
-FEW_THREADS = "five calls in flight and their bodies added one thread at most"
-CALLS_AS_ASKED = "five calls in flight had the timeouts that were asked for"
-AS_PIECES = (
-    "characters are not bytes, and a response arrives in pieces: collect text until 50 characters "
-    "are there"
-)
-CLOSING = "`async with client.stream(…)` closes; a response of `send` needs `finally: aclose()`"
-SIBLINGS = f"who ends the other four: a TaskGroup cancels them, gather lets them run; {CLOSING}"
+
+HELD = "one caller, GET /, while the upstream holds its calls"
+CROWD = "ten callers at once, GET /, while the upstream holds its calls"
+REST_HELD = "while the upstream keeps the rest of every body back"
+
+AS_PIECES = "characters are not bytes, and come in pieces: collect text until 50 are there"
 AS_TEXT = 'a StreamingResponse has a content type only with `media_type="text/plain"`'
 AS_JSON = "FastAPI turns what you return into JSON; a PlainTextResponse goes out as it is"
-LONG = b"x" * (1 << 20)  # more than the system's own buffers hold: a body nobody reads is noticed
+CLOSING = "`async with client.stream(…)` closes; a response of `send` needs `finally: aclose()`"
+SIBLINGS = f"who ends the other four: a TaskGroup cancels them, gather lets them run; {CLOSING}"
+NO_CALL = "the endpoint calls URL five times for each request, and waits for what comes"
 ONE_BY_ONE = "an `await` for each call in turn: `asyncio.gather` or a TaskGroup starts all five"
 WHOLE = "`client.get` reads the whole body: `client.stream`, and `break` at 50 characters"
 HOLDING = "who waits for a connection while holding others: open, read and close in one task"
+KEPT_BUSY = "a response of an earlier request that nobody closed keeps its connection"
+LIMITS = "httpx.Limits(max_connections=10, max_keepalive_connections=5) on one shared client"
+PATIENCE = "httpx.Timeout(5, read=15) on the client; what a single call is given replaces it"
+THREADS = "executors, asyncio.to_thread and plain `def` endpoints use threads, helper processes too"
+TOO_FEW = "a lock, a semaphore or a pool of threads lets only so many calls through"
+BAD_GATEWAY = (
+    "`raise_for_status()` raises from 400 on, and `httpx.HTTPError` is what every failed call "
+    "raises: catch that, and raise HTTPException(502)"
+)
 MISTAKES = (
-    ("5 of 10 upstream calls", "one caller after another: no lock may surround the calls"),
-    ("1 of 5 upstream calls", ONE_BY_ONE),
-    ("2 of 5 upstream calls", ONE_BY_ONE),
     ("in 'await' expression", "`send` is a context manager: enter it with `async with`"),
     ("has no attribute 'aiter_text'", "`async with send(client) as response` gives the response"),
-    ("a body that breaks off", "a response that is closed before it is read: `StreamClosed`"),
+    ("broken off", "a response that is closed before it is read: `StreamClosed` in the app's log"),
+    ("StreamClosed", "a response that is closed before it is read: read it inside of its block"),
     ("PoolTimeout", f"{HOLDING}; or a response that nobody closed"),
     ("is not defined", "three names of the article are used, and neither defined nor imported"),
-    (f"{CROWD}: 0 of 10 answered", HOLDING),
-    (f"{REST_HELD}: 0 of 1 answered", WHOLE),
-    ("of 10 answered", f"{WHOLE}. Or {HOLDING}"),
-    ("0 of 1 answered", "a response of an earlier request that nobody closed keeps a connection"),
+    ("GET of an unknown path", "the event loop stands still: what is it that it waits for?"),
+    ("the reply 500", "the error that the app's log tells, and the line of your answer"),
+    (f"{POOL // 2} upstream calls in flight", "one caller after another: no lock around the calls"),
 )
-"""What a failure says that shows a well-known mistake, and where to look for it."""
+"""What a failure shows of a well-known mistake, and where to look for it."""
 
 
-def criterion(name: str, points: int, *, fresh: bool = True) -> Callable[[Judge], exams.Criterion]:
-    """A criterion whose failure names a well-known mistake, where it shows one."""
-
-    def named(judge: Judge) -> exams.Criterion:
-        async def judged(exam: Exam) -> str:
-            try:
-                return await judge(exam)
-            except Failed as failure:
-                seen = f"{failure.called}: {failure.saw}"
-                failure.look = next((look for sign, look in MISTAKES if sign in seen), failure.look)
-                raise Failed(**vars(failure)) from None
-
-        return exams.criterion(name, points, fresh=fresh)(judged)
-
-    return named
+def recognised(failure: Failed, look: str = "") -> Failed:
+    """The failure, with a look at the well-known mistake that it shows, or at what is given."""
+    seen = f"{failure.called}: {failure.saw}"
+    known = next((look for sign, look in MISTAKES if sign in seen), look)
+    return Failed(**vars(failure) | {"look": known or failure.look})
 
 
-async def long_body(call: Call, upstream: Upstream) -> None:
-    """Send the first characters, then the rest when released: an unread body stays in flight."""
+def recognising(made: Scenario) -> Scenario:
+    """The scenario, whose failures name a well-known mistake where they show one."""
+
+    async def play(exam: Exam, facts: Facts) -> None:
+        try:
+            await made.play(exam, facts)
+        except Failed as failure:
+            raise recognised(failure) from None
+        finally:
+            told = facts.told.items()
+            facts.told |= {n: recognised(f) for n, f in told if isinstance(f, Failed)}
+
+    return replace(made, play=play)
+
+
+class Stages:
+    """A script: calls are held, then their bodies come in three parts, each when it is set."""
+
+    def __init__(self) -> None:
+        self.heads, self.bodies, self.ends = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, call: Call) -> None:
+        """Send fewer than 50 characters, then more, then the rest."""
+        await self.heads.wait()
+        first, second = in_pieces(call.text)
+        await call.head(first=first)
+        await self.bodies.wait()
+        await call.send(second)
+        await self.ends.wait()
+        await call.finish(call.text[60:])
+
+    def release(self) -> None:
+        """Let everything go on."""
+        for stage in (self.heads, self.bodies, self.ends):
+            stage.set()
+
+
+async def rest_held(call: Call) -> None:
+    """A script: send the first 60 characters in two pieces, and then nothing more."""
     first, second = in_pieces(call.text)
     await call.head(first=first)
     await call.send(second)
-    await upstream.released.wait()
-    await call.finish(LONG)
+    await silent(call)
+
+
+@contextlib.contextmanager
+def explained(upstream: Upstream, look: str) -> Iterator[None]:
+    """Who called something else, or nothing, is told that; others are told where to look."""
+    try:
+        yield
+    except Failed as failure:
+        upstream.expect_no_other_call()
+        raise recognised(failure, look if upstream.calls else NO_CALL) from None
 
 
 async def until_held(
-    app: App, upstream: Upstream, calls: int, called: str, callers: Callers, at_once: bool = True
+    app: App, upstream: Upstream, calls: int, callers: Callers, look: str = ""
 ) -> None:
-    """Wait until so many upstream calls are in flight, or, if not `at_once`, have come in all."""
-    await app.until(
-        lambda: (upstream.in_flight if at_once else len(upstream.calls)) >= calls,
-        called=called,
-        saw=lambda: held(upstream, calls),
-        expected=f"upstream calls in flight at the same time: {calls}",
-        calls=callers,
-    )
+    """So many calls are in flight together."""
+    with explained(upstream, look):
+        await held(app, upstream, calls, callers)
 
 
-def held(upstream: Upstream, calls: int) -> str:
-    return f"{upstream.in_flight} of {calls} upstream calls in flight"
+# --- what the reply must be ----------------------------------------------------------------------
 
 
-def first_fifty(upstream: Upstream, since: int = 0) -> Counter[str]:
-    return Counter(call.text[:50] for call in upstream.calls[since:] if as_asked_for(call))
-
-
-def as_asked_for(call: Call) -> bool:
-    return call.method == "GET" and call.request.raw_path == "/quote"
-
-
-def expect_as_asked(upstream: Upstream, called: str) -> None:
-    odd = [f"{call.method} {call.path}" for call in upstream.calls if not as_asked_for(call)]
-    if odd:
-        saw, look = f"an upstream call {odd[0]}", "method, path and query of the calls"
-        raise Failed(called=called, saw=saw, expected="GET of URL, as it is", look=look)
-
-
-def expect_lines_of_all(
-    app: App, replies: Iterable[Reply], upstream: Upstream, called: str
-) -> None:
-    """Each reply is right, and no two callers were given the same response."""
-    told: Counter[str] = Counter()
-    for reply in replies:
-        expect_lines(app, reply, upstream, called)
-        told.update(reply.lines)
-    twice = sum((told - first_fifty(upstream)).values())
-    if twice:
-        raise Failed(
-            called=called,
-            saw=f"{twice} lines that another caller was given, too",
-            expected="five upstream calls for each request, and their texts for its caller",
-            look="what is kept in the module or the app is shared by all requests",
-        )
-
-
-def expect_lines(
-    app: App, reply: Reply, upstream: Upstream, called: str = "GET /", *, since: int = 0
-) -> None:
+def expect_lines(app: App, reply: Reply, upstream: Upstream, *, since: int = 0) -> None:
     """The five lines are the beginnings of five responses that this upstream gave.
 
     Only calls from number `since` on count, so that what an earlier request was told does not.
     """
-    sent = first_fifty(upstream, since)
-    right = (
-        reply.status == 200
-        and len(reply.lines) == CALLS
-        and Counter(reply.lines) <= sent
-        and reply.headers.get("content-type", "").startswith("text/plain")
-    )
-    if right:
-        return
-    expect_200(app, reply, called)
-    expect_as_asked(upstream, called)
-    known = sum((Counter(reply.lines) & sent).values())
+    upstream.expect_no_other_call()
+    sent = Counter(call.text[:50] for call in upstream.calls[since:])
     kind = reply.headers.get("content-type", "no content type")
-    raise Failed(
-        called=called,
-        saw=f"{reply.status}, {kind}; lines: {len(reply.lines)}, of them the first 50 characters "
-        f"of a response: {known}. The answer begins {reply.text[:90]!r}",
+    found = Counter(reply.lines)
+    expect_reply(app, reply)
+    expect(
+        found <= sent and len(reply.lines) == CALLS and kind.startswith("text/plain"),
+        saw=f"200, {kind}; {len(reply.lines)} lines, {(found & sent).total()} of them the first 50 "
+        f"characters of a response. The reply begins {reply.text[:90]!r}",
         expected="200, text/plain, five lines: the first 50 characters of each response, all of "
         "it when it is shorter",
-        look=AS_JSON if "json" in kind else AS_TEXT if "text" not in kind else AS_PIECES,
+        look=look_at(kind) if len(upstream.calls) > since else NO_CALL,
     )
 
 
-def expect_200(app: App, reply: Reply, called: str) -> None:
-    if reply.status == 200 and not reply.broken:
-        return
-    status = reply.status if app.last_words() else reply
-    saw = f"{reply.status}, and a body that breaks off" if reply.broken else status
-    raise Failed(called=called, saw=app.with_log(saw), expected="200")
+def look_at(kind: str) -> str:
+    return AS_JSON if "json" in kind else AS_PIECES if "text" in kind else AS_TEXT
 
 
-@criterion("five calls at once", points=3, fresh=False)
-async def five_at_once(exam: Exam) -> str:
+def expect_lines_of_all(app: App, replies: Sequence[Reply], upstream: Upstream) -> None:
+    """Each reply is right, and no two callers were given the same response."""
+    told: Counter[str] = Counter()
+    for reply in replies:
+        expect_lines(app, reply, upstream)
+        told.update(reply.lines)
+    twice = (told - Counter(call.text[:50] for call in upstream.calls)).total()
+    expect(
+        not twice,
+        saw=f"{twice} lines that another caller was given, too",
+        expected="five upstream calls for each request, and their texts for its caller",
+        look="what is kept in the module or the app is shared by all requests",
+    )
+
+
+async def expect_five_lines(app: App, upstream: Upstream) -> None:
+    """One caller's lines are right, and took five calls."""
+    before = len(upstream.calls)
+    expect_lines(app, await app.get(), upstream, since=before)
+    expect_calls(len(upstream.calls) - before)
+
+
+def expect_calls(calls: int) -> None:
+    look = "a call whose response is thrown away is none of the five"
+    expect(calls == CALLS, saw=f"{calls} upstream calls", expected="five for a caller", look=look)
+
+
+# --- one caller ----------------------------------------------------------------------------------
+
+
+@recognising
+@scenario(
+    Criterion(
+        "five calls at once",
+        points=3,
+        passed="Five calls were in flight together. The slowest one decides how long it takes.",
+    ),
+    Criterion(
+        "no thread per call",
+        points=1,
+        passed="Five calls in flight, no thread each. A synchronous iterator costs one.",
+    ),
+    Criterion(
+        "the loop stays free", points=1, passed="While the calls waited, the loop answered others."
+    ),
+    Criterion(
+        "the first 50 characters of each",
+        points=2,
+        passed="Characters, not bytes; and a short response is taken whole.",
+    ),
+)
+async def one_caller(exam: Exam, facts: Facts) -> None:
     async with exam.serving() as (app, upstream):
-        bodies = asyncio.Event()
-        upstream.script = lambda call: in_stages(call, upstream.released, bodies)
-        before = await app.threads()
-        caller = app.call()
-        await until_held(app, upstream, CALLS, HELD, [caller])
-        seen = await note_timeouts(app)
-        with app.by_the_way():
-            if before == 1:  # threads that earlier requests left would hide new ones
-                await release_and_expect_few_threads(app, upstream, before)
-                seen.add(FEW_THREADS)
-        upstream.released.set()
-        bodies.set()
-        replies = await app.answers([caller], called=HELD)
-        expect_made_of_all(app, replies[0], upstream)
-        exam.seen |= seen
-    return "Five calls were in flight together. The slowest one decides how long the caller waits."
+        upstream.script = stages = Stages()
+        await app.turn(1)
+        before = min(await app.threads(), CALLS - 1)  # threads that wait for work count, too
+        with called(HELD):
+            caller = app.call()
+            with facts("five calls at once"):
+                await until_held(app, upstream, CALLS, [caller], ONE_BY_ONE)
+            with facts("the loop stays free"):
+                await until_held(app, upstream, 1, [caller])
+                await app.settle()
+            with facts("no thread per call"):
+                await until_held(app, upstream, CALLS, [caller], ONE_BY_ONE)
+                await expect_one_thread(app, before)
+                stages.heads.set()
+                await app.settle()
+                with called(f"{HELD}, now in the middle of their bodies"):
+                    await expect_one_thread(app, before)
+        stages.release()
+        with facts("five calls at once"):
+            (reply,) = await app.replies([caller])
+            expect_made_of_all(app, reply, upstream)
+        with facts("the first 50 characters of each"):
+            (reply,) = await app.replies([caller])
+            expect_lines(app, reply, upstream)
+            upstream.script = piece_by_piece
+            for size in (400, SHORT):
+                upstream.text_size = size
+                with called(f"GET /, again, responses of {size} characters"):
+                    await expect_five_lines(app, upstream)
 
 
-async def note_timeouts(app: App) -> set[str]:
-    """Whether the calls that are held have the timeouts that were asked for, if it can be seen."""
-    found = await app.inside("timeouts_of_calls")
-    return {CALLS_AS_ASKED} if found.count(TIMEOUTS) == len(found) >= CALLS else set()
+async def expect_one_thread(app: App, before: int) -> None:
+    now, expected = await app.threads(), "one thread more at most"
+    expect_few_threads(before, now, more=1, expected=expected, look=THREADS)
 
 
 def expect_made_of_all(app: App, reply: Reply, upstream: Upstream) -> None:
-    """The five that were held together are all there were, and the answer has something of each.
+    """The five that were held together are all there were, and the reply has something of each.
 
     What exactly, other criteria are about.
     """
-    expect_200(app, reply, HELD)
-    expect_as_asked(upstream, HELD)
+    upstream.expect_no_other_call()
+    expect_reply(app, reply)
+    expect_calls(len(upstream.calls))
     used = sum(call.text[:SECRET] in reply.text for call in upstream.calls)
-    if used != CALLS or len(upstream.calls) != CALLS:
-        raise Failed(
-            called=HELD,
-            saw=f"{len(upstream.calls)} upstream calls, {used} of them used in the answer",
-            expected="five, and a line of the answer from each",
-            look="a call whose response is thrown away is none of the five",
-        )
+    saw, expected = f"{used} of 5 upstream responses in the reply", "a line of the reply from each"
+    expect(used == CALLS, saw=saw, expected=expected)
 
 
-@criterion("no thread per call", points=1, fresh=False)
-async def no_threads(exam: Exam) -> str:
-    if FEW_THREADS not in exam.seen:
-        await expect_no_threads_per_call(exam)
-    return "Five calls in flight, no thread each. A synchronous iterator in a response costs one."
+# --- ten callers ---------------------------------------------------------------------------------
 
 
-async def expect_no_threads_per_call(exam: Exam) -> None:
+@recognising
+@scenario(
+    Criterion(
+        "ten callers share ten connections",
+        points=2,
+        passed="Fifty calls took turns on ten connections. A limit of ten is a decision: it is the "
+        "most this endpoint will ever have in flight, whatever the load.",
+    ),
+    Criterion(
+        "callers do not starve each other",
+        points=2,
+        passed="Each task opened, read and closed its stream: who waits for one holds none.",
+    ),
+    Criterion(
+        "streams",
+        points=2,
+        passed="A stream closed early costs its connection: nobody can use it again. For 50 "
+        "characters of a long body that is cheap, for short bodies reading to the end would be "
+        "cheaper.",
+    ),
+)
+async def ten_callers(exam: Exam, facts: Facts) -> None:
     async with exam.serving() as (app, upstream):
-        bodies = asyncio.Event()
-        upstream.script = lambda call: in_stages(call, upstream.released, bodies)
-        await app.turn(1)
-        before = await app.threads()
-        if app.served_before and before > 1:
-            raise Failed(
-                called="nothing", saw=f"{before} threads, of earlier requests", expected="one"
-            )
-        caller = app.call()
-        await until_held(app, upstream, CALLS, HELD, [caller])
-        await release_and_expect_few_threads(app, upstream, before)
-        bodies.set()
-        await app.answers([caller], called="GET /")
+        upstream.script = stages = Stages()
+        callers = app.call_many(10)
+        with called(CROWD), facts("ten callers share ten connections"):
+            await until_held(app, upstream, POOL, callers, TOO_FEW)
+            await expect_ten_connections(app, upstream)
+            stages.heads.set()
+            await expect_ten_connections(app, upstream)
+        stages.heads.set()
+        stages.bodies.set()
+        starved = await why_starved(app, upstream, callers)
+        if not starved:
+            with facts("streams"):
+                await expect_released(app, upstream, look=CLOSING)
+        stages.release()
+        with called(CROWD), facts("ten callers share ten connections"):
+            replies = await app.replies(callers, "all ten answered", HOLDING)
+            expect_lines_of_all(app, replies, upstream)
+            await expect_reuse(app, upstream)
+    if starved:
+        with facts("streams"):
+            await expect_streams(exam)
+    with facts("callers do not starve each other"):
+        if starved:
+            look = HOLDING if facts.met("streams") else WHOLE
+            raise recognised(starved, look if "answered" in starved.saw else "")
 
 
-async def in_stages(
-    call: Call, released: asyncio.Event, bodies: asyncio.Event, ends: asyncio.Event | None = None
-) -> None:
-    """Hold the call, then send fewer than 50 characters, then more, then the rest."""
-    await released.wait()
-    first, second = in_pieces(call.text)
-    await call.head(first=first)
-    await bodies.wait()
-    await call.send(second)
-    if ends:
-        await ends.wait()
-    await call.finish(call.text[60:])
-
-
-async def release_and_expect_few_threads(app: App, upstream: Upstream, before: int) -> None:
-    """No thread per call, neither while five are held nor in the middle of their bodies."""
-    await expect_few_threads(app, before, HELD)
-    upstream.released.set()
-    await app.turn(FEW)
-    await expect_few_threads(app, before, f"{HELD}, now in the middle of their bodies")
-
-
-async def expect_few_threads(app: App, before: int, called: str) -> None:
-    there = await app.threads()
-    more = there - before
-    if more > 1 or there > CALLS:
-        raise Failed(
-            called=called,
-            saw=f"{more} more threads than before, {there} in all",
-            expected="at most one",
-            look="ThreadPoolExecutor, asyncio.to_thread and plain `def` endpoints use threads, "
-            "helper processes too",
-        )
-
-
-@criterion("the first 50 characters of each", points=2, fresh=False)
-async def lines(exam: Exam) -> str:
-    async with exam.serving() as (app, upstream):
-        upstream.script = piece_by_piece
-        await expect_five_lines(app, upstream, "GET /")
-        if SHORT_TAKEN_WHOLE not in exam.seen:
-            upstream.text_size = SHORT
-            await expect_five_lines(app, upstream, "GET /, again, short responses")
-    return "Characters, not bytes; and a short response is taken whole."
-
-
-async def expect_five_lines(app: App, upstream: Upstream, called: str) -> None:
-    """One caller's lines are right, and took five calls."""
-    before = len(upstream.calls)
-    expect_lines(app, await app.get(), upstream, called, since=before)
-    calls = len(upstream.calls) - before
-    if calls != CALLS:
-        raise Failed(called=called, saw=f"{calls} upstream calls", expected="five")
-
-
-@criterion("streams", points=2, fresh=False)
-async def streams(exam: Exam) -> str:
-    if CLOSED_WITHOUT_BODIES not in exam.seen:
-        await expect_streams(exam)
-    return (
-        "A stream closed early costs its connection: nobody can use it again. For 50 characters "
-        "of a long body that is cheap, for short bodies reading to the end would be cheaper."
+async def expect_ten_connections(app: App, upstream: Upstream) -> None:
+    """No more than ten, once the app has done all that it can do by itself."""
+    await app.settle()
+    saw = f"{upstream.peak_open} upstream connections"
+    expect(
+        upstream.peak_open <= POOL, saw=saw, expected="ten, for all callers together", look=LIMITS
     )
+
+
+async def why_starved(app: App, upstream: Upstream, callers: Callers) -> Failed | None:
+    """Why not all callers are answered while the rest of every body is kept back, or None."""
+    try:
+        with called(f"ten callers at once, GET /, {REST_HELD}"):
+            expected = "all ten answered: no call waits for another's body"
+            expect_lines_of_all(app, await app.replies(callers, expected), upstream)
+    except Failed as failure:
+        return failure
+    return None
+
+
+async def expect_reuse(app: App, upstream: Upstream) -> None:
+    """Whoever shares a client finds connections of the request before."""
+    upstream.script, upstream.text_size = piece_by_piece, SHORT  # read to its end: used again
+    await app.get()
+    opened = upstream.opened
+    await app.get()
+    new = upstream.opened - opened
+    with called("GET /, twice, one after the other, short responses"):
+        saw = f"{new} new upstream connections for the last one"
+        expected = "some that are kept alive, from the request before"
+        look = "one client for all callers, opened in the lifespan"
+        expect(new < CALLS, saw=saw, expected=expected, look=look)
 
 
 async def expect_streams(exam: Exam) -> None:
+    """A lone caller is answered while the bodies are held, and all are closed."""
+    async with exam.serving(rest_held) as (app, upstream):
+        with called(f"GET /, {REST_HELD}"):
+            expected = "a reply, made from what has arrived"
+            (reply,) = await app.replies([app.call()], expected, WHOLE)
+            expect_lines(app, reply, upstream)
+            await expect_released(app, upstream, look=CLOSING)
+
+
+# --- what goes wrong -----------------------------------------------------------------------------
+
+
+@recognising
+@criterion("lets go when one call fails", points=1)
+async def one_call_fails(exam: Exam) -> str:
     async with exam.serving() as (app, upstream):
-        upstream.script = lambda call: long_body(call, upstream)
-        expected = "an answer, made from what has arrived"
-        replies = await app.answers([app.call()], called=REST_HELD, expected=expected)
-        expect_lines(app, replies[0], upstream, REST_HELD)
-        await expect_closed(app, upstream, REST_HELD)
-
-
-async def expect_closed(app: App, upstream: Upstream, called: str, look: str = CLOSING) -> None:
-    await app.let_go(
-        lambda: upstream.in_flight == 0,
-        called=called,
-        saw=lambda: f"upstream responses that are still open: {upstream.in_flight}",
-        expected="none: every stream is closed when nobody reads it any more",
-        look=look,
-    )
-
-
-@criterion("lets go when one call fails", points=1, fresh=False)
-async def lets_go_on_failure(exam: Exam) -> str:
-    async with exam.serving() as (app, upstream):
-
-        async def one_fails(call: Call) -> None:
-            fails = call.number == 1
-            if fails:
-                await upstream.arrived(CALLS)
-            await call.head(500 if fails else 200, first="a few")
-            await upstream.released.wait()
-            await call.send(call.text)
-            await call.finish(LONG)
-
-        upstream.script = one_fails
-        called = "GET /, one call answers 500 while the others keep their bodies back"
-        caller = app.call()
-        await until_held(app, upstream, CALLS, called, [caller], at_once=False)
-        with app.by_the_way():  # who waits for the others, too, has not answered yet
-            await app.answers([caller], called=called)
-        if not caller.done():
-            upstream.released.set()
-        reply = (await app.answers([caller], called=called))[0]
-        expect_bad_gateway(app, reply, called)
-        await expect_closed(app, upstream, called, SIBLINGS)
+        for how in (STATUS_500, LOST):
+            upstream.begin(all_but_one(how))
+            with called(f"GET /, the upstream {how} once, and keeps the other bodies back"):
+                await expect_siblings_released(app, upstream)
     return "One call failed, and the others were closed while the upstream still held them."
 
 
-@criterion("lets go when the caller leaves", points=1, fresh=False)
-async def caller_leaves(exam: Exam) -> str:
-    async with exam.serving() as (app, upstream):
+def all_but_one(how: str) -> Script:
+    """One of five calls fails; the others have a few characters, 400 when released, and no end."""
 
-        async def all_but_first(call: Call) -> None:
-            if call.number == 0:
-                await call.head(first=call.text)
-            else:
-                await call.head()
-                await upstream.released.wait()
-                await call.send(call.text)
-            await upstream.released.wait()
-            await call.finish(LONG)
+    async def one_fails(call: Call) -> None:
+        fails = call.number == 1
+        if fails:
+            await call.upstream.arrived(CALLS)
+        if fails and how == LOST:
+            call.break_off()
+            return
+        await call.head(500 if fails else 200, first="a few")
+        await call.upstream.released.wait()
+        await call.send(call.text)
+        await (call.finish() if fails else silent(call))
 
-        upstream.script = all_but_first
-        called = "one caller, GET /, who leaves while bodies are held back"
-        caller = app.call()
-        await until_held(app, upstream, CALLS, called, [caller], at_once=False)
-        caller.cancel()
-        await app.turn()
+    return one_fails
+
+
+async def expect_siblings_released(app: App, upstream: Upstream) -> None:
+    """When the 502 is out, nothing is in flight, although the upstream still holds all bodies."""
+    caller = app.call()
+    await until_came(app, upstream, caller)
+    await app.settle()
+    if not caller.done():  # who waits for the other four must close them all the same
         upstream.released.set()
-        await expect_closed(app, upstream, called)
+    (reply,) = await app.replies([caller], look=WHOLE)
+    expect_reply(app, reply, status=502, look=BAD_GATEWAY)
+    await expect_released(app, upstream, look=SIBLINGS)
+
+
+async def until_came(app: App, upstream: Upstream, caller: asyncio.Task[Reply]) -> None:
+    """All five calls have come, whether some of them are over or not."""
+    with explained(upstream, ONE_BY_ONE):
+        await app.until(
+            lambda: len(upstream.calls) >= CALLS,
+            "five upstream calls, started together",
+            saw=lambda: f"{len(upstream.calls)} of 5 upstream calls",
+            callers=[caller],
+        )
+
+
+@recognising
+@criterion("lets go when the caller leaves", points=1)
+async def caller_leaves(exam: Exam) -> str:
+    async with exam.serving(first_body_only) as (app, upstream):
+        with called("one caller, GET /, who leaves while bodies are held back"):
+            caller = app.call()
+            await until_came(app, upstream, caller)
+            await app.leave(caller)
+            upstream.released.set()
+            await expect_released(app, upstream, look=CLOSING)
     return (
         "FastAPI does not cancel an endpoint whose caller has left, but it does cancel a "
         "streaming response. Yours closed its streams either way."
     )
 
 
-@criterion("an upstream that fails is a 502", points=1, fresh=False)
+async def first_body_only(call: Call) -> None:
+    """A script: all heads and the first call's text come at once, the other bodies on release."""
+    await call.head(first="" if call.number else call.text)
+    await call.upstream.released.wait()
+    await call.send(call.text)
+    await call.finish(LONG)
+
+
+@recognising
+@criterion("an upstream that fails is a 502", points=1)
 async def upstream_fails(exam: Exam) -> str:
     async with exam.serving() as (app, upstream):
-
-        async def one_fails(call: Call) -> None:
-            await call.reply("no", status=503 if call.number == 2 else 200)
-
-        async def lose(call: Call) -> None:
-            call.break_off()
-
-        upstream.script = one_fails
-        await expect_502(app, "GET /, one of five upstream calls answers 503")
-        upstream.script = lambda call: call.reply("no", status=400)
-        await expect_502(app, "GET /, the upstream answers 400")
-        upstream.script = lose
-        await expect_502(app, "GET /, the upstream closes every connection without an answer")
-        upstream.script = lambda call: call.reply(call.text)
-        reply = await app.get(expected="an answer: the requests that failed hold nothing back")
-        expect_lines(app, reply, upstream, "GET /, after a failure")
-        async with upstream.away(app.process.blank_socket()):
-            await expect_502(app, "GET /, the upstream cannot be reached")
+        for how in (STATUS_500, LOST):
+            upstream.begin(third_of_five(how))
+            with called(f"GET /, the upstream {how} to one of five calls"):
+                await expect_502(app)
+        for how in FAILURES:
+            async with failing_upstream(app, upstream, how):
+                with called(f"GET /, the upstream {how}"):
+                    await expect_502(app)
+        upstream.begin(piece_by_piece)
+        with called("GET /, after failures"):
+            expect_lines(app, await app.get(), upstream)
     return "Bad gateway: it says that the fault is behind you."
 
 
-async def expect_502(app: App, called: str) -> None:
-    expect_bad_gateway(app, (await app.answers([app.call()], called=called))[0], called)
+def third_of_five(how: str) -> Script:
+    return lambda call: failing(call, how) if call.number % CALLS == 2 else call.reply(call.text)
 
 
-def expect_bad_gateway(app: App, reply: Reply, called: str) -> None:
-    if reply.status != 502:
-        raise Failed(
-            called=called,
-            saw=app.with_log(reply.status),
-            expected="502",
-            look="`raise_for_status()` raises from 400 on, and `httpx.HTTPError` is what every "
-            "failed call raises: catch that, and raise HTTPException(502)",
-        )
+async def expect_502(app: App) -> None:
+    (reply,) = await app.replies([app.call()], look=KEPT_BUSY)
+    expect_reply(app, reply, status=502, look=BAD_GATEWAY)
 
 
-@criterion("the loop stays free", points=1, fresh=False)
-async def loop_free(exam: Exam) -> str:
-    if TURNED_MEANWHILE not in exam.seen:
-        await expect_loop_free(exam)
-    return "While the calls waited, the loop answered others."
+# --- the client's life ---------------------------------------------------------------------------
 
 
-async def expect_loop_free(exam: Exam) -> None:
-    async with exam.serving() as (app, upstream):
-        upstream.script = upstream.hold
-        caller = app.call()
-        await until_held(app, upstream, 1, "one caller, GET /", [caller])
-        await app.turn()
-        upstream.released.set()
-        await app.answers([caller], called="GET /")
+@recognising
+@scenario(
+    Criterion(
+        "the lifespan can be entered",
+        points=1,
+        passed="The documented way: @asynccontextmanager around the lifespan.",
+    ),
+    Criterion(
+        "starts and stops cleanly",
+        points=1,
+        passed="After shutdown the upstream saw no connection of yours, and no thread was left.",
+    ),
+)
+async def life(exam: Exam, facts: Facts) -> None:
+    async with exam.serving(text_size=SHORT) as (app, upstream):
+        with called("FastAPI(lifespan=…)"), facts("the lifespan can be entered"):
+            seen = await app.inside("lifespan")
+            look = "FastAPI wraps a bare generator without a word, by a courtesy that may end"
+            expected = "a function made by @asynccontextmanager"
+            expect(seen == "enterable", saw=seen, expected=expected, look=look)
+        with facts("starts and stops cleanly"):
+            expect_lines(app, await app.get(), upstream)
+            await expect_nothing_left(app)
 
 
-@criterion("ten callers share ten connections", points=3)
-async def ten_callers(exam: Exam) -> str:
-    async with exam.serving() as (app, upstream):
-        bodies, ends = asyncio.Event(), asyncio.Event()
-        upstream.script = lambda call: in_stages(call, upstream.released, bodies, ends)
-        callers = app.call_many(10)
-        try:
-            await until_held(app, upstream, POOL, CROWD, callers)
-            await expect_ten_connections(app, upstream, CROWD)
-            exam.seen.add(TURNED_MEANWHILE)
-            upstream.released.set()
-            await expect_ten_connections(app, upstream, f"{CROWD} after 20 bytes of each", FEW)
-            bodies.set()
-            await note_served_without_bodies(exam, app, upstream, callers)
-        finally:
-            bodies.set()
-            ends.set()
-        replies = await app.answers(callers, called=CROWD, expected="all ten answered")
-        expect_lines_of_all(app, replies, upstream, CROWD)
-        await expect_reuse(exam, app, upstream)
-    return (
-        "Fifty calls took turns on ten connections. A limit of ten is a decision: it is the most "
-        "this endpoint will ever have in flight, whatever the load."
-    )
-
-
-async def expect_ten_connections(
-    app: App, upstream: Upstream, called: str, turns: int = exams.LOOP_TURNS
-) -> None:
-    """No more than ten, once the app has done all that it can do by itself."""
-    await app.turn(turns)
-    if upstream.peak_open > POOL:
-        raise Failed(
-            called=called,
-            saw=f"{upstream.peak_open} upstream connections",
-            expected="ten, for all callers together",
-            look=f"{LIMITS} on one shared client",
-        )
-
-
-async def note_served_without_bodies(
-    exam: Exam, app: App, upstream: Upstream, callers: list[asyncio.Task[Reply]]
-) -> None:
-    """Whether all are answered while bodies are kept back is what other criteria are about."""
-    with app.by_the_way():
-        try:
-            replies = await answers_without_bodies(app, callers)
-        except Failed as failure:
-            if failure.stuck and await app.quiescent():  # asked again, it would be the same
-                exam.ruled_out[SERVED_WITHOUT_BODIES] = failure
-            raise
-        expect_lines_of_all(app, replies, upstream, "GET /")
-        exam.seen.add(SERVED_WITHOUT_BODIES)
-        await expect_closed(app, upstream, "GET /")
-        exam.seen.add(CLOSED_WITHOUT_BODIES)
-
-
-async def answers_without_bodies(app: App, callers: list[asyncio.Task[Reply]]) -> list[Reply]:
-    expected = "all ten answered: no call waits for another's body"
-    return await app.answers(callers, called=WITHOUT_BODIES, expected=expected)
-
-
-async def expect_reuse(exam: Exam, app: App, upstream: Upstream) -> None:
-    """Whoever shares a client finds connections of the request before."""
-    upstream.script, upstream.text_size = piece_by_piece, SHORT  # read to its end: used again
-    with app.by_the_way():
-        await expect_five_lines(app, upstream, "GET /")
-        exam.seen.add(SHORT_TAKEN_WHOLE)
-    opened = upstream.opened
-    await app.get()
-    new = upstream.opened - opened
-    if new >= CALLS:
-        raise Failed(
-            called="GET /, twice, one after the other, short responses",
-            saw=f"{new} new upstream connections for the last one",
-            expected="some that are kept alive, from the request before",
-            look="one client for all callers, opened in the lifespan",
-        )
-
-
-@criterion("callers do not starve each other", points=2, fresh=False)
-async def no_deadlock(exam: Exam) -> str:
-    if failure := exam.ruled_out.get(SERVED_WITHOUT_BODIES):
-        raise failure
-    if SERVED_WITHOUT_BODIES not in exam.seen:
-        await expect_no_deadlock(exam)
-    return "Each task opened, read and closed its own stream: whoever waits for one holds none."
-
-
-async def expect_no_deadlock(exam: Exam) -> None:
-    async with exam.serving() as (app, upstream):
-        upstream.script = lambda call: long_body(call, upstream)
-        for reply in await answers_without_bodies(app, app.call_many(10)):
-            expect_lines(app, reply, upstream, WITHOUT_BODIES)
-
-
-@criterion("the lifespan can be entered", points=1, fresh=False)
-async def lifespan(exam: Exam) -> str:
-    async with exam.serving() as (app, _):
-        seen = await app.inside("lifespan")
-    if seen != "enterable":
-        raise Failed(
-            called="FastAPI(lifespan=…)",
-            saw=seen,
-            expected="a function made by @asynccontextmanager",
-            look="FastAPI wraps a bare generator without a word, by a courtesy that may end",
-        )
-    return "The documented way: @asynccontextmanager around the lifespan."
-
-
-@criterion("timeouts and idle connections are as asked", points=1, fresh=False)
+@recognising
+@criterion("timeouts and idle connections are as asked", points=1)
 async def as_asked(exam: Exam) -> str:
-    async with exam.serving() as (app, upstream):
-        if not upstream.origin.opened:  # nor by a criterion before: it may have no client yet
-            await app.get()
+    async with exam.serving(text_size=SHORT) as (app, upstream):
+        await app.get()
         clients = [c for c in await app.inside("clients") if not c["closed"]]
-        expect_made_as_asked(clients)
+        with called("the clients that were open after GET /"):
+            expect_made_as_asked(clients)
         of_httpx = [c["kept_alive"] for c in clients if c["kind"] == "AsyncClient"]
         if any(kept != [KEPT] for kept in of_httpx):  # aiohttp, say, has no such limit
             upstream.begin(upstream.hold, text_size=SHORT)
             await expect_few_idle(app, upstream)
-        by_a_loop = any(c["kind"] != "Client" for c in clients)  # those wait in threads
-        if by_a_loop and CALLS_AS_ASKED not in exam.seen:
+        if any(c["kind"] != "Client" for c in clients):  # those wait in threads
+            upstream.begin(silent)
             await expect_given_up(app, upstream)
     return "Five seconds to connect, write or wait for a connection, fifteen between two reads."
 
 
 def expect_made_as_asked(clients: list[dict[str, Any]]) -> None:
     """One of them is made so, as far as it can be seen: what they do is another question."""
-    called = "the clients that were open after GET /"
     found = [c["timeout"] for c in clients]
-    if TIMEOUTS not in found:
-        raise Failed(called=called, saw=f"timeouts {found}", expected=str(TIMEOUTS), look=CLOCKS)
+    expect(TIMEOUTS in found, saw=f"timeouts {found}", expected=str(TIMEOUTS), look=PATIENCE)
     kept = [c["kept_alive"] for c in clients if c["timeout"] == TIMEOUTS]
-    if not any(limit in (KEPT, None) for limits in kept for limit in limits):
-        raise Failed(
-            called=called,
-            saw=f"idle connections that they keep: {kept}",
-            expected=str(KEPT),
-            look=LIMITS,
-        )
+    right = any(limit in (KEPT, None) for limits in kept for limit in limits)
+    saw = f"idle connections that they keep: {kept}"
+    expect(right, saw=saw, expected=str(KEPT), look=LIMITS)
 
 
 async def expect_few_idle(app: App, upstream: Upstream) -> None:
     """Of ten connections that could be used again, no more are kept than were asked for."""
-    called = "two callers at once, GET /, short responses"
-    callers = app.call_many(POOL // CALLS)
-    await until_held(app, upstream, POOL, called, callers)
-    upstream.released.set()
-    await app.answers(callers, called=called)
-    await app.let_go(
-        lambda: upstream.open <= KEPT,
-        called=called,
-        saw=lambda: f"{upstream.open} upstream connections kept alive afterwards",
-        expected="five at most",
-        look=LIMITS,
-    )
+    with called("two callers at once, GET /, short responses"):
+        callers = app.call_many(POOL // CALLS)
+        await until_held(app, upstream, POOL, callers)
+        upstream.released.set()
+        await app.replies(callers)
+        await app.until(
+            lambda: upstream.open <= KEPT,
+            "five at most",
+            saw=lambda: f"{upstream.open} upstream connections kept alive afterwards",
+            look=LIMITS,
+        )
 
 
 async def expect_given_up(app: App, upstream: Upstream) -> None:
-    """A call that is held is given up after the seconds for reading, not before.
-
-    Nobody waits for that: the clock of the app's loop is put forward.
-    """
-
-    async def all_but_first(call: Call) -> None:
-        await (piece_by_piece if call.number else upstream.hold)(call)
-
-    upstream.begin(all_but_first, text_size=SHORT)
-    called = "one caller, GET /, while one of five upstream calls has no answer"
-    now = asyncio.get_running_loop().time
-    begun, ahead = now(), READ - A_SECOND
-    caller = app.call()
-    await until_held(app, upstream, 1, called, [caller])
-    await app.settle()  # the other calls come, too
-    await app.inside("put_forward", seconds=ahead)
-    await app.turn(1)
-    if caller.done() and now() - begun + ahead < READ:  # else the machine was too slow to tell
-        raise Failed(
-            called=called,
-            saw=f"{caller.result().status} in less than {READ} s",
-            expected=f"{READ} s of patience between two reads",
-            look=CLOCKS,
-        )
-    await app.inside("put_forward", seconds=2 * A_SECOND)
-    await app.until(
-        caller.done,
-        called=called,
-        saw=lambda: f"no answer after {READ} s",
-        expected=f"an answer: no call waits for more than {READ} s",
-        look=f"{CLOCKS}; a `timeout=` of a single call takes the place of the client's",
-    )
+    """Calls that are held are given up after the seconds for reading, not before."""
+    with called("one caller, GET /, while no upstream call has a reply"):
+        caller = app.call()
+        await until_held(app, upstream, 1, [caller])
+        await app.settle()  # the other calls come, too
+        await app.freeze()
+        await app.forward(READ - A_SECOND)
+        early, expected = caller.done(), f"{READ} s of patience between two reads"
+        expect(not early, saw=f"a reply in less than {READ} s", expected=expected, look=PATIENCE)
+        await app.forward(2 * A_SECOND)
+        expected = f"a reply: no call waits for more than {READ} s"
+        await app.replies([caller], expected, PATIENCE)
 
 
-@criterion("starts and stops cleanly", points=1, fresh=False)
-async def stops_cleanly(exam: Exam) -> str:
-    async with exam.serving() as (app, upstream):
-        upstream.text_size = 40  # read whole: its connection stays, idle, to be closed
-        expect_lines(app, await app.get(), upstream)
-        await app.stop()
-        await app.until(
-            lambda: upstream.open == 0,
-            called="shutdown, with the process still alive",
-            saw=lambda: f"{upstream.open} connections open at the upstream",
-            expected="none: the lifespan closes its client",
-            look="`async with httpx.AsyncClient(…) as client: yield` in the lifespan",
-        )
-        await app.end()
-        await app.until(
-            lambda: processes.threads_with_children(app.process.pid) <= 1,
-            called="shutdown",
-            saw=lambda: "threads of the answer, or of a process that it started, still run",
-            expected="none",
-            look="what start-up begins, the lifespan ends after its `yield`",
-        )
-    return "After shutdown the upstream saw no connection of yours, and no thread was left."
+blocks_nothing = nothing_blocks()
