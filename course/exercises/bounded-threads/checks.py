@@ -76,6 +76,7 @@ async def fetching(app: App, upstream: Upstream, calls: int, callers: Callers) -
     except Failed:  # a loop that is blocked is the cause of all else, and is named first
         await expect_loop_free(app, look=ON_THE_LOOP)
         raise
+    await expect_loop_free(app, look=ON_THE_LOOP)
     await app.settle()
     saw = calls_of_fetch(upstream)
     expect(all(map(by_fetch, upstream.live)), saw=saw, expected=expected, look=BY_FETCH)

@@ -34,7 +34,7 @@ from unblocked.grading.checks import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from unblocked.grading.checks import Script
 
@@ -131,6 +131,15 @@ class Asked:
         expect(found, saw=saw, expected=f"calls for {', '.join(PARTS)}")
         return found[-1]
 
+    @contextlib.contextmanager
+    def others_first(self) -> Iterator[None]:
+        """Name a call that nobody asked for, where the block fails: it is the cause."""
+        try:
+            yield
+        except Failed:
+            self.upstream.expect_no_other_call()
+            raise
+
     async def get(self, user: str, script: Script = as_json, *, request_id: str = "") -> Reply:
         """The reply to one more caller; only the calls made for it are counted."""
         self.upstream.begin(script)
@@ -181,9 +190,8 @@ async def asked(exam: Exam) -> AsyncIterator[Asked]:
 
 def expect_status(it: Asked, reply: Reply, status: int, look: str = "") -> None:
     """This status; where it is another one, a call that nobody asked for is named as the cause."""
-    if reply.status != status:
-        it.upstream.expect_no_other_call()
-    expect_reply(it.app, reply, status=status, look=look)
+    with it.others_first():
+        expect_reply(it.app, reply, status=status, look=look)
 
 
 def expect_parts(it: Asked, reply: Reply) -> None:
@@ -215,7 +223,8 @@ async def at_once(exam: Exam) -> str:
         with called(f"GET /dashboard/{user}, while the upstream holds its replies"):
             caller = it.app.call(f"/dashboard/{user}")
             look = "asyncio.gather or a TaskGroup starts all five before it waits"
-            await held(it.app, it.upstream, CALLS, [caller], look=look)
+            with it.others_first():
+                await held(it.app, it.upstream, CALLS, [caller], look=look)
             await it.app.settle()
             expect_each_part_in_flight(it)
             expect_parts(it, (await released(it.app, it.upstream, [caller]))[0])
@@ -425,13 +434,14 @@ async def not_found_last(it: Asked, how: str) -> Reply:
     fails: dict[str, Script] = dict.fromkeys(PARTS[1:], lambda call: failing(call, how))
     it.upstream.begin(parts_do({**fails, "user": not_found_when_released}))
     caller = it.app.call("/dashboard/nobody")
-    await it.app.until(
-        lambda: len(it.upstream.calls) >= CALLS,
-        "five upstream calls, and no reply before the one for the user has its own",
-        saw=lambda: f"{len(it.upstream.calls)} upstream calls",
-        look=NOT_FIRST,
-        callers=[caller],
-    )
+    with it.others_first():
+        await it.app.until(
+            lambda: len(it.upstream.calls) >= CALLS,
+            "five upstream calls, and no reply before the one for the user has its own",
+            saw=lambda: f"{len(it.upstream.calls)} upstream calls",
+            look=NOT_FIRST,
+            callers=[caller],
+        )
     await it.app.settle()
     return (await released(it.app, it.upstream, [caller]))[0]
 
@@ -493,6 +503,7 @@ async def one_client(exam: Exam) -> str:
 async def expect_kept(it: Asked) -> None:
     """After a request the client is still there, with its connections: they are to be closed."""
     await it.app.settle()
+    it.upstream.expect_no_other_call()
     calls = "connection left after the replies" if it.upstream.calls else "call at all"
     expected = "idle connections, kept for the next request"
     expect(it.upstream.open, saw=f"no upstream {calls}", expected=expected, look=CLIENT)
