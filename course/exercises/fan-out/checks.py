@@ -6,44 +6,111 @@ import contextlib
 import json
 import secrets
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
-from unblocked.grading.checks.exam import App, Call, Exam, Failed, Reply, Upstream, criterion
-from unblocked.grading.checks.upstream import json_of
+from unblocked.grading.checks import (
+    FAILURES,
+    LOST,
+    REFUSED,
+    STATUS_400,
+    STATUS_500,
+    App,
+    Call,
+    Exam,
+    Failed,
+    Reply,
+    Upstream,
+    called,
+    criterion,
+    expect,
+    expect_nothing_left,
+    expect_reply,
+    failing,
+    failing_upstream,
+    held,
+    json_of,
+    nothing_blocks,
+    released,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from unblocked.grading.checks import Script
 
 CALLS = 5
-MOST_OF_A_NAME = 40
-"""Characters shown of a path that was called."""
+CALLERS = 3
+"""Callers that come at once, each for a user of its own."""
+IN_A_ROW = 8
 PARTS = ("user", "orders", "prices", "status", "recommendations")
-AT_ONCE = ("ada", "grace", "hedy")
 ODD = {"a/b": "a%2Fb", "é": "%C3%A9", "?x=1": "%3Fx%3D1", "a&b": "a%26b", "#1": "%231"}
-ADA = "GET /dashboard/ada"
-LOOK_QUOTE = "urllib.parse.quote(user, safe='') for the path, `params=` for the query"
-LOOK_CLIENT = "one client for all requests: httpx.AsyncClient(base_url=UPSTREAM, …) in the lifespan"
-LOOK_SHARED = "a name that all requests share holds what the last of them wrote"
+DOTS = {".": "%2E", "..": "%2E%2E"}
+QUOTE = "urllib.parse.quote(user, safe='') for the path, `params=` for the query"
+CLIENT = "one client for all requests: httpx.AsyncClient(base_url=UPSTREAM, …) in the lifespan"
+SHARED = "a name that all requests share holds what the last of them wrote"
+NOT_FIRST = (
+    "the first failure must not decide, neither a status nor an error that is raised: "
+    "gather(return_exceptions=True), and the user's reply is looked at first"
+)
+HEADERS_OF_ERRORS = (
+    "an HTTPException makes a response of its own, and what was put into `response.headers` is "
+    "lost: HTTPException(…, headers={…}), or a middleware for all of them"
+)
 
 
 def part(call: Call) -> str:
-    """Which of the five calls this is."""
+    """Which of the five calls this is, by the first segment of its path."""
     first = call.path.lstrip("/").split("/")[0]
     return "user" if first == "users" else first
+
+
+def is_asked_for(call: Call) -> bool:
+    """Whether the call is one of the five, with no more and no less in its path and query."""
+    target = call.request.raw_path
+    if call.method == "POST":
+        return target == "/recommendations"
+    if call.method != "GET":
+        return False
+    if part(call) == "user":
+        return target.count("/") == 2 and "?" not in target and not target.endswith("/")
+    if part(call) == "orders":
+        return call.path == "/orders" and names_of_query(call) == ["user"]
+    return target in ("/prices", "/status")
+
+
+def names_of_query(call: Call) -> list[str]:
+    query = call.request.raw_path.partition("?")[2]
+    return [name for name, _ in parse_qsl(query, keep_blank_values=True)]
 
 
 def body(call: Call) -> str:
     return json.dumps({"part": part(call), "secret": call.text[:40]})
 
 
-async def as_json(call: Call, status: int = 200) -> None:
-    await call.reply(body(call), status, content_type="application/json")
+async def as_json(call: Call) -> None:
+    """A script: reply with JSON of the call's own."""
+    await call.reply(body(call), content_type="application/json")
 
 
-def whose(call: Call) -> str | None:
-    """The one of the users who come at once that this call names, wherever it does."""
-    sent = call.request.raw_path.encode(errors="replace") + b" " + call.body
-    return next((name for name in AT_ONCE if name.encode() in sent), None)
+async def hold_json(call: Call) -> None:
+    """A script: the same, when the check says go."""
+    await call.upstream.released.wait()
+    await as_json(call)
+
+
+async def user_last(call: Call) -> None:
+    """A script: what the upstream says of the users comes last; all other parts are there."""
+    await (hold_json if part(call) == "user" else as_json)(call)
+
+
+def parts_do(special: dict[str, Script]) -> Script:
+    """Return a script that replies with JSON, but for the parts that have one of their own."""
+    return lambda call: special.get(part(call), as_json)(call)
+
+
+def answers(status: int) -> Script:
+    """Return a script that replies with this status."""
+    return lambda call: call.reply("{}", status, content_type="application/json")
 
 
 class Asked:
@@ -55,140 +122,149 @@ class Asked:
     def calls_for(self, name: str) -> list[Call]:
         return [call for call in self.upstream.calls if part(call) == name]
 
-    def of(self, name: str, called: str = ADA) -> Call:
+    def of(self, name: str) -> Call:
         """The newest call for this part; fails when there is none."""
-        if found := self.calls_for(name):
-            return found[-1]
-        paths = sorted({call.path for call in self.upstream.calls})
-        others = f"no call for {name}; calls to {', '.join(paths[:CALLS])}"
-        raise Failed(
-            called=called,
-            saw=others if paths else "no upstream call at all",
-            expected=f"calls for {', '.join(PARTS)}",
-        )
+        self.upstream.expect_no_other_call()
+        found = self.calls_for(name)
+        paths = ", ".join(sorted({call.path for call in self.upstream.calls})[:CALLS])
+        saw = f"no call for {name}; calls to {paths}" if paths else "no upstream call at all"
+        expect(found, saw=saw, expected=f"calls for {', '.join(PARTS)}")
+        return found[-1]
 
-    async def get_anew(self, path: str = "/dashboard/ada") -> Reply:
-        """The answer to one more caller; only the calls made for it are counted."""
-        self.upstream.begin(as_json)
-        return await self.app.get(path)
+    @contextlib.contextmanager
+    def others_first(self) -> Iterator[None]:
+        """Name a call that nobody asked for, where the block fails: it is the cause."""
+        try:
+            yield
+        except Failed:
+            self.upstream.expect_no_other_call()
+            raise
+
+    async def get(self, user: str, script: Script = as_json, *, request_id: str = "") -> Reply:
+        """The reply to one more caller; only the calls made for it are counted."""
+        self.upstream.begin(script)
+        headers = {"X-Request-ID": request_id} if request_id else {}
+        return await self.app.get(f"/dashboard/{user}", headers=headers)
 
     async def together(self, ids: dict[str, str]) -> list[Reply]:
-        """The answers to callers who come at once, each with an ID.
-
-        What the upstream says of the users comes last: each has its other parts by then.
-        """
-        self.upstream.begin(self._user_last)
+        """The replies to callers who come at once, each for a user and with an ID of its own."""
+        self.upstream.begin(user_last)
         async with self.app.together(len(ids)):
             callers = [
                 self.app.call(f"/dashboard/{user}", headers={"X-Request-ID": request_id})
                 for user, request_id in ids.items()
             ]
-        with self.app.by_the_way():  # one caller after the other is no fault here
+        with contextlib.suppress(Failed):  # one caller after the other is no fault here
             await self.app.until(
-                lambda: len(self.upstream.calls) >= CALLS * len(ids),
-                called=together_with(ids),
-                expected="five calls each",
+                lambda: len(self.upstream.calls) >= CALLS * len(ids), "five calls each"
             )
             await self.app.turn()
-        self.upstream.released.set()
-        return await self.app.answers(callers, called=together_with(ids))
-
-    async def _user_last(self, call: Call) -> None:
-        if part(call) == "user":
-            await self.upstream.released.wait()
-        await as_json(call)
+        return await released(self.app, self.upstream, callers)
 
 
-def together_with(ids: dict[str, str]) -> str:
+def a_user() -> str:
+    """A name that nobody can foresee."""
+    return f"u{secrets.token_hex(4)}"
+
+
+def whose(call: Call, users: dict[str, str]) -> str | None:
+    """The one of the users that this call names, wherever it does."""
+    sent = call.request.raw_path.encode(errors="replace") + b" " + call.body
+    return next((name for name in users if name.encode() in sent), None)
+
+
+def at_once_with(ids: dict[str, str]) -> str:
     callers = (f"GET /dashboard/{user}, X-Request-ID: {ids[user]}" for user in ids)
     return f"{'; '.join(callers)}; all at once"
-
-
-def new_ids() -> dict[str, str]:
-    return {user: secrets.token_hex(4) for user in AT_ONCE}
 
 
 @contextlib.asynccontextmanager
 async def asked(exam: Exam) -> AsyncIterator[Asked]:
     async with exam.run() as app:
-        upstream, token = await app.upstream(as_json), secrets.token_hex(8)
+        upstream = await app.upstream(as_json, expects=is_asked_for)
+        token = secrets.token_hex(8)
         app.bind(UPSTREAM=upstream.url, TOKEN=token)
         await app.start()
         yield Asked(app, upstream, token)
 
 
-def expect_status(app: App, reply: Reply, status: int, called: str, look: str = "") -> None:
-    if reply.status != status:
-        saw = app.with_log(reply.status)
-        raise Failed(called=called, saw=saw, expected=str(status), look=look)
+def expect_status(it: Asked, reply: Reply, status: int, look: str = "") -> None:
+    """This status; where it is another one, a call that nobody asked for is named as the cause."""
+    with it.others_first():
+        expect_reply(it.app, reply, status=status, look=look)
 
 
-@criterion("five calls at once", points=2)
+def expect_parts(it: Asked, reply: Reply) -> None:
+    """The reply is made of five calls, and there were no others."""
+    expect_status(it, reply, 200)
+    wanted = {name: json.loads(body(it.of(name))) for name in PARTS}
+    expected = f"an object of {', '.join(PARTS)}, each the JSON of its upstream call"
+    expect(reply.json() == wanted, saw=reply.text[:300], expected=expected)
+    calls = len(it.upstream.calls)
+    expect(calls == CALLS, saw=f"{calls} upstream calls", expected="five")
+
+
+def expect_id(reply: Reply, wanted: str) -> None:
+    """The reply's headers carry this request ID."""
+    seen = reply.headers.get("x-request-id", "missing")
+    expect(
+        seen == wanted,
+        saw=f"a reply of {reply.status}, its X-Request-ID {seen}",
+        expected=f"X-Request-ID: {wanted} in the headers of the reply",
+        look=HEADERS_OF_ERRORS if reply.status >= 400 else "",
+    )
+
+
+@criterion("five calls at once", points=1)
 async def at_once(exam: Exam) -> str:
     async with asked(exam) as it:
-
-        async def held(call: Call) -> None:
-            await it.upstream.released.wait()
-            await as_json(call)
-
-        it.upstream.script = held
-        called = "GET /dashboard/ada, while the upstream holds its answers"
-        caller = it.app.call("/dashboard/ada")
-        await it.app.until(
-            lambda: it.upstream.in_flight >= CALLS,
-            called=called,
-            saw=lambda: f"{it.upstream.in_flight} upstream calls in flight",
-            expected="five at the same time",
-            look="asyncio.gather or a TaskGroup starts all five before it waits",
-            calls=[caller],
-        )
-        await it.app.turn()
-        expect_each_part_in_flight(it, called)
-        it.upstream.released.set()
-        expect_parts(it, (await it.app.answers([caller], called=called))[0], called)
+        it.upstream.script = hold_json
+        user = a_user()
+        with called(f"GET /dashboard/{user}, while the upstream holds its replies"):
+            caller = it.app.call(f"/dashboard/{user}")
+            look = "asyncio.gather or a TaskGroup starts all five before it waits"
+            with it.others_first():
+                await held(it.app, it.upstream, CALLS, [caller], look=look)
+            await it.app.settle()
+            expect_each_part_in_flight(it)
+            expect_parts(it, (await released(it.app, it.upstream, [caller]))[0])
     return "Five calls, one wait: the dashboard takes as long as its slowest part."
 
 
-def expect_each_part_in_flight(it: Asked, called: str) -> None:
+def expect_each_part_in_flight(it: Asked) -> None:
     """Those held together are the five that were asked for, so that none is only for show."""
-    seen = sorted(part(call)[:MOST_OF_A_NAME] for call in it.upstream.live)
-    if seen != sorted(PARTS):
-        raise Failed(
-            called=called,
-            saw=f"in flight together: {', '.join(seen[: 2 * CALLS])}",
-            expected=f"one call each for {', '.join(PARTS)}",
-            look="each of the five is started once, before the first of them is awaited",
-        )
+    seen = sorted(map(part, it.upstream.live))
+    expect(
+        seen == sorted(PARTS),
+        saw=f"in flight together: {', '.join(seen[: 2 * CALLS])}",
+        expected=f"one call each for {', '.join(PARTS)}",
+        look="each of the five is started once, before the first of them is awaited",
+    )
 
 
 @criterion("puts the five answers together", points=1)
 async def together(exam: Exam) -> str:
     async with asked(exam) as it:
-        expect_parts(it, await it.get_anew(), ADA)
-        asked_for = it.of("orders").query.get("user")
-        if asked_for != "ada":
-            raise Failed(called=ADA, saw=f"orders?user={asked_for}", expected="orders?user=ada")
-        ids = new_ids()
-        taken: set[Call] = set()
-        for user, reply in zip(ids, await it.together(ids), strict=True):
-            expect_status(it.app, reply, 200, together_with(ids), LOOK_SHARED)
-            expect_own_parts(it, user, reply, ids, taken)
+        user = a_user()
+        with called(f"GET /dashboard/{user}"):
+            expect_parts(it, await it.get(user))
+            expect_user(it, user)
+        ids = {a_user(): secrets.token_hex(4) for _ in range(CALLERS)}
+        with called(at_once_with(ids)):
+            taken: set[Call] = set()
+            for name, reply in zip(ids, await it.together(ids), strict=True):
+                expect_status(it, reply, 200, SHARED)
+                expect_own_parts(it, name, reply, ids, taken)
     return "Each part stands under its own name, whichever came first, and in its own answer."
 
 
-def expect_parts(it: Asked, reply: Reply, called: str) -> None:
-    """The answer is made of five calls, and there were no others."""
-    expect_status(it.app, reply, 200, called)
-    expected = {name: json.loads(body(it.of(name, called))) for name in PARTS}
-    if reply.json() != expected:
-        raise Failed(
-            called=called,
-            saw=reply.text[:300],
-            expected=f"an object of {', '.join(PARTS)}, each the JSON of its upstream call",
-        )
-    if len(it.upstream.calls) != CALLS:
-        saw = f"{len(it.upstream.calls)} upstream calls"
-        raise Failed(called=called, saw=saw, expected="five")
+def expect_user(it: Asked, user: str) -> None:
+    """The calls ask for this user, each in its own way."""
+    segment, query = it.of("user").path.rpartition("/")[2], it.of("orders").query
+    seen = (unquote(segment), query.get("user"))
+    saw = f"calls to {it.of('user').request.raw_path} and {it.of('orders').request.raw_path}"
+    expected = f"/users/{{user}} and /orders?user={{user}} for the user {user!r}"
+    expect(seen == (user, user), saw=saw, expected=expected, look=QUOTE)
 
 
 def expect_own_parts(
@@ -199,93 +275,84 @@ def expect_own_parts(
     for name in PARTS:
         seen = given.get(name) if isinstance(given, dict) else None
         found = [call for call in it.calls_for(name) if json.loads(body(call)) == seen]
-        if not found or found[0] in taken or whose(found[0]) not in (None, user):
-            what = "is that of another caller" if found else f"is {json.dumps(seen)[:200]}"
-            raise Failed(
-                called=together_with(ids),
-                saw=f"in the answer for {user}, the part {name} {what}",
-                expected="each caller's own five parts",
-                look=LOOK_SHARED,
-            )
+        own = found and found[0] not in taken and whose(found[0], ids) in (None, user)
+        what = "is that of another caller" if found else f"is {json.dumps(seen)[:200]}"
+        saw = f"in the answer for {user}, the part {name} {what}"
+        expect(own, saw=saw, expected="each caller's own five parts", look=SHARED)
         taken.add(found[0])
 
 
 @criterion("posts JSON", points=1)
 async def posts(exam: Exam) -> str:
     async with asked(exam) as it:
-        await it.app.get("/dashboard/ada")
-        call = it.of("recommendations")
-        sent, kind = json_of(call), call.headers.get("content-type", "")
-        wanted: Any = {"user": "ada", "limit": 3}
-        if call.method != "POST" or sent != wanted or "application/json" not in kind:
-            raise Failed(
-                called=ADA,
-                saw=f"{call.method} /recommendations with {kind or 'no content type'}, "
-                f"the body {call.body.decode(errors='replace')[:200]!r}",
-                expected=f"POST with application/json: {json.dumps(wanted)}",
-                look='client.post("/recommendations", json={…})',
-            )
+        for user in (a_user(), a_user()):
+            with called(f"GET /dashboard/{user}"):
+                await it.get(user)
+                call = it.of("recommendations")
+                wanted = {"user": user, "limit": 3}
+                kind = call.headers.get("content-type", "no content type")
+                text = call.body.decode(errors="replace")[:200]
+                expect(
+                    exactly(json_of(call)) == exactly(wanted) and "application/json" in kind,
+                    saw=f"POST /recommendations with {kind}, the body {text!r}",
+                    expected=f"application/json: {json.dumps(wanted)}",
+                    look='client.post("/recommendations", json={…})',
+                )
     return "`json=` encodes the body and names its type."
+
+
+def exactly(value: Any) -> str:
+    """JSON in one form, in which 3, 3.0 and true are different things."""
+    return json.dumps(value, sort_keys=True)
 
 
 @criterion("sends the token and the request ID", points=1)
 async def headers(exam: Exam) -> str:
     async with asked(exam) as it:
-        wanted = secrets.token_hex(6)
-        reply = await it.app.get("/dashboard/ada", headers={"X-Request-ID": wanted})
-        called = f"{ADA}, X-Request-ID: {wanted}"
-        expect_headers(it, wanted, called)
-        expect_id(reply, wanted, called)
-        made = [await made_id(it) for _ in "12"]
-        if made[0] == made[1]:
-            raise Failed(
-                called=f"{ADA}, twice, without X-Request-ID",
-                saw=f"answers with X-Request-ID {' and '.join(made)}",
-                expected="a new one for each request",
-                look="uuid.uuid4().hex",
-            )
-        ids = new_ids()
-        replies = await it.together(ids)
-        for user, reply in zip(ids, replies, strict=True):
-            expect_own_id(it, user, ids)
-            expect_id(reply, ids[user], together_with(ids))
+        user, wanted = a_user(), secrets.token_hex(6)
+        with called(f"GET /dashboard/{user}, X-Request-ID: {wanted}"):
+            reply = await it.get(user, request_id=wanted)
+            expect_headers(it, wanted)
+            expect_id(reply, wanted)
+        with called(f"GET /dashboard/{user}, twice, without X-Request-ID"):
+            made = [await made_id(it, user) for _ in "12"]
+            saw = f"replies with X-Request-ID {' and '.join(made)}"
+            expect(made[0] != made[1], saw=saw, expected="a new one for each request", look=UUID)
+        ids = {a_user(): secrets.token_hex(4) for _ in range(CALLERS)}
+        with called(at_once_with(ids)):
+            replies = await it.together(ids)
+            for name, reply in zip(ids, replies, strict=True):
+                expect_own_id(it, name, ids)
+                expect_id(reply, ids[name])
+        for name, status in {"user": 404, "prices": 503}.items():
+            wanted = secrets.token_hex(6)
+            with called(f"GET /dashboard/{user}, X-Request-ID: {wanted}; {name} answers {status}"):
+                script = parts_do({name: answers(status)})
+                expect_id(await it.get(user, script, request_id=wanted), wanted)
     return "One ID goes through all five calls and back: a slow dashboard can be traced."
 
 
-async def made_id(it: Asked) -> str:
+UUID = "uuid.uuid4().hex"
+
+
+async def made_id(it: Asked, user: str) -> str:
     """The ID that the app makes for a caller who sends none."""
-    called = f"{ADA}, without X-Request-ID"
-    made = (await it.get_anew()).headers.get("x-request-id")
-    if not made:
-        raise Failed(
-            called=called,
-            saw="an answer without X-Request-ID",
-            expected="one is made, and stands in the answer's headers",
-            look="uuid.uuid4().hex",
-        )
-    expect_headers(it, made, called)
+    made = (await it.get(user)).headers.get("x-request-id", "")
+    expected = "one is made, and stands in the headers of the reply"
+    expect(made, saw="a reply without X-Request-ID", expected=expected, look=UUID)
+    expect_headers(it, made)
     return made
 
 
-def expect_headers(it: Asked, wanted: str, called: str) -> None:
+def expect_headers(it: Asked, wanted: str) -> None:
+    """Each of the five calls carries the token, and this request ID."""
     for name in PARTS:
-        sent = it.of(name, called).headers
+        sent = it.of(name).headers
         seen = (sent.get("authorization"), sent.get("x-request-id"))
-        if seen != (f"Bearer {it.token}", wanted):
-            raise Failed(
-                called=called,
-                saw=f"{name} was called with Authorization {seen[0]}, X-Request-ID {seen[1]}",
-                expected=f"Authorization: Bearer TOKEN, X-Request-ID: {wanted}, on each call",
-            )
-
-
-def expect_id(reply: Reply, wanted: str, called: str) -> None:
-    seen = reply.headers.get("x-request-id", "missing")
-    if seen != wanted:
-        raise Failed(
-            called=called,
-            saw=f"an answer of {reply.status}, its X-Request-ID {seen}",
-            expected=f"X-Request-ID: {wanted} in the answer's headers",
+        expect(
+            seen == (f"Bearer {it.token}", wanted),
+            saw=f"{name} was called with Authorization {seen[0]}, X-Request-ID {seen[1]}",
+            expected=f"Authorization: Bearer TOKEN, X-Request-ID: {wanted}, on each call",
         )
 
 
@@ -294,160 +361,162 @@ def expect_own_id(it: Asked, user: str, ids: dict[str, str]) -> None:
     for name in PARTS:
         calls = it.calls_for(name)
         traced = [call for call in calls if call.headers.get("x-request-id") == ids[user]]
-        if not traced or any(whose(call) not in (None, user) for call in traced):
-            seen = [f"{c.request.raw_path} with {c.headers.get('x-request-id')}" for c in calls]
-            raise Failed(
-                called=together_with(ids),
-                saw=f"calls for {name}: {', '.join(seen[: 2 * len(ids)]) or 'none'}",
-                expected="each caller's X-Request-ID on the five calls made for it",
-                look="`headers=` of the call: those of the client are shared by all requests",
-            )
+        seen = [f"{c.request.raw_path} with {c.headers.get('x-request-id')}" for c in calls]
+        expect(
+            traced and all(whose(call, ids) in (None, user) for call in traced),
+            saw=f"calls for {name}: {', '.join(seen[: 2 * len(ids)]) or 'none'}",
+            expected="each caller's X-Request-ID on the five calls made for it",
+            look="`headers=` of the call: those of the client are shared by all requests",
+        )
 
 
 @criterion("odd user names", points=1)
 async def odd_names(exam: Exam) -> str:
     async with asked(exam) as it:
         for name, quoted in ODD.items():
-            called = f"GET /dashboard/{quoted}, the user {name!r}"
-            reply = await it.get_anew(f"/dashboard/{quoted}")
-            expect_status(it.app, reply, 200, called)
-            expect_segment(it.of("user", called), name, called)
-            expect_name(it, name, called)
+            with called(f"GET /dashboard/{quoted}, the user {name!r}"):
+                reply = await it.get(quoted)
+                expect_one_segment(it)
+                expect_status(it, reply, 200)
+                expect_user(it, name)
+                sent = json_of(it.of("recommendations"))
+                named = sent.get("user") if isinstance(sent, dict) else None
+                saw = f"recommendations for the user {named!r}"
+                expect(named == name, saw=saw, expected=f"the user {name!r} in the JSON, as it is")
+        for name, quoted in DOTS.items():
+            with called(f"GET /dashboard/{quoted}, the user {name!r}"):
+                await expect_not_called(it, quoted)
     return "A name is data. Unquoted, it is a path, a query or nothing at all."
 
 
-def expect_segment(call: Call, name: str, called: str) -> None:
-    segments = call.path.split("/")
-    if len(segments) != 3 or unquote(segments[-1]) != name or call.query:
-        raise Failed(
-            called=called,
-            saw=f"a call to {call.request.raw_path}",
-            expected="/users/ and one path segment that means the name",
-            look=LOOK_QUOTE,
-        )
+def expect_one_segment(it: Asked) -> None:
+    """Nothing but the five calls came, in which a name is one segment of the path."""
+    others = it.upstream.others
+    expect(
+        not others,
+        saw=f"calls to {', '.join(others[:2])}",
+        expected="/users/ and one path segment that means the name, and /orders?user= with it",
+        look=QUOTE,
+    )
 
 
-def expect_name(it: Asked, name: str, called: str) -> None:
-    """The name is what is asked for where it is no part of the path."""
-    asked_for = it.of("orders", called).query.get("user")
-    call = it.of("recommendations", called)
-    sent = json_of(call)
-    if asked_for != name or not isinstance(sent, dict) or sent.get("user") != name:
-        text = call.body.decode(errors="replace")[:200]
-        raise Failed(
-            called=called,
-            saw=f"orders?user={asked_for}, and recommendations with the body {text!r}",
-            expected=f"the user {name!r} in both",
-            look='`params={"user": user}` for the query, `json={"user": user, …}` for the body',
-        )
+async def expect_not_called(it: Asked, quoted: str) -> None:
+    """A name that cannot be sent as one segment is a 404, and nobody is called with the token."""
+    wanted = secrets.token_hex(6)
+    reply = await it.get(quoted, request_id=wanted)
+    calls = [f"{call.method} {call.request.raw_path}" for call in it.upstream.calls]
+    calls += it.upstream.others
+    expect(
+        reply.status == 404 and not calls,
+        saw=it.app.with_log(f"{reply.status}; upstream calls: {', '.join(calls) or 'none'}"),
+        expected="404, without any upstream call",
+        look="`.` and `..` are taken out of a path by clients, whether quoted or not: the token "
+        'would go to another path. `if user in (".", "..")`, before the first call',
+    )
+    expect_id(reply, wanted)
 
 
 @criterion("an unknown user is a 404", points=1)
 async def unknown_user(exam: Exam) -> str:
-    called = "GET /dashboard/nobody, the upstream answers 404 for the user"
     async with asked(exam) as it:
+        with called("GET /dashboard/nobody, the upstream answers 404 for the user"):
+            reply = await it.get("nobody", parts_do({"user": answers(404)}))
+            expect_status(it, reply, 404, "the upstream's reply for the user decides")
+        for how in (STATUS_400, STATUS_500, LOST):
+            with called(f"GET /dashboard/nobody: for all others the upstream {how}, then 404"):
+                reply = await not_found_last(it, how)
+                expect_status(it, reply, 404, NOT_FIRST)
+    return "Not found is an answer, not a failure, and it outweighs the failures beside it."
 
-        async def not_found(call: Call) -> None:
-            await as_json(call, 404 if part(call) == "user" else 200)
 
-        it.upstream.script = not_found
-        reply = await it.app.get("/dashboard/nobody")
-        expect_status(it.app, reply, 404, called, "the upstream's answer for the user decides")
-    async with asked(exam) as it:
-
-        async def all_fail(call: Call) -> None:
-            if part(call) == "user":
-                await it.upstream.released.wait()
-            await as_json(call, 404 if part(call) == "user" else 500)
-
-        it.upstream.script = all_fail
-        called += ", last of all, after the others have failed"
-        caller = it.app.call("/dashboard/nobody")
+async def not_found_last(it: Asked, how: str) -> Reply:
+    """The reply to a caller for whom all other parts have failed when the user's 404 comes."""
+    fails: dict[str, Script] = dict.fromkeys(PARTS[1:], lambda call: failing(call, how))
+    it.upstream.begin(parts_do({**fails, "user": not_found_when_released}))
+    caller = it.app.call("/dashboard/nobody")
+    with it.others_first():
         await it.app.until(
             lambda: len(it.upstream.calls) >= CALLS,
-            called=called,
+            "five upstream calls, and no reply before the one for the user has its own",
             saw=lambda: f"{len(it.upstream.calls)} upstream calls",
-            expected="five",
-            calls=[caller],
+            look=NOT_FIRST,
+            callers=[caller],
         )
-        await it.app.turn()
-        it.upstream.released.set()
-        reply = (await it.app.answers([caller], called=called))[0]
-        look = "the first failure must not decide: gather(return_exceptions=True)"
-        expect_status(it.app, reply, 404, called, look)
-    return "Not found is an answer, not a failure, and it outweighs the failures beside it."
+    await it.app.settle()
+    return (await released(it.app, it.upstream, [caller]))[0]
+
+
+async def not_found_when_released(call: Call) -> None:
+    await call.upstream.released.wait()
+    await answers(404)(call)
 
 
 @criterion("any other failure is a 502", points=1)
 async def bad_gateway(exam: Exam) -> str:
     async with asked(exam) as it:
-        for name, status in (
-            ("user", 500),
-            ("prices", 503),
-            ("orders", 404),
-            ("status", 401),
-        ):
-
-            async def one_fails(call: Call, name: str = name, status: int = status) -> None:
-                await as_json(call, status if part(call) == name else 200)
-
-            it.upstream.script = one_fails
-            called = f"GET /dashboard/ada, the call for {name} answers {status}"
-            expect_status(it.app, await it.app.get("/dashboard/ada"), 502, called)
-        it.upstream.script = as_json
-        called = "GET /dashboard/ada, after a failure"
-        expect_status(it.app, await it.app.get("/dashboard/ada"), 200, called)
-    async with exam.run() as app:
-        app.bind(UPSTREAM=app.unreachable(), TOKEN="t")
-        await app.start()
-        called = "GET /dashboard/ada, the upstream cannot be reached"
-        expect_status(app, await app.get("/dashboard/ada"), 502, called)
+        for name, what, script in ways_to_fail():
+            with called(f"GET /dashboard/ada, the call for {name}: the upstream {what}"):
+                await expect_traced_502(it, parts_do({name: script}))
+        with called("GET /dashboard/ada, the upstream cannot be reached"):
+            async with failing_upstream(it.app, it.upstream, REFUSED):
+                await expect_traced_502(it, as_json)
+        with called("GET /dashboard/ada, after requests that failed"):
+            expect_parts(it, await it.get("ada"))
     return "A 404 for orders is the upstream's fault, not the caller's: 502."
+
+
+def ways_to_fail() -> list[tuple[str, str, Script]]:
+    """A part, how its call fails, and the script for it: each part in each way."""
+    ways: list[tuple[str, Callable[[Call], Any]]] = [
+        (how, lambda call, how=how: failing(call, how)) for how in FAILURES if how != REFUSED
+    ]
+    found = [(name, what, script) for name in PARTS for what, script in ways]
+    return found + [(name, "answers 404", answers(404)) for name in PARTS[1:]]
+
+
+async def expect_traced_502(it: Asked, script: Script) -> None:
+    wanted = secrets.token_hex(6)
+    reply = await it.get("ada", script, request_id=wanted)
+    look = "a status of 400 or more, and an error that is raised (httpx.HTTPError), are both a 502"
+    expect_status(it, reply, 502, look)
+    expect_id(reply, wanted)
 
 
 @criterion("one client", points=1)
 async def one_client(exam: Exam) -> str:
     async with asked(exam) as it:
-        for _ in range(6):
-            expect_status(it.app, await it.app.get("/dashboard/ada"), 200, ADA)
-        called = f"{ADA}, six times, one after the other"
-        await it.app.turn()
-        if it.upstream.open == 0:
-            calls = "call at all" if not it.upstream.calls else "connection left after the answers"
-            raise Failed(
-                called=called,
-                saw=f"no upstream {calls}",
-                expected="idle connections, kept for the next request",
-                look=LOOK_CLIENT,
-            )
-        # An idle pool may still open a connection more when five calls reach for it together.
-        if it.upstream.opened >= 4 * CALLS:
-            raise Failed(
-                called=called,
-                saw=f"{it.upstream.opened} upstream connections",
-                expected="five or a few more, kept alive",
-                look=LOOK_CLIENT,
-            )
+        with called(f"GET /dashboard/{{user}}, for {IN_A_ROW} users, one after the other"):
+            for _ in range(IN_A_ROW):
+                expect_status(it, await it.app.get(f"/dashboard/{a_user()}"), 200)
+            await expect_kept(it)
+            # An idle pool may still open a connection more when five calls reach for it together.
+            saw = f"{it.upstream.opened} upstream connections"
+            most = IN_A_ROW * CALLS // 2
+            expected = "five or a few more, kept alive, for all users"
+            expect(it.upstream.opened <= most, saw=saw, expected=expected, look=CLIENT)
+            clients = [client for client in await it.app.inside("clients") if not client["closed"]]
+            saw = f"{len(clients)} open HTTPX clients"
+            expect(len(clients) <= 1, saw=saw, expected="one, for all users", look=CLIENT)
     return "The connections were used again."
+
+
+async def expect_kept(it: Asked) -> None:
+    """After a request the client is still there, with its connections: they are to be closed."""
+    await it.app.settle()
+    it.upstream.expect_no_other_call()
+    calls = "connection left after the replies" if it.upstream.calls else "call at all"
+    expected = "idle connections, kept for the next request"
+    expect(it.upstream.open, saw=f"no upstream {calls}", expected=expected, look=CLIENT)
 
 
 @criterion("starts and stops cleanly", points=1)
 async def stops(exam: Exam) -> str:
     async with asked(exam) as it:
-        await it.app.get("/dashboard/ada")
-        await it.app.stop()
-        await it.app.until(
-            lambda: it.upstream.open == 0,
-            called="shutdown, with the process still alive",
-            saw=lambda: f"{it.upstream.open} connections open at the upstream",
-            expected="none",
-            look="the lifespan closes the client",
-        )
-        await it.app.end()
-        await it.app.until(
-            lambda: it.app.process.threads() <= 1,
-            called="shutdown",
-            saw=lambda: f"{it.app.process.threads() - 1} threads of the answer still run",
-            expected="none",
-        )
+        with called("GET /dashboard/ada"):
+            await it.get("ada")
+            await expect_kept(it)
+        await expect_nothing_left(it.app, look="the lifespan closes the client")
     return "Nothing of yours was left at the upstream."
+
+
+blocks_nothing = nothing_blocks()

@@ -50,6 +50,8 @@ async def ask(method, path, **options):
 
 @app.get("/dashboard/{user:path}")
 async def dashboard(user: str):
+    if user in (".", ".."):
+        return JSONResponse({"detail": "no such user"}, 404)
     calls = {
         "user": ask("GET", f"/users/{quote(user, safe='')}"),
         "orders": ask("GET", "/orders", params={"user": user}),

@@ -46,6 +46,9 @@ async def ask(method, path, request_id, **options):
 @app.get("/dashboard/{user:path}")
 async def dashboard(user: str, x_request_id: str | None = Header(None)):
     request_id = x_request_id or secrets.token_hex(16)
+    headers = {"X-Request-ID": request_id}
+    if user in {".", ".."}:
+        raise HTTPException(404, headers=headers)
     async with asyncio.TaskGroup() as group:
         start = lambda *call, **options: group.create_task(ask(*call, **options))
         tasks = {
@@ -58,7 +61,6 @@ async def dashboard(user: str, x_request_id: str | None = Header(None)):
             ),
         }
     results = {name: task.result() for name, task in tasks.items()}
-    headers = {"X-Request-ID": request_id}
     if isinstance(results["user"], UpstreamError) and results["user"].status == 404:
         raise HTTPException(404, headers=headers)
     if any(isinstance(result, UpstreamError) for result in results.values()):

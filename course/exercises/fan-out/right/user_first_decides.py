@@ -33,6 +33,8 @@ async def trace(request: Request, call_next):
 
 @app.get("/dashboard/{user:path}")
 async def dashboard(user: str, request: Request):
+    if user.strip(".") == "" and 1 <= len(user) <= 2:
+        raise HTTPException(404)
     client, headers = state["client"], {"x-request-id": request.state.id}
     calls = {
         "user": client.get("/users/" + quote(user, safe=""), headers=headers),

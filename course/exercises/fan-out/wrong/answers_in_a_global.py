@@ -32,6 +32,8 @@ async def dashboard(user: str, request: Request, response: Response):
     request_id = request.headers.get("X-Request-ID") or uuid.uuid4().hex
     response.headers["X-Request-ID"] = request_id
     traced = {"X-Request-ID": request_id}
+    if user in (".", ".."):  # no client sends them as they are: the token would go elsewhere
+        raise HTTPException(404, "no such user", headers=traced)
     wanted = {"user": user, "limit": 3}
     await asyncio.gather(
         ask("user", client.get(f"/users/{quote(user, safe='')}", headers=traced)),
@@ -42,8 +44,8 @@ async def dashboard(user: str, request: Request, response: Response):
     )
     found = answers["user"]
     if isinstance(found, httpx.Response) and found.status_code == 404:
-        raise HTTPException(404, "no such user")
+        raise HTTPException(404, "no such user", headers=traced)
     for answer in answers.values():
         if isinstance(answer, BaseException) or answer.is_error:
-            raise HTTPException(502, "an upstream call failed")
+            raise HTTPException(502, "an upstream call failed", headers=traced)
     return {name: answer.json() for name, answer in answers.items()}

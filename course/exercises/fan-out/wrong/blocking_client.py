@@ -13,6 +13,8 @@ async def dashboard(user: str, request: Request, response: Response):
     request_id = request.headers.get("X-Request-ID") or uuid.uuid4().hex
     response.headers["X-Request-ID"] = request_id
     headers = {"X-Request-ID": request_id, "Authorization": f"Bearer {TOKEN}"}
+    if user in (".", ".."):  # no client sends them as they are: the token would go elsewhere
+        raise HTTPException(404, "no such user", headers=headers)
     with httpx.Client(base_url=UPSTREAM, headers=headers) as client:
         answers = {
             "user": client.get(f"/users/{quote(user, safe='')}"),
@@ -24,7 +26,7 @@ async def dashboard(user: str, request: Request, response: Response):
             ),
         }
     if answers["user"].status_code == 404:
-        raise HTTPException(404)
+        raise HTTPException(404, headers=headers)
     if any(answer.is_error for answer in answers.values()):
-        raise HTTPException(502)
+        raise HTTPException(502, headers=headers)
     return {name: answer.json() for name, answer in answers.items()}

@@ -18,21 +18,22 @@ async def lifespan(app: FastAPI):
 app = FastAPI(lifespan=lifespan)
 
 
-async def checked(*calls):
+async def checked(*calls, traced):
     async def one(call):
         answer = await call
         if answer.is_error:
             raise HTTPException(
                 404
                 if "/users/" in str(answer.url) and answer.status_code == 404
-                else 502
+                else 502,
+                headers=traced,
             )
         return answer
 
     try:
         return await asyncio.gather(*map(one, calls))
     except httpx.HTTPError as error:
-        raise HTTPException(502) from error
+        raise HTTPException(502, headers=traced) from error
 
 
 @app.get("/dashboard/{user:path}")
@@ -41,6 +42,8 @@ async def dashboard(user: str, request: Request, response: Response):
     request_id = request.headers.get("X-Request-ID") or uuid.uuid4().hex
     response.headers["X-Request-ID"] = request_id
     traced = {"X-Request-ID": request_id}
+    if user in (".", ".."):  # no client sends them as they are: the token would go elsewhere
+        raise HTTPException(404, "no such user", headers=traced)
     wanted = {"user": user, "limit": 3}
     answers = await checked(
         client.get(f"/users/{quote(user, safe='')}", headers=traced),
@@ -48,12 +51,13 @@ async def dashboard(user: str, request: Request, response: Response):
         client.get("/prices", headers=traced),
         client.get("/status", headers=traced),
         client.post("/recommendations", json=wanted, headers=traced),
+        traced=traced,
     )
     found = answers[0]
     if isinstance(found, httpx.Response) and found.status_code == 404:
-        raise HTTPException(404, "no such user")
+        raise HTTPException(404, "no such user", headers=traced)
     for answer in answers:
         if isinstance(answer, BaseException) or answer.is_error:
-            raise HTTPException(502, "an upstream call failed")
+            raise HTTPException(502, "an upstream call failed", headers=traced)
     names = ("user", "orders", "prices", "status", "recommendations")
     return {name: answer.json() for name, answer in zip(names, answers)}

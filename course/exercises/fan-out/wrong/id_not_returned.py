@@ -23,6 +23,8 @@ async def dashboard(user: str, request: Request, response: Response):
     client: httpx.AsyncClient = request.state.client
     request_id = request.headers.get("X-Request-ID") or uuid.uuid4().hex
     traced = {"X-Request-ID": request_id}
+    if user in (".", ".."):  # no client sends them as they are: the token would go elsewhere
+        raise HTTPException(404, "no such user")
     wanted = {"user": user, "limit": 3}
     answers = await asyncio.gather(
         client.get(f"/users/{quote(user, safe='')}", headers=traced),

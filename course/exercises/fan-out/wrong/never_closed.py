@@ -24,6 +24,8 @@ async def dashboard(user: str, request: Request, response: Response):
     request_id = request.headers.get("X-Request-ID") or uuid.uuid4().hex
     response.headers["X-Request-ID"] = request_id
     traced = {"X-Request-ID": request_id}
+    if user in (".", ".."):  # no client sends them as they are: the token would go elsewhere
+        raise HTTPException(404, "no such user", headers=traced)
     wanted = {"user": user, "limit": 3}
     answers = await asyncio.gather(
         client.get(f"/users/{quote(user, safe='')}", headers=traced),
@@ -35,9 +37,9 @@ async def dashboard(user: str, request: Request, response: Response):
     )
     found = answers[0]
     if isinstance(found, httpx.Response) and found.status_code == 404:
-        raise HTTPException(404, "no such user")
+        raise HTTPException(404, "no such user", headers=traced)
     for answer in answers:
         if isinstance(answer, BaseException) or answer.is_error:
-            raise HTTPException(502, "an upstream call failed")
+            raise HTTPException(502, "an upstream call failed", headers=traced)
     names = ("user", "orders", "prices", "status", "recommendations")
     return {name: answer.json() for name, answer in zip(names, answers)}

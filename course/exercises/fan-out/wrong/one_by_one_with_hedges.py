@@ -41,6 +41,8 @@ async def dashboard(user: str, request: Request, response: Response):
     request_id = request.headers.get("X-Request-ID") or uuid.uuid4().hex
     response.headers["X-Request-ID"] = request_id
     traced = {"X-Request-ID": request_id}
+    if user in (".", ".."):  # no client sends them as they are: the token would go elsewhere
+        raise HTTPException(404, "no such user", headers=traced)
     wanted = {"user": user, "limit": 3}
     asks = {
         "user": lambda: client.get(f"/users/{quote(user, safe='')}", headers=traced),
@@ -52,8 +54,8 @@ async def dashboard(user: str, request: Request, response: Response):
     answers = {name: await hedged(ask) for name, ask in asks.items()}
     found = answers["user"]
     if isinstance(found, httpx.Response) and found.status_code == 404:
-        raise HTTPException(404, "no such user")
+        raise HTTPException(404, "no such user", headers=traced)
     for answer in answers.values():
         if isinstance(answer, BaseException) or answer.is_error:
-            raise HTTPException(502, "an upstream call failed")
+            raise HTTPException(502, "an upstream call failed", headers=traced)
     return {name: answer.json() for name, answer in answers.items()}

@@ -34,8 +34,10 @@ from unblocked.grading.checks.vocabulary import REFUSED as REFUSED
 from unblocked.grading.checks.vocabulary import STATUS_400 as STATUS_400
 from unblocked.grading.checks.vocabulary import STATUS_500 as STATUS_500
 from unblocked.grading.checks.vocabulary import Script as Script
+from unblocked.grading.checks.vocabulary import expect_a_thread_each as expect_a_thread_each
 from unblocked.grading.checks.vocabulary import expect_bounded as expect_bounded
 from unblocked.grading.checks.vocabulary import expect_few_threads as expect_few_threads
+from unblocked.grading.checks.vocabulary import expect_loop_free as expect_loop_free
 from unblocked.grading.checks.vocabulary import expect_nothing_left as expect_nothing_left
 from unblocked.grading.checks.vocabulary import expect_released as expect_released
 from unblocked.grading.checks.vocabulary import expect_reply as expect_reply

@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from unblocked.grading.checks.blocked import connections_blocked_on
 from unblocked.grading.checks.callers import Callers, Reply, TooLong
 from unblocked.grading.checks.expect import Failed, called, now_called
 from unblocked.grading.checks.upstream import Upstream, at_once, turns_of_an_accept
@@ -463,6 +464,20 @@ class App:
     async def threads(self) -> int:
         """Return the threads of the answer's process and its children, counted from outside."""
         return processes.threads_with_children(self.process.pid)
+
+    def thread_ids(self) -> frozenset[str]:
+        """Return the system's ids of the threads of the answer's process; none but on Linux."""
+        return frozenset(processes.tasks(self.process.pid))
+
+    def calls_with_a_thread(self, upstream: Upstream) -> int | None:
+        """Return how many calls that the upstream holds have a thread blocked on their connection.
+
+        A thread that sleeps elsewhere is none of them. None where the system does not tell.
+        """
+        transports = [call.request.transport for call in upstream.live]
+        held = [transport for transport in transports if transport and not transport.is_closing()]
+        ports = {transport.get_extra_info("peername")[1] for transport in held}
+        return connections_blocked_on(self.process.pid, upstream.port, ports)
 
     def threads_left(self) -> int:
         """Return how many threads and child processes run besides the answer's main thread."""

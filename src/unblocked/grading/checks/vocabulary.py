@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from unblocked.grading.checks.exam import Exam, criterion
-from unblocked.grading.checks.expect import called, expect
+from unblocked.grading.checks.expect import Failed, called, expect
 from unblocked.grading.checks.upstream import Call, Upstream
 
 if TYPE_CHECKING:
@@ -110,6 +110,45 @@ def expect_few_threads(before: int, now: int, *, more: int, expected: str, look:
     """The answer has at most so many threads more than before."""
     saw = f"{_count(now - before, 'thread')} more than before, {now} in all"
     expect(now - before <= more, saw=saw, expected=expected, look=look)
+
+
+async def expect_a_thread_each(app: App, upstream: Upstream, *, look: str = "") -> None:
+    """Each call in flight blocks a thread of the answer, which reads from that call's connection.
+
+    Where the system does not tell what a thread waits for, the threads are only counted.
+    """
+    calls = upstream.in_flight
+    threads = await app.threads()
+    expected = "a thread for each call, blocked by it, beside the event loop's"
+    saw = f"{_count(calls, 'call')} in flight; {_count(threads, 'thread')} in all"
+    expect(threads > calls, saw=saw, expected=expected, look=look)
+
+    def blocked() -> int:
+        seen = app.calls_with_a_thread(upstream)
+        return calls if seen is None else seen
+
+    await app.until(
+        lambda: blocked() >= calls,
+        expected,
+        saw=lambda: (
+            f"{_count(calls, 'call')} in flight; threads that wait for their replies: {blocked()}"
+        ),
+        look=look,
+    )
+
+
+async def expect_loop_free(app: App, *, look: str = "") -> None:
+    """The app answers a request for an unknown path, whatever the upstream holds."""
+    try:
+        await app.turn()
+    except Failed as failure:
+        raise Failed(
+            called=failure.called,
+            saw=failure.saw,
+            expected=failure.expected,
+            look=look,
+            certain=failure.certain,
+        ) from None
 
 
 def expect_retry_after(reply: Reply) -> None:
