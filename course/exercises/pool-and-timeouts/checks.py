@@ -47,13 +47,13 @@ MARGIN = 0.2
 STEP = 0.4
 """Seconds between two pieces of a slow body: two of them are `MARGIN` before `FOR_A_CONNECTION`."""
 PIECES = 8
-"""Of a slow body: it takes longer than any timeout of the exercise, and is never silent for long."""
+"""Of a slow body: it takes longer than any timeout of the exercise, and is never long silent."""
 LIMIT = "limits=httpx.Limits(max_connections=10), on one client for all callers"
 EACH_ITS_OWN = "each wait has a timeout of its own: httpx.Timeout(2, pool=1)"
 ORDER = "PoolTimeout is a TimeoutException: catch it first"
 BY_STATUS = {
     500: "httpx.Timeout(2, pool=1) raises PoolTimeout and ReadTimeout; catch each of them",
-    503: "only PoolTimeout is a 503: the wait for the first byte is another, and so is its status",
+    503: "only PoolTimeout is a 503; the wait for the first byte ends in a ReadTimeout",
     502: "every timeout is an httpx.HTTPError, too: catch PoolTimeout and ReadTimeout before it",
     504: ORDER,
 }
@@ -97,7 +97,7 @@ async def reply_in_time(app: App, upstream: Upstream, callers: Callers, expected
     await app.until(
         lambda: any(caller.done() for caller in callers),
         expected,
-        saw=lambda: f"no reply, {upstream.in_flight} upstream calls in flight",
+        saw=lambda: f"no reply; upstream calls in flight: {upstream.in_flight}",
         look=LIMIT if asked else EACH_ITS_OWN,
     )
     return (await app.replies([next(caller for caller in callers if caller.done())]))[0]
@@ -211,44 +211,48 @@ async def short_wait(exam: Exam) -> str:
     first, last = asyncio.Event(), asyncio.Event()
 
     async def one_is_answered(call: Call) -> None:
+        """The first is answered, nine others have their beginning by then, and later ones wait."""
         if call.number >= CONNECTIONS:
             await last.wait()
-        else:
-            await (call.upstream.released if call.number else first).wait()
-        await call.reply(call.text)
+            await call.reply(call.text)
+            return
+        await first.wait()
+        await call.head(first=call.text[:10])
+        await (call.upstream.released.wait() if call.number else asyncio.sleep(0))
+        await call.finish(call.text[10:])
 
     async with exam.serving(one_is_answered) as (app, upstream):
-        with called("two more callers, GET /, while ten calls are held; then one is answered"):
+        with called("one more caller, GET /, while ten calls are held; then one of ten is over"):
             await ten_in_flight(app, upstream)
-            late = app.call_many(2)
+            late = app.call()
             await app.settle()
             expect_connections(upstream)
             await app.forward(FOR_A_CONNECTION - MARGIN)
-            expect_waiting(app, late, FOR_A_CONNECTION)
+            expect_waiting(app, [late], FOR_A_CONNECTION)
             first.set()
             await app.settle()
             await app.forward(MARGIN / 2)  # for those who look now and then
             await app.until(
                 lambda: len(upstream.calls) > CONNECTIONS,
-                "a call for one of the two, as soon as there is a connection for it",
+                "a call for the one who waits, as soon as there is a connection for it",
                 look="a connection that is given back serves the caller who waits for one",
-                callers=late,
+                callers=[late],
             )
-            await app.forward(1.5 * MARGIN)
-            due = "a reply to the other, who has no connection, when 1 s is over"
-            await reply_in_time(app, upstream, late, due)
-            served = [caller for caller in late if not caller.done()]
-            upstream.released.set()
+        with called("one more caller, GET /, when all ten connections are busy again"):
+            other = app.call()
             await app.settle()
-            await app.forward(FOR_THE_FIRST_BYTE - 4 * MARGIN)
+            await app.forward(FOR_A_CONNECTION + MARGIN)
+            due = "a reply when 1 s is over: a short wait is none that never ends"
+            await reply_in_time(app, upstream, [other], due)
+        with called("a caller, GET /, who waits 0.8 s for a connection, then 1.6 s for an answer"):
+            await app.forward(1.5 * MARGIN)
             last.set()
-        with called("a caller, GET /, who waits 0.9 s for a connection, then 1.5 s for an answer"):
             look = (
                 "a second for a connection, and then, anew, two for the first byte: a deadline "
                 "around both counts the one as the other"
             )
-            for reply in await app.replies(served or late, look=look):
-                expect_text(app, reply, upstream, look)
+            (reply,) = await app.replies([late], look=look)
+            expect_text(app, reply, upstream, look)
     return "Waiting is what a pool is for. Only waiting too long is a failure."
 
 
