@@ -3,27 +3,42 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gzip
 import os
 import zlib
 from typing import TYPE_CHECKING
 
-import aiohttp
-
-from unblocked.grading.checks.exam import App, Call, Exam, Failed, Reply, Upstream, criterion
+from unblocked.grading.checks import (
+    LOST,
+    REFUSED,
+    App,
+    Call,
+    Exam,
+    Reply,
+    Script,
+    Upstream,
+    called,
+    criterion,
+    expect,
+    expect_nothing_left,
+    expect_released,
+    expect_reply,
+    failing_upstream,
+    nothing_blocks,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    import aiohttp
 
 PATH = "/download"
 KIB, MIB = 1 << 10, 1 << 20
-PIECE = 64 * KIB
-FIRST_PART = 256 * KIB
-"""What the upstream sends before it holds: more than anybody collects before passing it on."""
-STOPS = 4
-STAGE = 50 * MIB
-"""Between two stops at which the app's memory is read: 200 MiB in all."""
+MAY_COLLECT = 64 * KIB
+PIECE, SMALL_PIECE = 64 * KIB, 2 * KIB
+PART = MAY_COLLECT + 2 * SMALL_PIECE
+"""What the upstream sends in small pieces before it holds: just more than may be collected."""
+PARTS = 3
+STAGES, STAGE = 4, 50 * MIB
+"""Between two stages the app's memory is read: 200 MiB in all."""
 MOST_MEMORY = 32 * MIB
 MOST_TAKEN = 8 * MIB
 UNSEEN = 32 * MIB
@@ -33,47 +48,79 @@ TOO_MUCH = 256 * MIB
 SMALL_BUFFER = 64 * KIB
 CSV = "text/csv; charset=iso-8859-1"
 TAR = "application/x-tar"
+RAW = "aiter_raw gives the bytes as they came; bytes, text and lines are interpretations"
+COLLECTS = (
+    "who collects before passing on? `client.get` and `aread` take the whole body, "
+    "client.stream and send(stream=True) do not; up to 64 KiB may be collected"
+)
+WHO_CLOSES = (
+    "who closes the response, and when: a dependency with `yield`, whose `finally` closes it, "
+    "covers every way out"
+)
 
 
-class Reader:
-    """A caller that counts what comes instead of keeping it, and stops reading when told."""
+class Download:
+    """A caller of `GET /download`, who counts what comes, and stops reading when told."""
 
     def __init__(self, app: App, appetite: float = float("inf")) -> None:
         self.app, self.appetite = app, appetite
         self.status, self.received, self.checksum = 0, 0, 0
-        self.broken = False
+        self.complete = False
         self.beginning = b""
-        self.task = asyncio.create_task(self._read())
-        app.tasks.append(self.task)
+        self.task = app.reader(PATH, self._read)
 
-    async def _read(self) -> Reply:
-        async with self.app.open(PATH) as response:
-            self.status = response.status
-            with contextlib.suppress(aiohttp.ClientError):
-                while self.received < self.appetite:
-                    piece = await response.content.readany()
-                    if not piece:
-                        return Reply(response.status, response.headers, b"")
-                    self._take(piece)
-                await asyncio.Event().wait()
-            self.broken = True
-            return Reply(response.status, response.headers, b"", broken=True)
+    async def _read(self, response: aiohttp.ClientResponse) -> None:
+        self.status = response.status
+        while self.received < self.appetite:
+            piece = await response.content.readany()
+            if not piece:
+                self.complete = True
+                return
+            self._take(piece)
+        await asyncio.Event().wait()
 
     def _take(self, piece: bytes) -> None:
-        if self.received // MIB != (self.received + len(piece)) // MIB or not self.received:
-            self.app.process.pulse()
+        before = self.received
         self.received += len(piece)
         self.checksum = zlib.crc32(piece, self.checksum)
-        if len(self.beginning) < FIRST_PART:
+        if len(self.beginning) < PARTS * PART:
             self.beginning += piece
+        if before < MIB or before // MIB != self.received // MIB:
+            self.app.moved()  # of a large body now and then: each time costs patience
 
     async def leave(self) -> None:
+        """Close the connection, and let the app see it."""
         self.task.cancel()
-        await asyncio.gather(self.task, return_exceptions=True)
+        await asyncio.wait([self.task])
+        await self.app.turn()
+
+    async def has(self, size: int, expected: str, look: str) -> None:
+        """Wait until so many bytes are there; raises `Failed` if the reply ends before."""
+        arrived = lambda: self.received >= size  # noqa: E731
+        await self.app.until(
+            lambda: arrived() or self.task.done(), expected, saw=lambda: str(self), look=look
+        )
+        expect(arrived(), saw=self.app.with_log(self), expected=expected, look=look)
+
+    async def ended(self) -> None:
+        """Wait until the reply is over."""
+        await self.app.until(self.task.done, "the end of the body", saw=lambda: str(self))
+
+    def expect_all(self, size: int, checksum: int) -> None:
+        """The reply was 200, complete, and what was sent."""
+        right = self.complete and (self.status, self.checksum) == (200, checksum)
+        expected = f"200 and the upstream's {size} bytes"
+        expect(right, saw=self.app.with_log(self), expected=expected, look=RAW)
+
+    def __str__(self) -> str:
+        if not self.status:
+            return "no reply" if not self.task.done() else "a connection that was closed"
+        end = "" if not self.task.done() else ", complete" if self.complete else ", broken off"
+        return f"status {self.status}, {self.received} bytes of a body{end}"
 
 
-def sends(body: bytes, kind: str, *, length: bool, **headers: str) -> Callable[[Call], Awaitable]:
-    """A script: these bytes, in pieces, with their length told or not."""
+def sends(body: bytes, kind: str = TAR, *, length: bool = True, **headers: str) -> Script:
+    """Return a script that sends these bytes, in pieces, with their length told or not."""
 
     async def script(call: Call) -> None:
         size = len(body) if length else None
@@ -85,40 +132,47 @@ def sends(body: bytes, kind: str, *, length: bool, **headers: str) -> Callable[[
     return script
 
 
-async def fetch(app: App, called: str) -> Reply:
-    return (await app.answers([app.call(PATH)], called=called))[0]
+def told(length: object) -> str:
+    return "with a content-length" if length else "in chunks, without a content-length"
 
 
-def expect_body(app: App, reply: Reply, body: bytes, called: str, look: str = "") -> None:
-    if reply.status == 200 and reply.body == body and not reply.broken:
-        return
+def expect_bytes(app: App, reply: Reply, body: bytes, look: str = RAW) -> None:
+    """The reply is 200, and its body is these bytes."""
     saw = f"{reply.status}, {len(reply.body)} bytes"
     if reply.broken:
         saw += ", broken off"
     elif len(reply.body) == len(body):
         saw += ", not the same"
-    raise Failed(
-        called=called,
-        saw=app.with_log(saw),
-        expected=f"200 and the upstream's {len(body)} bytes",
-        look=look or "aiter_raw gives the bytes as they came; text and lines are interpretations",
+    right = reply.status == 200 and reply.body == body and not reply.broken
+    expected = f"200 and the upstream's {len(body)} bytes"
+    expect(right, saw=app.with_log(saw), expected=expected, look=look)
+
+
+def expect_header(reply: Reply, name: str, value: str, look: str = "") -> None:
+    """The reply has this header."""
+    found = reply.headers.get(name, "")
+    expect(
+        plain(found) == plain(value),
+        saw=f"{name}: {found}" if found else f"no {name}",
+        expected=f"{name}: {value}",
+        look=look or "the upstream's headers are there before its body: `response.headers`",
     )
+
+
+def plain(header: str) -> str:
+    return header.replace(" ", "").replace('"', "").lower()
 
 
 @criterion("the body comes through, byte for byte", points=1)
 async def whole(exam: Exam) -> str:
     async with exam.serving() as (app, upstream):
-        for length in (False, True):
-            body = b"\r\n\xff\x00" + os.urandom(300_000) + b"\n\xe6"
-            upstream.script = sends(body, TAR, length=length)
-            called = f"GET {PATH}, {'with' if length else 'without'} a content-length"
-            expect_body(app, await fetch(app, called), body, called)
-        if len(upstream.calls) != 2:
-            raise Failed(
-                called=f"GET {PATH}, twice",
-                saw=f"{len(upstream.calls)} upstream calls",
-                expected="one for each request",
-            )
+        for number, (size, length) in enumerate(((300_000, True), (3 * MIB, False)), 1):
+            body = b"\r\n\xff\x00" + os.urandom(size) + b"\n\xe6"
+            upstream.script = sends(body, length=length)
+            with called(f"GET {PATH}, {size // KIB} KiB {told(length)}"):
+                expect_bytes(app, await app.get(PATH), body)
+                saw = f"{len(upstream.calls)} upstream calls after {number} requests"
+                expect(len(upstream.calls) == number, saw=saw, expected="one for each request")
     return "Bytes in, the same bytes out. Nobody had to know what they mean."
 
 
@@ -128,92 +182,78 @@ async def headers(exam: Exam) -> str:
         for kind, length in ((TAR, True), (CSV, True), (CSV, False), (TAR, False)):
             body = os.urandom(20_000)
             upstream.script = sends(body, kind, length=length)
-            called = f"GET {PATH}, {kind}, {'with' if length else 'without'} a content-length"
-            reply = await fetch(app, called)
-            expect_body(app, reply, body, called)
-            expect_header(reply, "content-type", kind, called)
-            if length:
-                expect_header(reply, "content-length", str(len(body)), called)
+            with called(f"GET {PATH}, {kind}, {told(length)}"):
+                reply = await app.get(PATH)
+                expect_bytes(app, reply, body)
+                expect_header(reply, "content-type", kind)
+                if length:
+                    expect_header(reply, "content-length", str(len(body)))
     return "With a length, the caller can show progress, and knows when something is missing."
-
-
-def expect_header(reply: Reply, name: str, value: str, called: str) -> None:
-    found = reply.headers.get(name, "")
-    if plain(found) == plain(value):
-        return
-    raise Failed(
-        called=called,
-        saw=f"{name}: {found}" if found else f"no {name}",
-        expected=f"{name}: {value}",
-        look="the upstream's headers are there before its body: `response.headers`",
-    )
-
-
-def plain(header: str) -> str:
-    return header.replace(" ", "").replace('"', "").lower()
 
 
 @criterion("the first bytes come early", points=2)
 async def first_bytes(exam: Exam) -> str:
     async with exam.serving() as (app, upstream):
-        body = os.urandom(2 * FIRST_PART)
-
-        async def first_part(call: Call) -> None:
-            await call.head(content_type=TAR)
-            await call.send(body[:FIRST_PART])
-            await upstream.released.wait()
-            await call.send(body[FIRST_PART:])
-            await call.finish()
-
-        upstream.script = first_part
-        called = f"GET {PATH}, while the upstream holds all but the first {FIRST_PART // KIB} KiB"
-        caller = Reader(app)
-        await first_bytes_come(app, caller, called)
-        if not body.startswith(caller.beginning):
-            raise Failed(called=called, saw="other bytes", expected="the upstream's first bytes")
-        upstream.released.set()
-        await app.answers([caller.task], called=called)
-        if caller.broken or caller.checksum != zlib.crc32(body):
-            saw = f"{caller.received} bytes" + (", broken off" if caller.broken else "")
-            raise Failed(called=called, saw=saw, expected=f"the upstream's {len(body)} bytes")
+        for length in (None, PARTS * PART):
+            body = os.urandom(PARTS * PART)
+            upstream.begin(in_parts(body, length))
+            with called(f"GET {PATH}, {told(length)}, while the upstream holds the rest"):
+                caller = Download(app)
+                for part in range(1, PARTS + 1):
+                    upstream.give_turn()
+                    sent = part * PART
+                    wanted = f"more of the {sent // KIB} KiB that were sent than all but 64 KiB"
+                    await caller.has(sent - MAY_COLLECT, wanted, COLLECTS)
+                    saw = "other bytes than were sent"
+                    right = body.startswith(caller.beginning)
+                    expect(right, saw=saw, expected="the upstream's bytes", look=RAW)
+                await caller.ended()
+                caller.expect_all(len(body), zlib.crc32(body))
     return "What had come was passed on at once. The last byte comes when it comes."
 
 
-async def first_bytes_come(app: App, caller: Reader, called: str) -> None:
-    await app.until(
-        lambda: caller.received > 0,
-        called=called,
-        saw=lambda: f"status {caller.status or 'none'}, no byte of the body",
-        expected="the first bytes, before the last are there",
-        look="`client.get` and `aread` take the whole body: client.stream, or send(stream=True)",
-        calls=[caller.task],
-    )
+def in_parts(body: bytes, length: int | None) -> Script:
+    """Return a script that sends the body in small pieces, and holds after each `PART` of it."""
+
+    async def script(call: Call) -> None:
+        await call.head(content_type=TAR, length=length)
+        for start in range(0, len(body), SMALL_PIECE):
+            if start % PART == 0:
+                await call.upstream.turn()
+            await call.send(body[start : start + SMALL_PIECE])
+        await call.finish()
+
+    return script
 
 
 class Flood:
     """A large body that is sent in stages, or as long as somebody takes it."""
 
-    def __init__(self, total: float = TOO_MUCH) -> None:
+    def __init__(self) -> None:
         self.block = os.urandom(PIECE)
-        self.total = total
         self.sent, self.checksum = 0, 0
-        self.gates = [asyncio.Event() for _ in range(STOPS)]
 
     async def endless(self, call: Call) -> None:
         """A script: send until nobody takes more, or far too much is taken."""
         await call.head(content_type=TAR)
-        await self.pour(call, self.total)
+        await self.pour(call, TOO_MUCH)
         await asyncio.Event().wait()
 
-    async def staged(self, call: Call) -> None:
-        """A script: send, and hold at each stop until the check has looked."""
-        await call.head(content_type=TAR, length=STOPS * STAGE)
-        for gate in self.gates:
-            await self.pour(call, STAGE)
-            await gate.wait()
-        await call.finish()
+    def staged(self, stages: int, *, length: bool) -> Script:
+        """Return a script that sends, and holds at each stage until the check has looked."""
 
-    async def pour(self, call: Call, amount: float) -> None:
+        async def script(call: Call) -> None:
+            await call.head(content_type=TAR, length=stages * STAGE if length else None)
+            for _ in range(stages):
+                await self.pour(call, STAGE - PIECE)
+                await call.upstream.turn()
+                await self.pour(call, PIECE)
+            await call.finish()
+
+        return script
+
+    async def pour(self, call: Call, amount: int) -> None:
+        """Send so many bytes."""
         end = self.sent + amount
         while self.sent < end:
             piece = self.sent.to_bytes(8, "big") + self.block[8:]
@@ -222,86 +262,79 @@ class Flood:
             self.checksum = zlib.crc32(piece, self.checksum)
 
 
-@criterion("200 MiB pass in little memory", points=2)
+@criterion("200 MiB pass in little memory", points=1)
 async def memory(exam: Exam) -> str:
     async with exam.serving() as (app, upstream):
-        called = f"GET {PATH}, a small body"
-        upstream.script = sends(b"small", TAR, length=True)
-        expect_body(app, await fetch(app, called), b"small", called)
-        before = app.process.memory()
-        flood = Flood()
-        upstream.script = flood.staged
-        caller = Reader(app)
-        for stop, gate in enumerate(flood.gates, 1):
-            await pass_stage(app, caller, stop)
-            more = app.process.memory() - before
-            if more >= MOST_MEMORY:
-                raise Failed(
-                    called=f"GET {PATH}, {stop * STAGE // MIB} MiB have passed",
-                    saw=f"{more // MIB} MiB more memory than before",
-                    expected=f"less than {MOST_MEMORY // MIB} MiB",
-                    look="who still holds a piece after it was sent: a list, a cache, a log?",
-                )
-            gate.set()
-        called = f"GET {PATH}, 200 MiB"
-        await app.answers([caller.task], called=called)
-        if caller.broken or caller.checksum != flood.checksum:
-            saw = f"{caller.received} bytes" + (", broken off" if caller.broken else "")
-            raise Failed(called=called, saw=saw, expected=f"the upstream's {flood.sent} bytes")
+        upstream.script = sends(b"small")
+        with called(f"GET {PATH}, a small body"):
+            expect_bytes(app, await app.get(PATH), b"small")
+        before = app.memory()
+        for stages, length in ((1, True), (STAGES, False)):
+            flood = Flood()
+            upstream.script = flood.staged(stages, length=length)
+            with called(f"GET {PATH}, {stages * STAGE // MIB} MiB {told(length)}"):
+                caller = Download(app)
+                for stage in range(1, stages + 1):
+                    await pass_stage(app, caller, stage, before)
+                    upstream.give_turn()
+                await caller.ended()
+                caller.expect_all(flood.sent, flood.checksum)
     return "200 MiB went through, a piece at a time. A thousand callers would cost pieces, too."
 
 
-async def pass_stage(app: App, caller: Reader, stop: int) -> None:
-    """Wait, with fresh patience for every few MiB, until all but the last piece has come."""
-    wanted = stop * STAGE - MIB
-    while caller.received < wanted:
-        goal = min(wanted, caller.received + 10 * MIB)
-        await app.until(
-            lambda: caller.received >= goal,  # noqa: B023 - called before it changes
-            called=f"GET {PATH}, while the upstream holds all but {stop * STAGE // MIB} MiB",
-            saw=lambda: f"{caller.received // MIB} MiB came",
-            expected=f"{stop * STAGE // MIB} MiB, passed on as they came",
-            look="memory stays flat when no more than a piece is held",
-            calls=[caller.task],
-        )
+async def pass_stage(app: App, caller: Download, stage: int, before: int) -> None:
+    """All but the last piece has come, and has left next to nothing behind."""
+    size = stage * STAGE // MIB
+    wanted = f"{size} MiB, passed on as they came, while the upstream holds the rest"
+    while caller.received < stage * STAGE - MIB:  # with fresh patience for every few MiB
+        goal = min(stage * STAGE - MIB, caller.received + 5 * MIB)
+        await caller.has(goal, wanted, COLLECTS)
+    more = app.memory() - before
+    expect(
+        more < MOST_MEMORY,
+        saw=f"{more // MIB} MiB more memory than before, when {size} MiB have passed",
+        expected=f"less than {MOST_MEMORY // MIB} MiB",
+        look="who still holds a piece after it was sent: a list, a cache, a log?",
+    )
 
 
 @criterion("a slow caller slows the upstream down", points=2)
 async def back_pressure(exam: Exam) -> str:
     async with exam.serving() as (app, upstream):
-        app.receive_buffer = SMALL_BUFFER
+        app.callers.receive_buffer = SMALL_BUFFER
         flood = Flood()
         upstream.script = flood.endless
-        called = f"GET {PATH}, an endless body; the caller reads its beginning and then no more"
-        caller = Reader(app, appetite=1)
-        await first_bytes_come(app, caller, called)
-        await stands_still(app, upstream, flood, called)
+        with called(f"GET {PATH}, an endless body; the caller reads its beginning and no more"):
+            caller = Download(app, appetite=1)
+            await caller.has(1, "the first bytes, before the last are there", COLLECTS)
+            before = -1
+            while before != flood.sent:
+                before = flood.sent
+                await app.settle()
+                expect_little_taken(flood.sent, app.queued(upstream))
     return "Nobody wrote code for this: a full socket stops the app, and the app the upstream."
 
 
-async def stands_still(app: App, upstream: Upstream, flood: Flood, called: str) -> None:
-    """Let the app's loop turn until it takes no more.
-
-    Raises:
-        Failed: it has taken too much.
-    """
-    before = -1
-    while before != flood.sent:
-        before = flood.sent
-        await app.settle()
-        queued = app.queued(upstream)
-        taken = flood.sent - (UNSEEN if queued is None else queued)
-        if taken >= MOST_TAKEN:
-            raise Failed(
-                called=called,
-                saw=f"the app took {taken // MIB} MiB for a caller who is not reading",
-                expected="it soon takes no more",
-                look="what lies between reading and sending: a queue needs a maxsize",
-            )
+def expect_little_taken(sent: int, queued: int | None) -> None:
+    """What was sent and lies in no queue of the system is in the app's hands: it is little."""
+    taken = sent - (UNSEEN if queued is None else queued)
+    expect(
+        taken < MOST_TAKEN,
+        saw=f"the app took {taken // MIB} MiB for a caller who is not reading",
+        expected="it soon takes no more",
+        look="what lies between reading and sending: a queue needs a maxsize",
+    )
 
 
 @criterion("lets go when the caller leaves", points=2)
 async def caller_leaves(exam: Exam) -> str:
+    await leaves_before_the_reply(exam)
+    await leaves_while_the_rest_is_held(exam)
+    await leaves_a_body_unread(exam)
+    return "A StreamingResponse is cancelled when its caller leaves. Yours closed what it held."
+
+
+async def leaves_before_the_reply(exam: Exam) -> None:
     async with exam.serving() as (app, upstream):
         flood = Flood()
 
@@ -310,18 +343,15 @@ async def caller_leaves(exam: Exam) -> str:
             await flood.endless(call)
 
         upstream.script = late_and_endless
-        called = f"GET {PATH}; the caller leaves before the upstream has answered"
-        caller = Reader(app)
-        await app.until(
-            lambda: upstream.in_flight == 1,
-            called=called,
-            expected="an upstream call",
-            calls=[caller.task],
-        )
-        await caller.leave()
-        await app.turn()
-        upstream.released.set()
-        await expect_let_go(app, upstream, called)
+        with called(f"GET {PATH}; the caller leaves before the upstream has answered"):
+            caller = Download(app)
+            await asked(app, upstream, caller)
+            await caller.leave()
+            upstream.released.set()
+            await expect_released(app, upstream, look=WHO_CLOSES)
+
+
+async def leaves_while_the_rest_is_held(exam: Exam) -> None:
     async with exam.serving() as (app, upstream):
         flood = Flood()
 
@@ -333,90 +363,70 @@ async def caller_leaves(exam: Exam) -> str:
             await asyncio.Event().wait()
 
         upstream.script = held_then_endless
-        called = f"GET {PATH}; the caller leaves while the upstream holds the rest"
-        caller = Reader(app)
-        await first_bytes_come(app, caller, called)
-        await caller.leave()
-        await app.turn()
-        upstream.released.set()
-        await expect_let_go(app, upstream, called)
+        with called(f"GET {PATH}; the caller leaves while the upstream holds the rest"):
+            caller = Download(app)
+            await caller.has(1, "the first bytes, before the last are there", COLLECTS)
+            await caller.leave()
+            upstream.released.set()
+            await expect_released(app, upstream, look=WHO_CLOSES)
+
+
+async def leaves_a_body_unread(exam: Exam) -> None:
     async with exam.serving() as (app, upstream):
-        app.receive_buffer = SMALL_BUFFER
-        flood = Flood()
-        upstream.script = flood.endless
-        called = f"GET {PATH}; the caller stops reading, and leaves in the middle of the body"
-        caller = Reader(app, appetite=1)
-        await first_bytes_come(app, caller, called)
-        await app.turn()
-        await caller.leave()
-        await expect_let_go(app, upstream, called)
-    return "A StreamingResponse is cancelled when its caller leaves. Yours closed what it held."
+        app.callers.receive_buffer = SMALL_BUFFER
+        upstream.script = Flood().endless
+        with called(f"GET {PATH}; the caller stops reading, and leaves in the middle of the body"):
+            caller = Download(app, appetite=1)
+            await caller.has(1, "the first bytes, before the last are there", COLLECTS)
+            await app.turn()
+            await caller.leave()
+            await expect_released(app, upstream, look=WHO_CLOSES)
 
 
-async def expect_let_go(app: App, upstream: Upstream, called: str) -> None:
-    await app.let_go(
-        lambda: upstream.in_flight == 0,
-        called=called,
-        saw=lambda: f"{upstream.in_flight} upstream connection still carries an unfinished body",
-        expected="the upstream connection let go",
-        look="who closes the response, and when: an `async with` around its whole life, in a "
-        "dependency with `yield`, covers every way out",
-    )
+async def asked(app: App, upstream: Upstream, caller: Download) -> None:
+    """Wait until the upstream has the call; the caller has no reply before."""
+    await app.until(lambda: upstream.in_flight or caller.task.done(), "an upstream call")
+    expect(upstream.in_flight, saw=app.with_log(caller), expected="an upstream call")
 
 
 @criterion("lets go after a 404", points=1)
-async def not_found_let_go(exam: Exam) -> str:
+async def not_found_released(exam: Exam) -> str:
     async with exam.serving() as (app, upstream):
 
         async def held_not_found(call: Call) -> None:
-            await call.head(404)
-            await call.send("not here")
+            await call.head(404, first="not here")
             await upstream.released.wait()
             await call.send(os.urandom(4 * MIB))
             await call.finish()
 
         upstream.script = held_not_found
-        called = f"GET {PATH}, the upstream answers 404 with a long body; the caller leaves"
-        caller = Reader(app)
-        await app.until(
-            lambda: upstream.in_flight == 1,
-            called=called,
-            expected="an upstream call",
-            calls=[caller.task],
-        )
-        await app.settle()
-        await caller.leave()
-        await app.turn()
-        upstream.released.set()
-        await expect_let_go(app, upstream, called)
-    return "An answer that is not passed on has to be closed, too. Forgotten ones fill the pool."
+        with called(f"GET {PATH}, the upstream answers 404 with a long body; the caller leaves"):
+            caller = Download(app)
+            await asked(app, upstream, caller)
+            await app.settle()
+            await caller.leave()
+            upstream.released.set()
+            await expect_released(app, upstream, look=WHO_CLOSES)
+    return "A response that is not passed on has to be closed, too. Forgotten ones fill the pool."
 
 
 @criterion("a 404 is a 404, unreachable a 502", points=1)
 async def statuses(exam: Exam) -> str:
     async with exam.serving() as (app, upstream):
         upstream.script = lambda call: call.reply("not here", status=404)
-        await expect_status(app, 404, f"GET {PATH}, the upstream answers 404")
-        body = os.urandom(1000)
-        upstream.script = sends(body, TAR, length=True)
-        called = f"GET {PATH}, after a 404"
-        expect_body(app, await fetch(app, called), body, called)
-    async with exam.run() as app:
-        app.bind(URL=f"{app.unreachable()}/body")
-        await app.start()
-        await expect_status(app, 502, f"GET {PATH}, the upstream cannot be reached")
+        with called(f"GET {PATH}, the upstream answers 404"):
+            look = "open the upstream response before you return yours: its status is known then"
+            expect_reply(app, await app.get(PATH), status=404, look=look)
+        for how in (REFUSED, LOST):
+            with called(f"GET {PATH}, the upstream {how}"):
+                async with failing_upstream(app, upstream, how):
+                    look = "httpx.TransportError is the base class of ConnectError and its siblings"
+                    expect_reply(app, await app.get(PATH), status=502, look=look)
+            with called(f"GET {PATH}, after a 404 and a 502"):
+                body = os.urandom(1000)
+                upstream.script = sends(body)
+                expect_bytes(app, await app.get(PATH), body)
     return "The status was known before the first byte was sent. Afterwards it is too late."
-
-
-async def expect_status(app: App, status: int, called: str) -> None:
-    reply = await fetch(app, called)
-    if reply.status != status:
-        raise Failed(
-            called=called,
-            saw=app.with_log(reply.status),
-            expected=str(status),
-            look="open the upstream response before you return yours: its status is known then",
-        )
 
 
 @criterion("an encoded body arrives as it was sent", points=1)
@@ -424,53 +434,49 @@ async def encoded(exam: Exam) -> str:
     async with exam.serving() as (app, upstream):
         for length in (False, True):
             body = gzip.compress(os.urandom(2000).hex().encode() * 20)
-            upstream.script = sends(body, TAR, length=length, content_encoding="gzip")
-            called = f"GET {PATH}, gzip, {'with' if length else 'without'} a content-length"
-            look = "aiter_bytes and iter_any decode; aiter_raw does not"
-            expect_body(app, await fetch(app, called), body, called, look)
-    return (
-        "The bytes are as they were sent. Pass on content-encoding with them, or nobody can read "
-        "them; that header was not graded."
-    )
+            upstream.script = sends(body, CSV, length=length, content_encoding="gzip")
+            with called(f"GET {PATH}, gzip, {told(length)}"):
+                reply = await app.get(PATH)
+                look = "aiter_bytes and iter_any decode; aiter_raw does not"
+                expect_bytes(app, reply, body, look)
+                look = "without it nobody can read the bytes: pass content-encoding on, too"
+                expect_header(reply, "content-encoding", "gzip", look)
+                if length:
+                    expect_header(reply, "content-length", str(len(body)))
+    return "The bytes are as they were sent, and the header says how to read them."
 
 
 @criterion("a body that breaks off does not look complete", points=1)
 async def breaks_off(exam: Exam) -> str:
-    for length in (None, 2 * FIRST_PART):
+    for sent, length in ((PART, None), (PART, 2 * PART), (0, None)):
         async with exam.serving() as (app, upstream):
-            await break_off(app, upstream, length)
+            await break_off(app, upstream, sent, length)
     return "The connection was cut, not ended. After the first byte that is the only way to say it."
 
 
-async def break_off(app: App, upstream: Upstream, length: int | None) -> None:
+async def break_off(app: App, upstream: Upstream, sent: int, length: int | None) -> None:
+    """The upstream sends so much, and drops the connection: the caller sees that."""
+
     async def stops_short(call: Call) -> None:
         await call.head(content_type=TAR, length=length)
-        await call.send(os.urandom(FIRST_PART))
+        await call.send(os.urandom(sent))
         await upstream.released.wait()
         call.break_off()
 
     upstream.script = stops_short
-    told = "without" if length is None else "with"
-    called = f"GET {PATH}, {told} a content-length; the upstream breaks off in the middle"
-    caller = Reader(app)
-    await app.until(
-        lambda: upstream.in_flight == 1,
-        called=called,
-        expected="an upstream call",
-        calls=[caller.task],
-    )
-    await app.settle()
-    upstream.released.set()
-    await app.until(
-        caller.task.done,
-        called=called,
-        saw=lambda: f"{caller.received} bytes, and the caller still waits",
-        expected="the caller is told",
-    )
-    if caller.task.exception() is None and caller.status == 200 and not caller.broken:
-        raise Failed(
-            called=called,
-            saw=f"200 and {caller.received} bytes that look complete",
+    with called(f"GET {PATH}, {told(length)}; the upstream breaks off after {sent // KIB} KiB"):
+        caller = Download(app)
+        await asked(app, upstream, caller)
+        await app.settle()
+        upstream.released.set()
+        await app.until(
+            caller.task.done,
+            "the caller is told",
+            saw=lambda: f"{caller}, and the caller still waits",
+        )
+        expect(
+            caller.status != 200 or not caller.complete,
+            saw=f"{caller}, as if all was there",
             expected="a body that the caller can see is broken",
             look="an error that is swallowed, in the generator or by a middleware made with "
             "@app.middleware, ends the body as if all was there: let it out",
@@ -481,21 +487,12 @@ async def break_off(app: App, upstream: Upstream, length: int | None) -> None:
 async def stops_cleanly(exam: Exam) -> str:
     async with exam.serving() as (app, upstream):
         body = os.urandom(1000)
-        upstream.script = sends(body, TAR, length=True)
-        expect_body(app, await fetch(app, f"GET {PATH}"), body, f"GET {PATH}")
-        await app.stop()
-        await app.until(
-            lambda: upstream.open == 0,
-            called="shutdown, with the process still alive",
-            saw=lambda: f"{upstream.open} connections open at the upstream",
-            expected="none: the lifespan closes its client",
-            look="`async with httpx.AsyncClient(…) as client: yield` in the lifespan",
-        )
-        await app.end()
-        await app.until(
-            lambda: app.process.threads() <= 1,
-            called="shutdown",
-            saw=lambda: f"{app.process.threads() - 1} threads of the answer still run",
-            expected="none",
-        )
+        upstream.script = sends(body)
+        with called(f"GET {PATH}"):
+            expect_bytes(app, await app.get(PATH), body)
+            await app.settle()
+        await expect_nothing_left(app)
     return "The body was read to its end, so its connection was kept, and the lifespan closed it."
+
+
+blocks_nothing = nothing_blocks()

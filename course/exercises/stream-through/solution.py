@@ -18,11 +18,15 @@ app = FastAPI(lifespan=lifespan)
 
 
 async def opened(request: Request):
+    client = request.state.client
     try:
-        async with request.state.client.stream("GET", URL) as response:
-            yield response
-    except httpx.ConnectError as error:
+        response = await client.send(client.build_request("GET", URL), stream=True)
+    except httpx.TransportError as error:
         raise HTTPException(502, "the upstream cannot be reached") from error
+    try:
+        yield response
+    finally:
+        await response.aclose()
 
 
 @app.get("/download")

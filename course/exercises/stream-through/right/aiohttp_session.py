@@ -30,7 +30,6 @@ async def download(request: Request):
             async for piece in upstream.content.iter_any():
                 yield piece
 
-    headers = {"content-type": upstream.headers["content-type"]}
-    if upstream.content_length is not None:
-        headers["content-length"] = str(upstream.content_length)
+    kept = ("content-type", "content-length", "content-encoding")
+    headers = {name: upstream.headers[name] for name in kept if name in upstream.headers}
     return StreamingResponse(body(), headers=headers)

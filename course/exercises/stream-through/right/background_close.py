@@ -6,6 +6,8 @@ from fastapi import FastAPI
 from fastapi.responses import PlainTextResponse, StreamingResponse
 from starlette.background import BackgroundTask
 
+KEPT = ("content-type", "content-length", "content-encoding")
+
 
 @asynccontextmanager
 async def lifespan(app):
@@ -28,9 +30,7 @@ async def download():
     if upstream.status_code >= 400:
         await upstream.aclose()
         return PlainTextResponse("not there", status_code=upstream.status_code)
-    headers = {"content-type": upstream.headers["content-type"]}
-    if "content-length" in upstream.headers:
-        headers["content-length"] = upstream.headers["content-length"]
+    headers = {name: upstream.headers[name] for name in KEPT if name in upstream.headers}
     return StreamingResponse(
         upstream.aiter_raw(), headers=headers, background=BackgroundTask(upstream.aclose)
     )

@@ -21,12 +21,12 @@ def download():
     request = app.state.client.build_request("GET", URL)
     try:
         upstream = app.state.client.send(request, stream=True)
-    except httpx.ConnectError:
+    except httpx.TransportError:
         raise HTTPException(502)
     if upstream.status_code == 404:
         upstream.close()
         raise HTTPException(404)
 
-    named = {k: v for k, v in upstream.headers.items() if k in ("content-type", "content-length")}
+    named = {k: v for k, v in upstream.headers.items() if k.startswith("content-")}
     closing = BackgroundTask(upstream.close)  # also when the caller leaves: no thread is cancelled
     return StreamingResponse(upstream.iter_raw(), headers=named, background=closing)

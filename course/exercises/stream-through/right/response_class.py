@@ -50,7 +50,7 @@ class Passed(Response):
                     message = {"type": "http.response.body", "body": piece, "more_body": True}
                     await send(message)
                 await send({"type": "http.response.body", "body": b""})
-        except httpx.ConnectError:
+        except httpx.TransportError:
             await PlainTextResponse("unreachable", status_code=502)(scope, receive, send)
 
 

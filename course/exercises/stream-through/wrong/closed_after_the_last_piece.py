@@ -5,6 +5,8 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from fastapi.responses import PlainTextResponse, StreamingResponse
 
+KEPT = ("content-type", "content-length", "content-encoding")
+
 
 @asynccontextmanager
 async def lifespan(app):
@@ -41,9 +43,7 @@ async def download():
     if upstream.status_code >= 400:
         await upstream.aclose()
         return PlainTextResponse("not there", status_code=upstream.status_code)
-    headers = {"content-type": upstream.headers["content-type"]}
-    if "content-length" in upstream.headers:
-        headers["content-length"] = upstream.headers["content-length"]
+    headers = {name: upstream.headers[name] for name in KEPT if name in upstream.headers}
     reader = asyncio.create_task(read_into(queue := asyncio.Queue(4), upstream))
     readers.add(reader)
     reader.add_done_callback(readers.discard)

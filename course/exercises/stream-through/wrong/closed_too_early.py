@@ -25,5 +25,5 @@ async def download(request: Request):
                 raise HTTPException(404)
             headers = {k: upstream.headers[k] for k in KEPT if k in upstream.headers}
             return StreamingResponse(upstream.aiter_raw(), headers=headers)
-    except httpx.ConnectError as error:
+    except httpx.TransportError as error:
         raise HTTPException(502, "the upstream cannot be reached") from error

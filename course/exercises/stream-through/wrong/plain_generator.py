@@ -20,7 +20,7 @@ def download():
     request = app.state.client.build_request("GET", URL)
     try:
         upstream = app.state.client.send(request, stream=True)
-    except httpx.ConnectError:
+    except httpx.TransportError:
         raise HTTPException(502)
     if upstream.status_code == 404:
         upstream.close()
@@ -32,5 +32,5 @@ def download():
         finally:
             upstream.close()
 
-    named = {k: upstream.headers[k] for k in ("content-type", "content-length") if k in upstream.headers}
+    named = {k: upstream.headers[k] for k in ("content-type", "content-length", "content-encoding") if k in upstream.headers}
     return StreamingResponse(body(), headers=named)

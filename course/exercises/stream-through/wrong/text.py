@@ -22,7 +22,7 @@ async def opened(request: Request):
     try:
         async with request.state.client.stream("GET", URL) as response:
             yield response
-    except httpx.ConnectError as error:
+    except httpx.TransportError as error:
         raise HTTPException(502, "the upstream cannot be reached") from error
 
 
