@@ -9,8 +9,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from unblocked.grading.checks import (
-    FAILURES,
     LOST,
+    REFUSED,
+    STATUS_400,
     STATUS_500,
     App,
     Call,
@@ -276,8 +277,8 @@ async def one_caller(exam: Exam, facts: Facts) -> None:
 
 
 async def expect_one_thread(app: App, before: int) -> None:
-    now, expected = await app.threads(), "one thread more at most"
-    expect_few_threads(before, now, more=1, expected=expected, look=THREADS)
+    now = await app.threads()
+    expect_few_threads(before, now, more=1, expected="one more at most", look=THREADS)
 
 
 def expect_made_of_all(app: App, reply: Reply, upstream: Upstream) -> None:
@@ -349,10 +350,8 @@ async def ten_callers(exam: Exam, facts: Facts) -> None:
 async def expect_ten_connections(app: App, upstream: Upstream) -> None:
     """No more than ten, once the app has done all that it can do by itself."""
     await app.settle()
-    saw = f"{upstream.peak_open} upstream connections"
-    expect(
-        upstream.peak_open <= POOL, saw=saw, expected="ten, for all callers together", look=LIMITS
-    )
+    saw, expected = f"{upstream.peak_open} upstream connections", "ten, for all callers together"
+    expect(upstream.peak_open <= POOL, saw=saw, expected=expected, look=LIMITS)
 
 
 async def why_starved(app: App, upstream: Upstream, callers: Callers) -> Failed | None:
@@ -477,7 +476,7 @@ async def upstream_fails(exam: Exam) -> str:
             upstream.begin(third_of_five(how))
             with called(f"GET /, the upstream {how} to one of five calls"):
                 await expect_502(app)
-        for how in FAILURES:
+        for how in (STATUS_400, LOST, REFUSED):
             async with failing_upstream(app, upstream, how):
                 with called(f"GET /, the upstream {how}"):
                     await expect_502(app)
