@@ -26,7 +26,7 @@ async def _mark_all(room: course.Room, sources: dict[Path, str]) -> dict[Path, d
 
         async def one(source: str) -> dict[str, Any]:
             async with few:
-                return await mark(task, source, sandbox, second_look=True)
+                return await mark(task, source, sandbox)
 
         results = await asyncio.gather(*map(one, sources.values()))
         return dict(zip(sources, results, strict=True))
