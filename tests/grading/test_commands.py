@@ -56,6 +56,8 @@ def test_the_marks_are_remembered_and_listed() -> None:
     command = [sys.executable, "-m", "unblocked", "list"]
     listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert any("one-client" in line and "10/10" in line for line in listed.splitlines())
+    assert listed.splitlines()[-1].startswith("Next: ")
+    assert all(lesson.title in listed for lesson in course.lessons())
 
 
 @pytest.mark.parametrize(

@@ -72,9 +72,9 @@ def test_the_learners_own_files_are_not_taken_for_modules(
     for name in ("queue", "asyncio"):
         (tmp_path / f"{name}.py").write_text("raise RuntimeError('a file of the learner')\n")
     answer = tmp_path / "answer.py"
-    answer.write_text("# exercise: serve-in-process\nraise ValueError('mine')\n")
+    answer.write_text("# exercise: one-client\nraise ValueError('mine')\n")
     monkeypatch.chdir(tmp_path)
-    result = asyncio.run(_check._marked(course.room("serve-in-process"), answer))
+    result = asyncio.run(_check._marked(course.room("one-client"), answer))
     assert result.outcome == "crashed"
 
 
