@@ -11,6 +11,8 @@ import pytest
 from conftest import processes_named
 
 from unblocked import course
+from unblocked.grading import checking
+from unblocked.grading.judge.judging import Verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,3 +97,28 @@ def test_an_answer_that_exits(tmp_path: Path) -> None:
     done = check("one-client", str(tmp_path / "a.py"), "--json")
     assert (done.returncode, json.loads(done.stdout)["outcome"]) == (1, "crashed")
     assert not processes_named("86395")
+
+
+def _verdict(*, passed: bool) -> Verdict:
+    return Verdict("lets go", passed, 2 * passed, 2, "Saw: 5 open")
+
+
+def test_a_second_judging_is_announced_and_tells_only_what_changed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    reporter = checking._Printed()
+    for passed in (False, False, True):
+        reporter.verdict(_verdict(passed=passed))
+        reporter.again(1)
+    said = capsys.readouterr().out
+    assert (said.count("FAILED"), said.count("passed  2/2")) == (1, 1)
+    assert "1 criterion is judged once more" in said
+
+
+def test_a_second_judging_is_a_line_of_the_stream(capsys: pytest.CaptureFixture[str]) -> None:
+    reporter = checking._Streamed()
+    reporter.verdict(_verdict(passed=False))
+    reporter.again(3)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert lines[0]["name"] == "lets go"
+    assert lines[1] == {"again": 3}

@@ -190,7 +190,7 @@ class _PageView:
         on_top = "".join(f"<p>{_message(text)}</p>" for text in self._on_top())
         return (
             f'<div style="max-width:60em"><p role="status">{head}{self._bar()}</p>{on_top}'
-            f'<table style="width:100%"><tbody>{rows}</tbody></table>{self._more()}</div>'
+            f'<table style="width:100%"><tbody>{rows}</tbody></table></div>{self._more()}'
         )
 
     def _bar(self) -> str:
@@ -224,7 +224,8 @@ class _PageView:
         if _is_full(self._result):
             return _beside(self._about.own, self._about.others())
         failed = [name for name, check in self._checks.items() if check and not check["passed"]]
-        return _nested_hints([] if self._reason() else failed, self._about.hints)
+        hints = _nested_hints([] if self._reason() else failed, self._about.hints)
+        return f'<div style="max-width:60em">{hints}</div>'
 
 
 _WIDTHS = ("7em", "auto", "4em")
