@@ -30,6 +30,13 @@ QUIZ = """
 quiz({"ask": "Who waits?", "options": {"the loop": "It turns.", "a thread": "So it does."},
       "right": "a thread"})
 """
+FULL_MARKS = """
+from unblocked.show.learner import check_view
+view = check_view("relay", "Relay", ["five at once"], told="Marked: your cell as run at [4].",
+                  own="mine = 1", others=lambda: [("The reference solution", "shared = 2")])
+done = {"name": "five at once", "passed": True, "points": 1, "max_points": 1, "message": ""}
+view.finish({"points": 1, "max_points": 1, "outcome": "graded", "checks": [done]})
+"""
 SERVE = """
 from fastapi import FastAPI
 from unblocked import serve
@@ -68,6 +75,20 @@ def test_the_quiz_replies_to_each_choice(
     notebook.write_cell(1, "")
     notebook.save()
     assert "So it does" not in (lab.root / notebook.path).read_text()
+
+
+def test_after_full_marks_a_solution_opens_beside_ones_own_by_keyboard(
+    open_notebook: Callable[..., Notebook], page: Page
+) -> None:
+    notebook = open_notebook(FULL_MARKS)
+    notebook.run_cells(0)
+    cell = notebook.cell(0)
+    expect(cell).to_contain_text("run at [4]")
+    theirs = cell.locator("pre", has_text="shared = 2")
+    expect(theirs).to_be_hidden()
+    cell.locator("summary", has_text="The reference solution").press("Enter")
+    expect(theirs).to_be_visible()
+    expect(cell.locator("details[open] pre", has_text="mine = 1")).to_be_visible()
 
 
 def test_the_docs_of_a_served_app_work_direct_and_through_the_proxy(

@@ -11,6 +11,8 @@ import pytest
 from conftest import processes_named
 
 from unblocked import course
+from unblocked.grading import checking
+from unblocked.grading.judge.judging import Verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,6 +58,8 @@ def test_the_marks_are_remembered_and_listed() -> None:
     command = [sys.executable, "-m", "unblocked", "list"]
     listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert any("one-client" in line and "10/10" in line for line in listed.splitlines())
+    assert listed.splitlines()[-1].startswith("Next: ")
+    assert all(lesson.title in listed for lesson in course.lessons())
 
 
 @pytest.mark.parametrize(
@@ -93,3 +97,28 @@ def test_an_answer_that_exits(tmp_path: Path) -> None:
     done = check("one-client", str(tmp_path / "a.py"), "--json")
     assert (done.returncode, json.loads(done.stdout)["outcome"]) == (1, "crashed")
     assert not processes_named("86395")
+
+
+def _verdict(*, passed: bool) -> Verdict:
+    return Verdict("lets go", passed, 2 * passed, 2, "Saw: 5 open")
+
+
+def test_a_second_judging_is_announced_and_tells_only_what_changed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    reporter = checking._Printed()
+    for passed in (False, False, True):
+        reporter.verdict(_verdict(passed=passed))
+        reporter.again(1)
+    said = capsys.readouterr().out
+    assert (said.count("FAILED"), said.count("passed  2/2")) == (1, 1)
+    assert "1 criterion is judged once more" in said
+
+
+def test_a_second_judging_is_a_line_of_the_stream(capsys: pytest.CaptureFixture[str]) -> None:
+    reporter = checking._Streamed()
+    reporter.verdict(_verdict(passed=False))
+    reporter.again(3)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert lines[0]["name"] == "lets go"
+    assert lines[1] == {"again": 3}

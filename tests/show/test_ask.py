@@ -97,6 +97,31 @@ def test_a_comma_is_a_decimal_point_where_it_parts_no_thousands(
     assert _ask._take(predict, "n", said) == f"noted: {said}"
 
 
+@pytest.mark.parametrize(
+    ("typed", "unit", "noted", "said"),
+    [
+        ("400 ms", "s", 0.4, "noted: 0.4 s"),
+        ("400ms", "s", 0.4, "noted: 0.4 s"),
+        ("0,4", "s", 0.4, "noted: 0.4"),
+        ("0,4 s", "ms", 400, "noted: 400 ms"),
+        ("4e2 MS", "s", 0.4, "noted: 0.4 s"),
+        ("1e3", "ms", 1000, "noted: 1,000"),
+        ("1,5 min", "s", 90, "noted: 90 s"),
+        ("250 threads", "threads", 250, "noted: 250"),
+        ("12 Threads", "threads", 12, "noted: 12"),
+        ("5 %", "%", 5, "noted: 5"),
+        ("5 apples", "threads", None, "that is not a number yet"),
+        ("400 ms", "threads", None, "that is not a number yet"),
+        ("ms", "s", None, "that is not a number yet"),
+    ],
+)
+def test_a_unit_may_stand_behind_the_number(
+    predict: Predict, typed: str, unit: str, noted: float | None, said: str
+) -> None:
+    assert _ask._take(predict, "n", typed, unit) == said
+    assert predict.value("n") == noted
+
+
 @pytest.mark.parametrize("typed", ["1.000,5", "1,234,5", ",", "inf", "nan", "five"])
 def test_what_may_mean_anything_is_not_noted(predict: Predict, typed: str) -> None:
     assert "not a number" in _ask._take(predict, "n", typed)

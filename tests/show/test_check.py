@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from unblocked import course
+from unblocked._marker import defines
 from unblocked.show.learner import _check, _checkview
 
 if TYPE_CHECKING:
@@ -35,7 +36,11 @@ def pages(monkeypatch: pytest.MonkeyPatch) -> dict[int, list[str]]:
 def room(tmp_path: Path) -> Any:
     statement = tmp_path / "exercise.md"
     statement.write_text("Do it.\n", encoding="utf-8")
-    return SimpleNamespace(slug="go", title="Let go", points=5, statement=statement)
+    solution = tmp_path / "solution.py"
+    return SimpleNamespace(
+        **{"slug": "go", "title": "Let go", "points": 5, "statement": statement},
+        **{"solution": solution, "right": (tmp_path / "a_class.py", tmp_path / "b.py")},
+    )
 
 
 def test_something_is_there_before_the_grader_speaks(
@@ -67,9 +72,9 @@ def test_the_learners_own_files_are_not_taken_for_modules(
     for name in ("queue", "asyncio"):
         (tmp_path / f"{name}.py").write_text("raise RuntimeError('a file of the learner')\n")
     answer = tmp_path / "answer.py"
-    answer.write_text("# exercise: serve-in-process\nraise ValueError('mine')\n")
+    answer.write_text("# exercise: one-client\nraise ValueError('mine')\n")
     monkeypatch.chdir(tmp_path)
-    result = asyncio.run(_check._marked(course.room("serve-in-process"), answer))
+    result = asyncio.run(_check._marked(course.room("one-client"), answer))
     assert result.outcome == "crashed"
 
 
@@ -82,3 +87,107 @@ def test_what_the_grader_says_in_another_encoding_is_still_told(
     result = asyncio.run(_check._marked(course.room("serve-in-process"), tmp_path / "answer.py"))
     assert result.outcome == "no-answer"
     assert "is closed" in capsys.readouterr().out
+
+
+ANSWER = "# exercise: one-client\napp = 1\n"
+
+
+@pytest.mark.parametrize(
+    ("cells", "run", "rival"),
+    [
+        (["", ANSWER], 1, None),
+        (["", ANSWER, "app = 2", ANSWER, "print(app == 3)"], 3, None),
+        (["", ANSWER, "app = 2"], 1, 2),
+        (["", ANSWER, "from x import y\nasync def app(scope, receive, send):\n    ..."], 1, 2),
+        (["", ANSWER, "class app: ...", "application = 3"], 1, 2),
+        (["", ANSWER, "# exercise: fan-out\napp = 2"], 1, None),
+        (["", "%%time\n# Exercise: ONE-CLIENT\napp = 1"], 1, None),
+        (["", "%load_ext x\n\n#exercise:one-client\napp = 1"], 1, None),
+        (["", "app = 1"], None, 1),
+        ([""], None, None),
+    ],
+)
+def test_the_learner_is_told_which_run_is_marked(
+    cells: list[str], run: int | None, rival: int | None
+) -> None:
+    found = _check._last_executed("one-client", "app", cells)
+    assert found.source == (None if run is None else cells[run])
+    assert (f"as it was run at [{run}]" in found.told) is (run is not None)
+    assert ("defines `app`" in found.told) is (rival is not None)
+    if rival is not None:
+        assert f"at [{rival}]" in found.told
+        assert "# exercise: one-client" in found.told
+
+
+def test_no_given_cell_is_taken_for_an_answer_without_its_marker() -> None:
+    for room in course.rooms():
+        text = room.statement.read_text(encoding="utf-8")
+        assert not defines(text, _check._needed(room)), room.slug
+
+
+def test_the_needed_name_is_that_of_the_checks() -> None:
+    assert _check._needed(course.room("serve-in-process")) == "running"
+    assert _check._needed(course.room("one-client")) == "app"
+
+
+def test_a_forgotten_await_is_told_in_one_sentence() -> None:
+    made = _check.check("one-client")
+    advice = 'Nothing is marked yet: write `result = await check("one-client")`.'
+    assert repr(made) == advice
+    with pytest.raises(AttributeError) as told:
+        _ = made.points
+    assert str(told.value) == advice
+    with pytest.raises(TypeError) as told_too:
+        made["points"]
+    assert str(told_too.value) == advice
+
+
+def test_a_marking_can_be_awaited_and_made_a_task(capsys: pytest.CaptureFixture[str]) -> None:
+    async def both() -> list[str]:
+        one = await _check.check("no-such-exercise")
+        other = await asyncio.create_task(_check.check("no-such-exercise"))
+        return [one.outcome, other.outcome]
+
+    assert asyncio.run(both()) == ["no-answer", "no-answer"]
+    assert capsys.readouterr().out.count("There is no exercise") == 2
+
+
+def test_while_criteria_are_judged_again_the_headline_says_so(
+    pages: dict[int, list[str]], room: Any
+) -> None:
+    shown = _check._Shown(room, _check._Found("app = 1", "Marked: your cell as it was run at [4]."))
+    shown.line({"criteria": ["lets go", "stops"]})
+    shown.line({"again": 2})
+    ((*_, waiting, again),) = pages.values()
+    assert "0 of 2 criteria decided" in waiting
+    assert "2 criteria are judged once more" in again
+    assert "0 of 2" not in again
+    assert "run at [4]" in again
+
+
+def test_after_full_marks_solutions_stand_beside_ones_own(room: Any) -> None:
+    assert _check.solutions(room) == []  # a learner's copy has none
+    room.solution.write_text("import httpx\n")
+    room.right[0].write_text('"""A class of its own"""\nx = 1\n')
+    room.right[1].write_text("# short: no class\ny = 1\n")
+    headings, codes = zip(*_check.solutions(room), strict=True)
+    assert headings == (
+        "The reference solution",
+        "In another style: A class of its own",
+        "In another style: short: no class",
+    )
+    assert codes[0] == "import httpx"
+
+
+def test_every_exercise_has_a_solution_and_two_styles_to_compare_with() -> None:
+    for one in course.rooms():
+        assert len(_check.solutions(one)) == 1 + _check.OTHERS, one.slug
+
+
+def test_what_a_hint_is_for_is_a_criterion() -> None:
+    for one in course.rooms():
+        checks = one.checks.read_text(encoding="utf-8")
+        for hint in _check.hints(one):
+            for wanted in _checkview._FOR.findall(hint):
+                named = [part.strip() for part in wanted.split(",")]
+                assert all(part in checks for part in named), (one.slug, wanted)

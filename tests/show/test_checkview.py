@@ -81,6 +81,65 @@ def test_an_outcome_is_put_into_words(shown: list[dict[str, str]], outcome: str,
     assert "not reached" in shown[-1]["text/html"]
 
 
+def test_the_hint_that_is_offered_fits_what_failed() -> None:
+    hints = [
+        "<!-- for: five at once -->\nStart all.",
+        "In general.",
+        "<!-- for: other, a source that fails, and goes on, lets go -->\nClose it.",
+    ]
+    order = _checkview.fitting(["lets go"], hints)
+    assert order == ["Close it.", "In general.", "Start all."]
+    assert _checkview.fitting(["a source that fails, and goes on"], hints) == order
+    assert _checkview.fitting([], hints)[0] == "In general."
+    assert _checkview.fitting(["go"], hints)[0] == "In general."
+    assert _checkview.fitting(["x"], ["one", "two"]) == ["one", "two"]
+
+
+def test_after_full_marks_ones_own_code_stands_beside_the_others(
+    shown: list[dict[str, str]],
+) -> None:
+    others = [("The reference solution", "x < 1"), ("In another style: short", "y = 2")]
+    view = check_view("go", "Let go", NAMES, HINTS, own="mine = 1", others=lambda: others)
+    view.finish(result(PASSED, FAILED))
+    assert "x &lt; 1" not in shown[-1]["text/html"]
+    view.finish(result(PASSED, {**FAILED, "passed": True, "points": 5}))
+    page = shown[-1]["text/html"]
+    assert "<summary>The reference solution</summary>" in page
+    assert page.count("mine = 1") == 2
+    assert page.index("x &lt; 1") < page.index("y = 2")
+    view = check_view("go", "Let go", NAMES, HINTS, own="mine = 1")
+    view.finish(result(PASSED, {**FAILED, "passed": True, "points": 5}))
+    assert "<details>" not in shown[-1]["text/html"]
+
+
+def test_one_reason_for_all_criteria_stands_once_on_top(shown: list[dict[str, str]]) -> None:
+    reason, rest = "SyntaxError: line 3", "Not judged, for the reason that is told with the first."
+    checks = [
+        {**FAILED, "name": n, "message": m} for n, m in zip(NAMES, (reason, rest), strict=True)
+    ]
+    check_view("go", "Let go", NAMES).finish(
+        {**result(*checks, outcome="crashed"), "note": "A magic was left out."}
+    )
+    for page in shown[-1].values():
+        assert page.count(reason) == 1
+        assert page.index(reason) < page.index(NAMES[0])
+        assert "Not judged" not in page
+        assert "A magic was left out." in page
+
+
+def test_in_a_terminal_nothing_is_told_twice(capsys: pytest.CaptureFixture[str]) -> None:
+    view = check_view("go", "Let go", NAMES, told="Marked: your cell.")
+    view.update(FAILED)
+    view.again(1)
+    view.update(FAILED)
+    view.update({**FAILED, "passed": True})
+    out = capsys.readouterr().out
+    assert out.count("✗ lets go") == 1
+    assert out.count("✓ lets go") == 1
+    assert "1 criterion is judged once more" in out
+    assert out.startswith("Marked: your cell.\n")
+
+
 def test_in_a_terminal_lines_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
     view = check_view("go", "Let go", NAMES, HINTS)
     view.update(PASSED)

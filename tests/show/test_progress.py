@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from html import escape
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from unblocked import marks
+from unblocked._next import next_step
 from unblocked.show.learner import _progress, _work
 
 if TYPE_CHECKING:
@@ -79,3 +81,29 @@ def test_a_button_is_named_only_where_one_is_shown(
     said = capsys.readouterr().out
     assert ("press the button" in said) is buttons
     assert "run `unblocked save my-unblocked-work.zip` in a terminal" in said
+
+
+@pytest.mark.parametrize(
+    ("points", "said"),
+    [
+        ({}, "Next: lesson 01, A server (25 min)."),
+        ({"serve-it": 7}, "Next: exercise serve-it, Do serve-it (20 min, 7 of 10 points so far)."),
+        ({"serve-it": 10}, "Next: lesson 02, Threads <&> (25 min)."),
+        ({"bound-it": 10}, "Next: lesson 01, A server (25 min)."),
+        ({"serve-it": 10, "bound-it": 10}, "Next: exercise alone, Do alone (20 min)."),
+        ({"serve-it": 10, "bound-it": 10, "alone": 10}, "You have full marks in every exercise."),
+    ],
+)
+def test_progress_says_what_to_do_next(points: dict[str, int], said: str) -> None:
+    best = {slug: {"points": got} for slug, got in points.items()}
+    assert next_step(LESSONS, ROOMS, best) == said
+    assert said in _progress._as_text(LESSONS, ROOMS, best)
+    assert escape(said) in _progress._as_html(LESSONS, ROOMS, best)
+
+
+def test_a_lesson_without_exercise_is_done_when_a_later_one_was_tried() -> None:
+    lessons = (_lesson("00-start", "Start"), *LESSONS)
+    assert next_step(lessons, ROOMS, {}).startswith("Next: lesson 00")
+    assert next_step(lessons, ROOMS, {"serve-it": {"points": 1}}).startswith(
+        "Next: exercise serve-it"
+    )

@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from unblocked._marker import marked as marked
+
 LARGEST = 8 << 20
 """Bytes of the largest file that is read as a submission."""
 
-_MARKER = re.compile(
-    r"(?:[ \t]*(?:%%[^\n]*|[!%][^\n]*)?\n)*[ \t]*#[ \t]*exercise:[ \t]*([\w-]+)", re.IGNORECASE
-)
 _BORDER = re.compile(r"^# (?:In\[[ \d]*\]:|%%(?!%).*)$", re.MULTILINE)
 """Where cells begin in a script that nbconvert or jupytext made of a notebook."""
 _COMMENT = re.compile(r"#.*$", re.MULTILINE)
@@ -152,12 +151,3 @@ def source_of(cell: dict[str, Any]) -> str:
     """The cell's code."""
     source = cell.get("source", "")
     return "".join(map(str, source)) if isinstance(source, list) else str(source)
-
-
-def marked(source: str) -> str:
-    """The slug in the marker line `# exercise: SLUG` that the code begins with, or ''.
-
-    Magics and lines for the shell may stand above it; capitals make no difference.
-    """
-    found = _MARKER.match(source.lstrip("\n"))
-    return found[1].lower() if found else ""

@@ -47,20 +47,67 @@ async def _marked(
     sandbox.start(preimported)
     async with sandbox:
         task = exercise(room)
-        say = _reporter(args, task)
+        reporter = _reporter(args)
+        reporter.begin(task)
         try:
             found = answer.read(path, room.slug)
         except answer.NoAnswer as error:
             return {**no_answer(task, str(error)), "isolation": sandbox.level}
-        return await mark(task, found.cells, sandbox, on_verdict=say)
+        return await mark(
+            task, found.cells, sandbox, on_verdict=reporter.verdict, on_doubt=reporter.again
+        )
 
 
-def _reporter(args: argparse.Namespace, task: Exercise) -> Any:
-    if args.stream:
-        names = [c.name for c in task.criteria]
+class _Reporter:
+    """Says nothing on the way, as `--json` wants it."""
+
+    def begin(self, task: Exercise) -> None:
+        """The marking begins."""
+
+    def verdict(self, verdict: Verdict) -> None:
+        """One criterion is decided; perhaps for a second time."""
+
+    def again(self, criteria: int) -> None:
+        """So many criteria are about to be judged a second time."""
+
+
+class _Streamed(_Reporter):
+    """A line of JSON for each step, for `check` in a notebook."""
+
+    def begin(self, task: Exercise) -> None:
+        names = [criterion.name for criterion in task.criteria]
         print(json.dumps({"criteria": names, "max_points": task.max_points}), flush=True)
-        return lambda verdict: print(json.dumps(verdict.as_dict()), flush=True)
-    return (lambda _: None) if args.json else print_verdict
+
+    def verdict(self, verdict: Verdict) -> None:
+        print(json.dumps(verdict.as_dict()), flush=True)
+
+    def again(self, criteria: int) -> None:
+        print(json.dumps({"again": criteria}), flush=True)
+
+
+class _Printed(_Reporter):
+    """Text for a terminal, in which no verdict and no reason stands twice."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, bool] = {}
+
+    def verdict(self, verdict: Verdict) -> None:
+        if self._told.get(verdict.name) is not verdict.passed:
+            print_verdict(verdict)
+        self._told[verdict.name] = verdict.passed
+
+    def again(self, criteria: int) -> None:
+        what = "1 criterion is" if criteria == 1 else f"{criteria} criteria are"
+        print(
+            f"{what} judged once more, alone: this machine is busy, or something took very long.",
+            flush=True,
+        )
+
+
+def _reporter(args: argparse.Namespace) -> _Reporter:
+    if args.stream:
+        return _Streamed()
+    return _Reporter() if args.json else _Printed()
 
 
 def print_verdict(verdict: Verdict) -> None:
@@ -73,7 +120,9 @@ def print_verdict(verdict: Verdict) -> None:
 
 
 def _print_total(result: dict[str, Any]) -> None:
-    if result["outcome"] != "graded":
-        print(f"\n{result['outcome']}: {result['checks'][0]['message']}")
+    if result["outcome"] == "no-answer":
+        print(f"\nno-answer: {result['checks'][0]['message']}")
+    elif result["outcome"] != "graded":
+        print(f"\n{result['outcome']}: the reason stands above")
     print(f"\n{result['exercise']}: {result['points']} of {result['max_points']} points")
     print(f"(isolation: {result['isolation']}, {result['seconds']:.1f} s)")

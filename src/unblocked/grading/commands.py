@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from unblocked import course, marks
+from unblocked._next import next_step
 from unblocked.grading import answer
 from unblocked.grading.sandbox import starting
 
@@ -31,16 +32,25 @@ def check(args: argparse.Namespace) -> int:
 
 
 def list_exercises(_: argparse.Namespace) -> int:
-    """Print slug, title, points, minutes and the best mark of every exercise."""
+    """Print every exercise with its best mark, the lessons' minutes, and what to do next."""
     kept = marks.best()
-    rows = [("slug", "title", "points", "minutes", "best")]
+    rows: list[tuple[str, ...]] = [("slug", "title", "points", "minutes", "best")]
     for room in course.rooms():
         mark = kept.get(room.slug)
         best = f"{mark['points']}/{mark['max_points']}" if mark else "-"
         rows.append((room.slug, room.title, str(room.points), str(room.minutes), best))
+    _print_table(rows)
+    lessons = course.lessons()
+    print("\nLessons:")
+    for lesson in lessons:
+        print(f"  {lesson.number}  {lesson.title} ({lesson.minutes} min)")
+    print(f"\n{next_step(lessons, course.rooms(), kept)}")
+    return 0
+
+
+def _print_table(rows: list[tuple[str, ...]]) -> None:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print(
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         )
-    return 0

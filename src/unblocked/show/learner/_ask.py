@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 _THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
 
+_WITH_UNIT = re.compile(r"(.*[\d.,]\s*)([^\W\d_][^\d]*|%)")
+_SECONDS = {"s": 1.0, "ms": 0.001, "min": 60.0}
+
 
 class Question(TypedDict):
     """One question of a quiz: what is asked, options with a reply to each, and the right one."""
@@ -127,33 +130,49 @@ def _prediction_box(predict: Predict, ask: str, key: str, unit: str) -> widgets.
     note = widgets.HTML(_note("" if known is None else f"noted: {_noted(known)}"))
 
     def typed(change: dict[str, Any]) -> None:
-        note.value = _note(_take(predict, key, change["new"]))
+        note.value = _note(_take(predict, key, change["new"], unit))
 
     field.observe(typed, names="value")
     row = widgets.HBox([field, widgets.HTML(escape(unit)), note])
     return widgets.VBox([_question(ask), row], layout=_card())
 
 
-def _take(predict: Predict, key: str, text: str) -> str:
+def _take(predict: Predict, key: str, text: str, unit: str = "") -> str:
     if not text.strip():
         predict.forget(key)
         return ""
     try:
-        value = _read(text)
+        value = _read(text, unit)
         predict.enter(key, value)
     except ValueError:
         predict.forget(key)
         return "that is not a number yet"
-    return f"noted: {_noted(value)}"
+    said = _noted(value)
+    return f"noted: {said} {unit}" if unit in _SECONDS and _unit_in(text) else f"noted: {said}"
 
 
-def _read(text: str) -> float:
-    """The number in `text`; raises `ValueError` where there is none.
+def _unit_in(text: str) -> str:
+    found = _WITH_UNIT.fullmatch(text.strip())
+    return found[2].lower() if found else ""
 
-    A comma is a decimal point, as half of the world writes it, unless it parts thousands.
+
+def _read(text: str, unit: str = "") -> float:
+    """The number in `text`, in `unit`; raises `ValueError` where there is none.
+
+    A comma is a decimal point, as half of the world writes it, unless it parts thousands. The unit
+    may stand behind the number; of times another one may, and is converted.
     """
+    given = _unit_in(text)
+    factor = 1.0
+    if given:
+        text = text.strip()[: -len(given)]
+        if unit in _SECONDS and given in _SECONDS:
+            factor = _SECONDS[given] / _SECONDS[unit]
+        elif given != unit.lower():
+            raise ValueError(f"{given} is not {unit}")
     bare = "".join(text.split())
-    return float(bare.replace(",", "" if _THOUSANDS.fullmatch(bare) else "."))
+    value = float(bare.replace(",", "" if _THOUSANDS.fullmatch(bare) else ".")) * factor
+    return float(f"{value:.12g}")  # 400 ms are 0.4 s, and not a little more
 
 
 def quiz(*questions: Question) -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, Protocol
 
 from unblocked.show._frontend import Slot, in_kernel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from unblocked.show._frontend import Bundle
 
 Check = dict[str, Any]
+Solutions = list[tuple[str, str]]
+"""Heading and code of each."""
 
 _OUTCOMES = {
     "no-answer": "There is no answer to mark yet.",
@@ -31,6 +34,9 @@ class CheckView(Protocol):
     def update(self, check: Check) -> None:
         """One criterion is decided: `name`, `passed`, `points`, `max_points`, `message`."""
 
+    def again(self, criteria: int) -> None:
+        """So many criteria are about to be judged a second time, alone."""
+
     def finish(self, result: dict[str, Any]) -> None:
         """All is decided: the object that `check` returns, `outcome` and `checks` among it."""
 
@@ -41,18 +47,43 @@ def check_view(
     criteria: Sequence[str],
     hints: Sequence[str] = (),
     slot: Slot | None = None,
+    *,
+    told: str = "",
+    own: str = "",
+    others: Callable[[], Solutions] = list,
 ) -> CheckView:
     """A view for one marking of the exercise `slug`, shown at once with all criteria waiting.
 
     It takes the place of what `slot` shows, if there is one.
 
     In a notebook it is a page in the cell's output that changes in place, is saved with the
-    notebook and needs no trust; elsewhere the lines are printed. Hints are Markdown text and are
-    offered one by one, unless all points were reached.
+    notebook and needs no trust; elsewhere the lines are printed.
+
+    Args:
+        hints: Markdown text; they are offered one by one, unless all points were reached. First
+            come those that say by a comment `<!-- for: NAME, NAME -->` that they fit what failed.
+        told: what is said of the answer below the heading, such as when it was run.
+        own: the answer's code; beside it stand, after full marks, what `others` returns.
+        others: called after full marks: heading and code of each solution to compare with.
     """
     if in_kernel():
-        return _PageView(slug, title, list(criteria), list(hints), slot or Slot())
+        about = _About(slug, title, list(hints), told, own, others)
+        return _PageView(about, list(criteria), slot or Slot())
+    if told:
+        print(told)
     return _TextView(slug, title, list(criteria), list(hints))
+
+
+@dataclass(frozen=True, slots=True)
+class _About:
+    """What a view is told once."""
+
+    slug: str
+    title: str
+    hints: list[str]
+    told: str
+    own: str
+    others: Callable[[], Solutions]
 
 
 def notice(title: str, what: str) -> Bundle:
@@ -66,10 +97,17 @@ class _TextView:
 
     def __init__(self, slug: str, title: str, criteria: list[str], hints: list[str]) -> None:
         self._hints = hints
+        self._told: dict[str, bool] = {}
         print(f"{title} ({slug}): {len(criteria)} criteria")
 
     def update(self, check: Check) -> None:
-        print(_text_line(check), flush=True)
+        """Say nothing of a criterion that was judged again, and came out as before."""
+        if self._told.get(check["name"]) is not check["passed"]:
+            print(_text_line(check), flush=True)
+        self._told[check["name"]] = check["passed"]
+
+    def again(self, criteria: int) -> None:
+        print(_once_more(criteria), flush=True)
 
     def finish(self, result: dict[str, Any]) -> None:
         print(_verdict(result))
@@ -80,17 +118,20 @@ class _TextView:
 class _PageView:
     """A page that is shown again, in place, at each change."""
 
-    def __init__(
-        self, slug: str, title: str, criteria: list[str], hints: list[str], slot: Slot
-    ) -> None:
-        self._title, self._slug, self._hints = title, slug, hints
+    def __init__(self, about: _About, criteria: list[str], slot: Slot) -> None:
+        self._about = about
         self._checks: dict[str, Check | None] = dict.fromkeys(criteria)
+        self._again = ""
         self._result: dict[str, Any] | None = None
         self._slot = slot
         self._show()
 
     def update(self, check: Check) -> None:
         self._checks[check["name"]] = check
+        self._show()
+
+    def again(self, criteria: int) -> None:
+        self._again = _once_more(criteria)
         self._show()
 
     def finish(self, result: dict[str, Any]) -> None:
@@ -102,9 +143,9 @@ class _PageView:
         self._slot.put({"text/plain": self._text(), "text/html": self._html()})
 
     def _text(self) -> str:
-        lines = [f"{self._title} ({self._slug})"]
+        lines = [f"{self._about.title} ({self._about.slug})", *self._on_top()]
         lines += [
-            f"  … {name}: {self._waiting()}" if check is None else _text_line(check)
+            f"  … {name}: {self._waiting()}" if check is None else _text_line(self._brief(check))
             for name, check in self._checks.items()
         ]
         return "\n".join([*lines, self._summary()])
@@ -115,6 +156,8 @@ class _PageView:
     def _summary(self) -> str:
         if self._result is not None:
             return _verdict(self._result)
+        if self._again:
+            return f"{self._again} {self._points():g} points so far"
         decided = sum(check is not None for check in self._checks.values())
         return (
             f"{decided} of {len(self._checks)} criteria decided, {self._points():g} points so far"
@@ -123,12 +166,31 @@ class _PageView:
     def _points(self) -> float:
         return sum(float(check["points"]) for check in self._checks.values() if check)
 
+    def _reason(self) -> str:
+        """Why nothing could be judged, as the first criterion tells it; '' when it could."""
+        result = self._result or {}
+        first, *others = result.get("checks") or [{}]
+        if result.get("outcome") == "graded" or first.get("passed", True):
+            return ""
+        judged = any(not str(check["message"]).startswith("Not judged") for check in others)
+        return "" if judged else str(first["message"] or "")
+
+    def _on_top(self) -> list[str]:
+        """What concerns the answer as a whole, each said once."""
+        note = str((self._result or {}).get("note") or "")
+        return [text for text in (self._about.told, self._reason(), note) if text]
+
+    def _brief(self, check: Check) -> Check:
+        """A criterion's row, without the reason that stands on top for all of them."""
+        return {**check, "message": ""} if self._reason() else check
+
     def _html(self) -> str:
         rows = "".join(self._row(name, check) for name, check in self._checks.items())
-        head = f"<b>{escape(self._title)}</b>: {escape(self._summary())}"
+        head = f"<b>{escape(self._about.title)}</b>: {escape(self._summary())}"
+        on_top = "".join(f"<p>{_message(text)}</p>" for text in self._on_top())
         return (
-            f'<div style="max-width:60em"><p role="status">{head}{self._bar()}</p>'
-            f'<table style="width:100%"><tbody>{rows}</tbody></table>{self._more()}</div>'
+            f'<div style="max-width:60em"><p role="status">{head}{self._bar()}</p>{on_top}'
+            f'<table style="width:100%"><tbody>{rows}</tbody></table></div>{self._more()}'
         )
 
     def _bar(self) -> str:
@@ -150,15 +212,20 @@ class _PageView:
         word = {None: self._waiting(), True: "passed", False: "failed"}[passed]
         sign = f'<b style="color:{_COLOURS[passed]}">{_SIGNS[passed]}&nbsp;{word}</b>'
         points = f"{check['points']:g}&nbsp;/&nbsp;{check['max_points']:g}" if check else ""
-        message = f"<br>{_message(check['message'])}" if check and check["message"] else ""
+        said = self._brief(check)["message"] if check else ""
+        message = f"<br>{_message(said)}" if said else ""
         cells = (sign, f"<b>{escape(name)}</b>{message}", points)
         styled = zip(cells, _WIDTHS, strict=True)
         return "<tr>" + "".join(_cell(cell, width) for cell, width in styled) + "</tr>"
 
     def _more(self) -> str:
-        if self._result is None or _is_full(self._result):
+        if self._result is None:
             return ""
-        return _nested_hints(self._hints)
+        if _is_full(self._result):
+            return _beside(self._about.own, self._about.others())
+        failed = [name for name, check in self._checks.items() if check and not check["passed"]]
+        hints = _nested_hints([] if self._reason() else failed, self._about.hints)
+        return f'<div style="max-width:60em">{hints}</div>'
 
 
 _WIDTHS = ("7em", "auto", "4em")
@@ -205,13 +272,65 @@ def _inline(text: str) -> str:
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
-def _nested_hints(hints: Iterable[str]) -> str:
+_FOR = re.compile(r"<!--\s*for:(.*?)-->", re.DOTALL)
+
+
+def _nested_hints(failed: Sequence[str], hints: Sequence[str]) -> str:
     """Each hint is folded away inside the one before, so that they are read one by one."""
     html = ""
-    for number, hint in reversed(list(enumerate(hints, start=1))):
+    for number, hint in reversed(list(enumerate(fitting(failed, hints), start=1))):
         name = "A hint" if number == 1 else "The next hint"
         html = f"<details><summary>{name}</summary><div>{_blocks(hint)}{html}</div></details>"
     return html
+
+
+def fitting(failed: Iterable[str], hints: Iterable[str]) -> list[str]:
+    """The hints in a useful order, without the comments that say what they are for.
+
+    First those that name a criterion that failed, then those that name none, then the others.
+    """
+    names = list(failed)
+
+    def rank(hint: str) -> int:
+        wanted = _FOR.search(hint)
+        if wanted is None:
+            return 1
+        listed = f",{','.join(part.strip() for part in wanted[1].split(','))},"
+        return 0 if any(f",{_joined(name)}," in listed for name in names) else 2
+
+    return [_FOR.sub("", hint).strip() for hint in sorted(hints, key=rank)]
+
+
+def _joined(name: str) -> str:
+    """A criterion's name as it stands in a list of names: it may have a comma in it."""
+    return ",".join(part.strip() for part in name.split(","))
+
+
+def _beside(own: str, solutions: Solutions) -> str:
+    """Each solution is folded, and opens beside the learner's own code."""
+    panes = [
+        f"<details><summary>{escape(heading)}</summary>"
+        f'<div style="display:flex;flex-wrap:wrap;gap:1em">'
+        f"{_pane('Yours', own)}{_pane(heading, code)}</div></details>"
+        for heading, code in solutions
+    ]
+    return f"<p>Compare your answer with others:</p>{''.join(panes)}" if panes else ""
+
+
+def _pane(heading: str, code: str) -> str:
+    """Lines wrap, so that nothing has to be scrolled sideways."""
+    wrapped = "white-space:pre-wrap;overflow-wrap:anywhere"
+    return (
+        f'<div style="flex:1 1 24em;min-width:0"><b>{escape(heading)}</b>'
+        f'<pre style="{wrapped}">{escape(code)}</pre></div>'
+        if code
+        else ""
+    )
+
+
+def _once_more(criteria: int) -> str:
+    what = "1 criterion is" if criteria == 1 else f"{criteria} criteria are"
+    return f"{what} judged once more, alone: this machine is busy, or something took very long."
 
 
 def _blocks(markdown: str) -> str:

@@ -6,6 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from unblocked import course, marks
+from unblocked._next import next_step, rooms_of
 from unblocked.show._frontend import Slot, has_front_end
 from unblocked.show.learner import _work
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def progress() -> None:
-    """Show lessons and exercises with their minutes and your best marks; a table, or text.
+    """Show what to do next, and all lessons and exercises with minutes and your best marks.
 
     On Binder and in a Codespace it also offers marks and answers as a download, as these vanish.
     """
@@ -79,7 +80,7 @@ def _as_text(
         f"{_mark(room, marks)}"
         for room in rooms
     ]
-    return "\n".join([*lines, _total(rooms, marks)])
+    return "\n".join([*lines, next_step(lessons, rooms, marks), _total(rooms, marks)])
 
 
 def _total(rooms: tuple[course.Room, ...], marks: Marks) -> str:
@@ -91,28 +92,20 @@ def _as_html(
     lessons: tuple[course.Lesson, ...], rooms: tuple[course.Room, ...], marks: Marks
 ) -> str:
     body = "".join(
-        _lesson_row(lesson) + "".join(_room_row(room, marks) for room in _of(lesson, rooms))
+        _lesson_row(lesson) + "".join(_room_row(room, marks) for room in rooms_of(lesson, rooms))
         for lesson in lessons
     )
-    names = {lesson.name for lesson in lessons}
-    body += "".join(_room_row(room, marks) for room in rooms if _home(room, names) is None)
+    homes = [room for lesson in lessons for room in rooms_of(lesson, rooms)]
+    body += "".join(_room_row(room, marks) for room in rooms if room not in homes)
     head = "<tr>" + "".join(
         f'<th scope="col" style="text-align:left">{name}</th>'
         for name in ("Lesson or exercise", "Minutes", "Your best mark")
     )
     return (
+        f"<p><b>{escape(next_step(lessons, rooms, marks))}</b></p>"
         f'<table style="min-width:40em"><caption style="text-align:left;caption-side:bottom">'
         f"{_total(rooms, marks)}</caption><thead>{head}</tr></thead><tbody>{body}</tbody></table>"
     )
-
-
-def _home(room: course.Room, names: set[str]) -> str | None:
-    """The lesson an exercise belongs to: named in full or by its number."""
-    return next((n for n in names if room.lesson in (n, n[:2], n[3:])), None)
-
-
-def _of(lesson: course.Lesson, rooms: tuple[course.Room, ...]) -> list[course.Room]:
-    return [room for room in rooms if _home(room, {lesson.name}) is not None]
 
 
 def _lesson_row(lesson: course.Lesson) -> str:
