@@ -7,7 +7,7 @@ import random
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from unblocked.grading.sandbox.child.scripted import text_of
+from unblocked.grading.sandbox.child.scripted import LARGEST, piece_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,15 +16,14 @@ if TYPE_CHECKING:
     from unblocked.grading.checks.upstream import Call, Upstream
 
 PATH = "/text"
-SIZE = 250_000
+SIZE = 500_000
 """Characters of a text by default: more than the system takes for an app that does not read."""
 PIECE = 20
 """Characters of the first pieces of a body: an app that takes the first for the whole is wrong."""
 IN_PIECES = 100
 """Characters that come in such pieces; the rest comes in large ones."""
-LARGE = 16 << 10
+LARGE = 32 << 10
 MOST_CALLS = 1_000
-LARGEST = 1_000_000
 
 
 class ScriptError(Exception):
@@ -128,34 +127,33 @@ class Script:
         self.changed()
 
     async def _play(self, call: Call) -> None:
-        secret = secrets.token_hex(8)
-        text = text_of(secret, self.size)
-        self.texts.append((secret, self.size))
+        secret, size = secrets.token_hex(8), self.size
+        self.texts.append((secret, size))
         status = await self._status_of(call)
         if self._losing:
             call.break_off()
             return
         self._failed += status != 200
         try:
-            await self._send(call, status, text)
+            await self._send(call, status, secret, size)
         finally:
             self._failed -= status != 200
 
-    async def _send(self, call: Call, status: int, text: str) -> None:
-        told = min(PIECE, self._allowed(text, at_least=1), len(text))
-        await call.head(status, first=text[:told])
-        while told < len(text) or self._until is not None:
-            end = self._allowed(text)
+    async def _send(self, call: Call, status: int, secret: str, size: int) -> None:
+        told = min(PIECE, max(self._allowed(size), 1), size)
+        await call.head(status, first=piece_of(secret, 0, told))
+        while told < size or self._until is not None:
+            end = min(self._allowed(size), size)
             if told < end:
-                piece = text[told : min(end, told + (PIECE if told < IN_PIECES else LARGE))]
-                await call.send(piece)
-                told += len(piece)
+                piece = min(end, told + (PIECE if told < IN_PIECES else LARGE))
+                await call.send(piece_of(secret, told, piece))
+                told = piece
             else:
                 await self._turn.wait()
         await call.finish()
 
-    def _allowed(self, text: str, at_least: int = 0) -> int:
-        return len(text) if self._until is None else max(self._until, at_least)
+    def _allowed(self, size: int) -> int:
+        return size if self._until is None else self._until
 
     async def _status_of(self, call: Call) -> int:
         """Hold the call until it may be answered, and return its status."""

@@ -35,6 +35,8 @@ QUIET = 2.0
 LOOKS = 4
 LOOKS_UNSEEN = 12
 """Looks for quiet, where the system does not tell in which call a thread stands."""
+LOOKS_AT_A_SLEEPER = 50
+"""Looks at processes that have been told something: one that sleeps on does not hear it."""
 SHORTLY = 0.002
 PATIENCE = 20.0
 """Seconds without quiet and without an event, after which a test is too busy to go on."""
@@ -272,7 +274,11 @@ class Stage:
         await self._all([c.process.order("forward", seconds=step) for c in self._clocks()])
 
     async def _all(self, orders: list[asyncio.Future[Any]]) -> list[Any]:
-        try:
-            return await asyncio.wait_for(asyncio.gather(*orders), PATIENCE)
-        except TimeoutError:
-            raise Stuck("it blocks its event loop") from None
+        """What comes back from all of these orders, unless a process sleeps and does not see it."""
+        asleep, begun = 0, time.monotonic()
+        while not all(order.done() for order in orders):
+            await asyncio.wait(orders, timeout=SHORTLY)
+            asleep = asleep + 1 if self._rest() else 0
+            if asleep >= LOOKS_AT_A_SLEEPER or time.monotonic() - begun > PATIENCE:
+                raise Stuck("the event loop of the app, or of the test, is blocked")
+        return [order.result() for order in orders]

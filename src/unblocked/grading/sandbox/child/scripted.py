@@ -23,9 +23,20 @@ LETTERS = "abcäéñøλЖя漢字日本😀🚲"
 _PARAMETERS = {"url", "upstream"}
 
 
+LARGEST = 1_000_000
+"""Characters of the longest text."""
+_FILLER = LETTERS * (LARGEST // len(LETTERS) + 1)
+
+
 def text_of(secret: str, size: int) -> str:
     """A call's text: `size` characters that begin with its secret."""
-    return (secret + LETTERS * (size // len(LETTERS) + 1))[:size]
+    return piece_of(secret, 0, size)
+
+
+def piece_of(secret: str, begin: int, end: int) -> str:
+    """The characters of a call's text from `begin` to before `end`, without making all of it."""
+    skipped = len(secret)
+    return secret[begin:end] + _FILLER[max(begin - skipped, 0) : max(end - skipped, 0)]
 
 
 class Never(AssertionError):
