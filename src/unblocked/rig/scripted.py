@@ -16,7 +16,7 @@ import httpx
 from unblocked.rig.server import Server, serve
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 LETTERS = "abcäéñøλЖя漢字日本😀🚲"
 """Of one to four bytes."""
@@ -24,6 +24,8 @@ _PROBES = 20
 """Answers to unknown paths after which an app's loop has turned often enough."""
 _QUIET = 3
 """Rounds of probes without an event after which nothing moves any more."""
+_HOPELESS = 20
+"""Such rounds after which a test that waits, waits in vain."""
 _HEAD = b"HTTP/1.1 %d Answer\r\ncontent-type: text/plain\r\ncontent-length: %d\r\n\r\n"
 
 
@@ -177,10 +179,14 @@ class Upstream:
             await asyncio.to_thread(server.stop)
         await self.settled()
 
-    async def _until_quiet(self, enough: Callable[[], bool]) -> None:
+    def close(self) -> None:
+        """Give its port back; it can be used no more."""
+        self._socket.close()
+
+    async def _until_quiet(self, enough: Callable[[], bool], rounds: int = _QUIET) -> None:
         quiet = 0
         async with httpx.AsyncClient(timeout=30) as probe:
-            while not enough() and quiet < _QUIET:
+            while not enough() and quiet < rounds:
                 before = self._moves
                 await self._turn(probe)
                 quiet = quiet + 1 if self._moves == before else 0
@@ -192,6 +198,23 @@ class Upstream:
                 await probe.get(f"{self._server.url}/no-such-path")
             else:
                 await asyncio.sleep(0)
+
+
+async def tried(test: Callable[..., Awaitable[None]], app: Any, upstream: Upstream) -> str:
+    """Run a test on an app; return "" when it passes, else why it fails."""
+    async with serving(app, upstream) as url:
+        running = asyncio.ensure_future(test(url, upstream))
+        try:
+            await upstream._until_quiet(running.done, _HOPELESS)
+            if not running.done():
+                return "it waits for what never comes: nothing moves any more"
+            await running
+        except Exception as error:
+            return f"{type(error).__name__} {error}".strip()
+        finally:
+            running.cancel()
+            await asyncio.wait([running])
+    return ""
 
 
 @contextlib.asynccontextmanager

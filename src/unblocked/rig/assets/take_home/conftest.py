@@ -1,7 +1,6 @@
 """Fixtures `url` and `upstream`. Needs uvicorn, httpx, pytest, anyio; `APP` names your module."""
 import asyncio, importlib, os, socket, threading  # noqa: E401, I001
 import httpx, pytest, uvicorn  # noqa: E401
-
 anyio_backend = pytest.fixture(lambda: "asyncio", name="anyio_backend")
 class Connection(asyncio.Protocol):
     def __init__(self, upstream): self.upstream, self.busy, self.told, self.status = upstream, False, -1, 200
