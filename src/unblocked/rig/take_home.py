@@ -32,7 +32,7 @@ class Project:
         Raises:
             subprocess.TimeoutExpired: it did not come to its end.
         """
-        options = ["-q", "--tb=short", "-p", "anyio", "-p", "no:cacheprovider"]
+        options = ["-q", "--tb=short", "--color=no", "-p", "anyio", "-p", "no:cacheprovider"]
         said = subprocess.run(
             [sys.executable, "-m", "pytest", *options, *arguments],
             cwd=self.folder,
