@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from unblocked import course
-from unblocked.grading import answer
 from unblocked.grading.checks.catch import App, Bank, Kind, catching, read_bank
 from unblocked.grading.judge.mark import Exercise, mark
 from unblocked.grading.judge.versions import course_version
+from unblocked.grading.sandbox.child.cells import put_together
 from unblocked.grading.sandbox.pool import Sandbox
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from unblocked.course import Room
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="answers need POSIX processes here")
@@ -184,6 +185,6 @@ def test_the_apps_are_part_of_the_version(tmp_path: Path) -> None:
     assert version() != before
 
 
-def test_a_name_with_a_star_is_any_that_begins_so() -> None:
-    assert answer.defines("async def test_x(url, upstream): pass", "test_*")
-    assert not answer.defines("def helper(): pass", "test_*")
+def test_of_two_copies_with_tests_the_last_counts() -> None:
+    first, last = ("async def test_x(url, upstream): pass\n", "async def test_y(url): pass\n")
+    assert put_together([first, last], "test_*").source == last

@@ -1,7 +1,7 @@
 """An upstream that a test scripts, and an app served beside it: to try tests out in a notebook.
 
-`serving` gives what the tests of the exercise `catch-the-bug` are given. There, app and upstream run
-in processes of their own; here all share this one, so a test that blocks blocks everything.
+`serving` gives what the tests of the exercise `catch-the-bug` are given. There, app and upstream
+run in processes of their own; here all share this one, so a test that blocks blocks everything.
 """
 
 from __future__ import annotations
@@ -179,7 +179,7 @@ class Upstream:
             await asyncio.to_thread(server.stop)
         await self.settled()
 
-    def close(self) -> None:
+    def stop(self) -> None:
         """Give its port back; it can be used no more."""
         self._socket.close()
 

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-CONFTEST = (Path(__file__).parent / "assets" / "take_home" / "conftest.py").read_text("utf-8")
+CONFTEST = (Path(__file__).parent / "assets" / "take_home" / "conftest.txt").read_text("utf-8")
 """The fixtures `url` and `upstream`: an app on a real server, and the other side of it."""
 SECONDS = 120.0
 """After which pytest is ended."""

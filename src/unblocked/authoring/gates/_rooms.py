@@ -58,7 +58,8 @@ def _apps(room: Room) -> Iterator[str]:
     """Whether a room that judges tests has apps enough, each a right one or a change to one."""
     if not room.apps:
         return
-    right = {path.stem: path.read_text("utf-8") for path in room.apps if path.parent.name == "right"}
+    files = [path for path in room.apps if path.parent.name == "right"]
+    right = {path.stem: path.read_text("utf-8") for path in files}
     wrong = tomllib.loads((room.folder / "apps" / "wrong.toml").read_text("utf-8"))["app"]
     for what, found, fewest in zip(("right", "wrong"), (right, wrong), FEWEST_APPS, strict=True):
         if len(found) < fewest:
@@ -66,7 +67,8 @@ def _apps(room: Room) -> Iterator[str]:
     for app in wrong:
         count = right.get(app["of"], "").count(app["old"].strip("\n"))
         if count != 1:
-            yield f"apps/wrong.toml: what {app['name']!r} changes stands {count} times in {app['of']}"
+            name, of = app["name"], app["of"]
+            yield f"apps/wrong.toml: what {name!r} changes stands {count} times in {of}"
 
 
 def _is_cache(name: Path) -> bool:

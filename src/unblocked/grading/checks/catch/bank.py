@@ -1,7 +1,7 @@
 """The apps that tests are judged by: right ones, and mutants of them with one bug each.
 
-`apps/right/*.py` are whole apps. `apps/wrong.toml` says of each wrong one which right app it is made
-of, and what is changed in it: so it has its bug and nothing else to be recognised by.
+`apps/right/*.py` are whole apps. `apps/wrong.toml` says of each wrong one which right app it is
+made of, and what is changed in it: so it has its bug and nothing else to be recognised by.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ import random
 import secrets
 import tomllib
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _NEWLINES = ("\n", "")
-_HEADERS = (
+_HEADERS: tuple[dict[str, str], ...] = (
     {},
     {"cache-control": "no-store"},
     {"x-content-type-options": "nosniff"},

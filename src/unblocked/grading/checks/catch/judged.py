@@ -1,4 +1,4 @@
-"""From a set of tests to its criteria: one for each kind of bug, a point less for each false alarm."""
+"""From a set of tests to its criteria: one for each kind of bug, less one for each false alarm."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from unblocked.grading.checks.app import Findings
 from unblocked.grading.checks.catch.stage import Stage, Stuck
 from unblocked.grading.checks.exam import Criterion, scenario
 from unblocked.grading.checks.expect import Failed
-from unblocked.grading.sandbox.run import AnswerError, Gone
+from unblocked.grading.sandbox.run import AnswerError, Code, Gone
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -117,17 +117,19 @@ class Catch:
     @contextlib.asynccontextmanager
     async def _running(self, findings: Findings) -> AsyncIterator[Running]:
         """A process for the tests."""
-        exam = self.exam
-        run = exam.sandbox.run(exam.source, exam.given, exam.inside, {})
+        run = self.exam.sandbox.run(self.exam.code)
         async with run, contextlib.AsyncExitStack() as stack:
             yield Running(run, stack, findings)
+            self.exam.findings.note = run.note
 
     @contextlib.asynccontextmanager
     async def _serving(self, app: App) -> AsyncIterator[Running]:
         """A process for an app, not started yet."""
-        run = self.exam.sandbox.run(app.source, "", "", app.looks())
+        run = self.exam.sandbox.run(Code((app.source,)))
         async with run, contextlib.AsyncExitStack() as stack:
-            yield Running(run, stack, Findings())
+            running = Running(run, stack, Findings())
+            running.bind(**app.looks())
+            yield running
 
     # --- the verdict -----------------------------------------------------------------------------
 

@@ -6,12 +6,37 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
+from unblocked.grading.checks.upstream import turns_of_an_accept
+
 if TYPE_CHECKING:
     from unblocked.grading.checks.app import App
     from unblocked.grading.sandbox.run import AnswerRun
 
 MOST = 64 << 10
 """Bytes that are carried at a time."""
+
+
+def end(writer: asyncio.StreamWriter) -> None:
+    """Close a connection: at once when this task is cancelled, else when all is sent."""
+    task = asyncio.current_task()
+    if task and task.cancelling():
+        writer.transport.abort()
+    else:
+        writer.close()
+
+
+async def closed(server: asyncio.Server, tasks: set[asyncio.Task[None]]) -> None:
+    """Accept no more, and end what serves the connections; each has become one by then."""
+    for sock in server.sockets:
+        with contextlib.suppress(NotImplementedError):  # Windows' loop has no readers
+            asyncio.get_running_loop().remove_reader(sock)
+    await turns_of_an_accept()
+    server.close()
+    while tasks:
+        for task in list(tasks):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    await turns_of_an_accept()
 
 
 class Relay:
@@ -32,10 +57,7 @@ class Relay:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._server.close()
-        for task in self._carrying:
-            task.cancel()
-        await asyncio.gather(*self._carrying, return_exceptions=True)
+        await closed(self._server, self._carrying)
 
     def _come(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(self._carry(reader, writer))
@@ -50,9 +72,9 @@ class Relay:
                 try:
                     await self._until_one_ends((reader, app_writer), (app_reader, writer))
                 finally:
-                    app_writer.close()
+                    end(app_writer)
         finally:
-            writer.close()
+            end(writer)
             self.moves += 1
 
     async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -79,7 +101,8 @@ class Relay:
             await asyncio.gather(*pumps, return_exceptions=True)
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while piece := await reader.read(MOST):
-            self.moves += 1
-            writer.write(piece)
-            await writer.drain()
+        with contextlib.suppress(OSError):
+            while piece := await reader.read(MOST):
+                self.moves += 1
+                writer.write(piece)
+                await writer.drain()

@@ -15,7 +15,7 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Any
 
-from unblocked.grading.checks.catch.relay import Relay
+from unblocked.grading.checks.catch.relay import Relay, closed, end
 from unblocked.grading.checks.catch.script import MOST_CALLS, Script, ScriptError
 from unblocked.grading.checks.upstream import turns_of_an_accept
 from unblocked.grading.sandbox import quiescence
@@ -84,8 +84,7 @@ class Stage:
             sock.bind(("127.0.0.1", 0))
             self._port = sock.getsockname()[1]
             server = await asyncio.start_server(self._come, sock=sock, backlog=100)
-            stack.push_async_callback(self._hang_up)
-            stack.callback(server.close)
+            stack.push_async_callback(closed, server, self._lines)
             self._stack = stack.pop_all()
         return self
 
@@ -99,20 +98,16 @@ class Stage:
         self._lines.add(task)
         task.add_done_callback(self._lines.discard)
 
-    async def _hang_up(self) -> None:
-        for task in self._lines:
-            task.cancel()
-        await asyncio.gather(*self._lines, return_exceptions=True)
-
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(channel.ChannelClosed, OSError):
-            while True:
-                message = await channel.read(reader)
-                key = str(message.pop("key", "")).encode()
-                if not hmac.compare_digest(key, self._key.encode()):
-                    break
-                writer.write(channel.encode(await self._reply(message)))
-        writer.close()
+        try:
+            with contextlib.suppress(channel.ChannelClosed, OSError):
+                while hmac.compare_digest(*self._keys(message := await channel.read(reader))):
+                    writer.write(channel.encode(await self._reply(message)))
+        finally:
+            end(writer)
+
+    def _keys(self, message: dict[str, Any]) -> tuple[bytes, bytes]:
+        return str(message.pop("key", "")).encode(), self._key.encode()
 
     async def _reply(self, message: dict[str, Any]) -> dict[str, Any]:
         what = message.pop("do", None)
@@ -152,7 +147,8 @@ class Stage:
         quiet = _Waiter()
         stopping.add_done_callback(lambda _: None if stopping.cancelled() else self._forget(quiet))
         self._waiters.append(quiet)
-        await asyncio.wait([stopping, quiet.done], return_when=asyncio.FIRST_COMPLETED)
+        both: list[asyncio.Future[Any]] = [stopping, quiet.done]
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         if not stopping.done():
             return "the app does not stop: it waits for a caller, or for something of its own"
         stopping.exception()
