@@ -55,6 +55,12 @@ class Room:
         return path if path.is_file() else None
 
     @property
+    def apps(self) -> tuple[Path, ...]:
+        """The files of the apps by which an answer is judged that is a set of tests."""
+        found = (self.folder / "apps").rglob("*")
+        return tuple(sorted(path for path in found if path.suffix in (".py", ".toml")))
+
+    @property
     def right(self) -> tuple[Path, ...]:
         return tuple(sorted((self.folder / "right").glob("*.py")))
 

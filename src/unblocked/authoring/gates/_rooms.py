@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from typing import TYPE_CHECKING
 
 from unblocked.authoring.gates._language import language_problems
@@ -27,6 +28,8 @@ FEWEST_ANSWERS_ELSEWHERE = (2, 8)
 _NEEDED = ("exercise.md", "starter.py", "solution.py", "checks.py")
 _FILES = frozenset({*_NEEDED, "given.py", "inside.py"})
 _FOLDERS = frozenset({"right", "wrong"})
+FEWEST_APPS = (5, 12)
+"""At least so many right and wrong apps judge a set of tests."""
 _CAUGHT_BY = re.compile(r"\A# caught by: (\S.*)$", re.MULTILINE)
 _BEGIN_HERE = re.compile(r"#.*\b(TODO|your (turn|answer|code)|write here)\b", re.IGNORECASE)
 _DETAILS = re.compile(r"<details>.*?<summary>.+?</summary>.+?</details>", re.DOTALL)
@@ -37,7 +40,7 @@ def room_problems(course: Course, room: Room) -> list[str]:
     missing = [name for name in _NEEDED if not (room.folder / name).is_file()]
     if missing:
         return [f"{name} is missing" for name in missing]
-    gates = (_strays, _answers, _labels, _starter, _hints, _statement, _python, _language)
+    gates = (_strays, _answers, _apps, _labels, _starter, _hints, _statement, _python, _language)
     found = [problem for gate in gates for problem in gate(room)]
     return [*found, *_place(course, room)]
 
@@ -46,9 +49,26 @@ def _strays(room: Room) -> Iterator[str]:
     for path in sorted(room.folder.rglob("*")):
         name = path.relative_to(room.folder)
         known = name.parts[0] in _FOLDERS and len(name.parts) == 2 and path.suffix == ".py"
-        known = known or name.as_posix() in _FILES or _is_cache(name)
+        known = known or name.as_posix() in _FILES or _is_cache(name) or path in room.apps
         if path.is_file() and not known:
             yield f"{name.as_posix()} does not belong here"
+
+
+def _apps(room: Room) -> Iterator[str]:
+    """Whether a room that judges tests has apps enough, each a right one or a change to one."""
+    if not room.apps:
+        return
+    files = [path for path in room.apps if path.parent.name == "right"]
+    right = {path.stem: path.read_text("utf-8") for path in files}
+    wrong = tomllib.loads((room.folder / "apps" / "wrong.toml").read_text("utf-8"))["app"]
+    for what, found, fewest in zip(("right", "wrong"), (right, wrong), FEWEST_APPS, strict=True):
+        if len(found) < fewest:
+            yield f"apps/ has {len(found)} {what} apps, at least {fewest} are wanted"
+    for app in wrong:
+        count = right.get(app["of"], "").count(app["old"].strip("\n"))
+        if count != 1:
+            name, of = app["name"], app["of"]
+            yield f"apps/wrong.toml: what {name!r} changes stands {count} times in {of}"
 
 
 def _is_cache(name: Path) -> bool:
@@ -132,7 +152,8 @@ def _bound(node: ast.stmt) -> list[str]:
 
 def _python(room: Room) -> Iterator[str]:
     fixed = [room.starter, room.solution, room.checks]
-    for path in [*fixed, *room.right, *room.wrong]:
+    apps = [path for path in room.apps if path.suffix == ".py"]
+    for path in [*fixed, *apps, *room.right, *room.wrong]:
         problem = syntax_problem(path.read_text(encoding="utf-8"))
         if problem:
             yield f"{path.relative_to(room.folder).as_posix()}: {problem}"

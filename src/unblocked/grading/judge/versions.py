@@ -22,6 +22,7 @@ def course_version(room: Room) -> str:
     """
     try:
         texts = [_text(room.checks), *(text_of(room, name) for name in ("given.py", "inside.py"))]
+        texts += [_text(path) for path in room.apps]
     except OSError as error:
         raise CourseError(f"{room.checks} cannot be loaded: {error}.") from error
     return f"{_package()}+{hashlib.sha256(chr(0).join(texts).encode()).hexdigest()[:12]}"

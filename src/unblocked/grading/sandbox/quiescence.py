@@ -79,6 +79,11 @@ MOST_THREADS = 300
 """Beyond so many it is not known: looking at all of them would keep the marker busy."""
 
 
+def is_known() -> bool:
+    """Whether this system tells in which call a thread stands."""
+    return _MACHINE in _UNTIMED
+
+
 @dataclass
 class _Seen:
     """A thread as it was last looked at."""

@@ -17,6 +17,9 @@ OF_ORDERS: dict[str, Shape] = {
     "end": NoneType,
     "freeze": NoneType,
     "forward": NoneType,
+    "timer": float,
+    "tests": [str],
+    "test": str,
 }
 """Of what comes back from each thing that the process is told to do, but for calls."""
 OF_CALLS: dict[str, Shape] = {

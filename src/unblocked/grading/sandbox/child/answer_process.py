@@ -26,7 +26,7 @@ from typing import Any
 import uvicorn
 
 import unblocked
-from unblocked.grading.sandbox.child import cells, channel, inside
+from unblocked.grading.sandbox.child import cells, channel, inside, scripted
 from unblocked.grading.sandbox.child.blocking import Detector
 from unblocked.grading.sandbox.child.clock import VirtualClock
 from unblocked.grading.sandbox.child.errors import last_error
@@ -207,6 +207,17 @@ class Answer:
 
     async def _do_forward(self, seconds: float) -> None:
         self.clock.forward(seconds)
+
+    async def _do_timer(self) -> float:
+        """Seconds until the loop's next timer, by the virtual clock; less than 0 for none."""
+        due = self.clock.next_timer()
+        return -1.0 if due is None else due
+
+    async def _do_tests(self) -> list[str]:
+        return scripted.tests_of(self.module)
+
+    async def _do_test(self, name: str, url: str, port: int, key: str) -> str:
+        return await scripted.run(getattr(self.module, name), url, port, key, FILE)
 
     async def _do_end(self) -> None:
         self.over.set()

@@ -7,6 +7,7 @@ the answer's own process, which is limited, and never in the marker's.
 from __future__ import annotations
 
 import ast
+import fnmatch
 import re
 import symtable
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -90,12 +91,15 @@ def note_of(lines: list[str]) -> str:
 
 
 def _binds(source: str, name: str) -> bool:
-    """Whether the code binds this name at its top level; code that does not parse binds nothing."""
+    """Whether the code binds this name at its top level; code that does not parse binds nothing.
+
+    `test_*` stands for any name that begins so.
+    """
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
-    return any(name in _bound(statement) for statement in tree.body)
+    return any(fnmatch.filter(_bound(statement), name) for statement in tree.body)
 
 
 def _bound(statement: ast.stmt) -> set[str]:

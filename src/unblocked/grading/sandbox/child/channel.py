@@ -86,6 +86,17 @@ def _exactly(sock: socket.socket, size: int) -> bytes:
     return bytes(data)
 
 
+def asked(sock: socket.socket, message: dict[str, Any]) -> dict[str, Any]:
+    """Send a message on a socket that blocks, and wait for the reply.
+
+    Raises:
+        ChannelClosed: the other side has gone.
+    """
+    sock.sendall(encode(message))
+    reply: dict[str, Any] = json.loads(_exactly(sock, _HEAD.unpack(_exactly(sock, 4))[0]))
+    return reply
+
+
 async def heard(sock: socket.socket) -> dict[str, Any]:
     """Wait for a message on a socket that does not block, in any kind of event loop.
 

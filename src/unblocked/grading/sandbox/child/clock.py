@@ -54,6 +54,16 @@ class VirtualClock:
         """Put all clocks forward."""
         self._ahead += seconds
 
+    def next_timer(self) -> float | None:
+        """Seconds until the running loop's next timer, by this clock; None when it has none.
+
+        asyncio's own loops tell; any other is taken for one without timers.
+        """
+        loop = asyncio.get_running_loop()
+        timers = getattr(loop, "_scheduled", ())
+        due = [timer.when() for timer in timers if not timer.cancelled()]
+        return max(0.0, min(due) - loop.time()) if due else None
+
     def _let_sleep(self, loop: Any) -> None:
         """Let asyncio's loop wait for events alone while frozen: no timer comes by itself."""
         selector = getattr(loop, "_selector", None)
