@@ -62,7 +62,7 @@ def test_all_clocks_stand_still_and_go_on_together() -> None:
     async def do(app: App) -> None:
         await app.freeze()
         before = (await app.get("/shown")).json()
-        assert (await app.get("/shown")).json() == before
+        assert (await app.get("/shown")).json() == pytest.approx(before, abs=1e-4, rel=0)
         await app.forward(60)
         after = (await app.get("/shown")).json()
         assert [round(b - a, 3) for a, b in zip(before, after, strict=True)] == [60] * len(before)
@@ -85,3 +85,25 @@ def test_a_deadline_strikes_when_the_clock_is_moved_there_and_not_before(path: s
         assert reply.json() == {"/sleep": "awake", "/polled": "over"}[path]
 
     with_app(do)
+
+
+def test_a_wait_until_time_has_passed_ends_while_the_clock_stands_still() -> None:
+    polls = (
+        ANSWER
+        + """
+import multiprocessing
+
+
+@app.get("/poll")
+def poll():
+    end, _ = multiprocessing.Pipe()
+    return end.poll(0)
+"""
+    )
+
+    async def main() -> None:
+        async with Sandbox() as sandbox, Exam(sandbox, polls).serving() as (app, _):
+            await app.freeze()
+            assert (await app.get("/poll")).json() is False
+
+    asyncio.run(main())

@@ -8,221 +8,209 @@ import secrets
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from unblocked.grading.checks.exam import App, Call, Exam, Failed, Reply, Upstream, criterion
+from unblocked.grading.checks import (
+    App,
+    Call,
+    Exam,
+    Reply,
+    Upstream,
+    called,
+    criterion,
+    expect,
+    expect_few_threads,
+    expect_nothing_left,
+    expect_reply,
+    nothing_blocks,
+    now_called,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
 PAUSES = 50
 AT_ONCE = 4
 CROWD = 60
 """Callers of /legacy: more than AnyIO has threads."""
-FORGIVEN = 1
-GATE = f"/{secrets.token_hex(8)}"
-"""Where the given functions call, so that the check can hold them."""
-PATIENCE = 4
-"""Seconds: less than HTTPX's own five, more than a check waits for what does not come."""
-STILL_THERE = b"HTTP/1.1 102 Processing\r\n\r\n"
 KINDS = ("legacy", "crunch", "pause")
+PATHS = {"legacy": "/legacy/{key}", "crunch": "/crunch/{n}", "pause": "/pause"}
+FUNCTIONS = {"legacy": "legacy_lookup(key)", "crunch": "crunch(n)", "pause": "the call of URL"}
+AWAITED = "await httpx.AsyncClient: a task waits, and no thread"
+LIMIT = (
+    "a limit for these calls alone: anyio.CapacityLimiter(4), an asyncio.Semaphore(4) or a "
+    "ThreadPoolExecutor(4) that does nothing else"
+)
 
 
-class Scene:
-    """An answer, and the two upstreams behind its three endpoints."""
+class Given:
+    """An answer, and the upstreams behind what it is given: the two functions, and `URL`.
+
+    Both functions call the first upstream, so that a check can hold them; what they return is a
+    secret of that call. Their path is a secret, too: whoever makes such a call by other means
+    blocks no thread, which is looked for.
+    """
 
     def __init__(self, app: App, hold: tuple[str, ...]) -> None:
-        self.app = app
-        self.hold = hold
+        self.app, self.hold = app, hold
+        self.gate = f"/{secrets.token_hex(8)}"
         self.released = asyncio.Event()
-        self.peaks = dict.fromkeys(KINDS, 0)
-        self.gate: Upstream
+        self.peak = 0
+        """The most lookups at one time."""
+        self.functions: Upstream
         self.pauses: Upstream
 
-    async def serve_gate(self, call: Call) -> None:
-        """Answer a given function: its value is the call's secret."""
-        kind, _ = asked(call)
-        self.peaks[kind] = max(self.peaks[kind], self.in_flight(kind))
+    def kind_of(self, call: Call) -> str:
+        """Which of the given functions called, or ''."""
+        gate, _, rest = call.path[1:].partition("/")
+        kind = rest.partition("/")[0]
+        known = f"/{gate}" == self.gate and kind in ("legacy", "crunch") and call.method == "GET"
+        return kind if known else ""
+
+    async def function(self, call: Call) -> None:
+        kind = self.kind_of(call)
+        self.peak = max(self.peak, self.in_flight("legacy"))
         if kind in self.hold:
             await self.released.wait()
-        await call.reply(str(value(call)))
+        await call.reply(str(self.value(call)))
 
-    async def serve_pause(self, call: Call) -> None:
-        """Answer HTTPX, and keep it from losing patience while it is held."""
-        while "pause" in self.hold and not self.released.is_set():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.released.wait(), PATIENCE)
-                break
-            if call.request.transport:
-                call.request.transport.write(STILL_THERE)
+    async def pause(self, call: Call) -> None:
+        if "pause" in self.hold:
+            await self.released.wait()
         await call.reply(call.text)
+
+    def value(self, call: Call) -> Any:
+        """The secret that a given function returns."""
+        return int(call.text[:8], 16) if self.kind_of(call) == "crunch" else call.text
 
     def in_flight(self, kind: str) -> int:
         if kind == "pause":
             return self.pauses.in_flight
-        return sum(asked(call)[0] == kind for call in self.gate.live)
+        return sum(self.kind_of(call) == kind for call in self.functions.live)
 
-    def value_of(self, kind: str, key: str) -> Any:
-        """What the given function returned for this key, None when it was not called."""
-        found = [value(call) for call in self.gate.calls if asked(call) == (kind, key)]
-        return found[-1] if found else None
+    def calls_for(self, kind: str, key: str) -> list[Call]:
+        """The calls of a given function for this key, or those of `URL`."""
+        if kind == "pause":
+            return self.pauses.calls
+        wanted = f"{self.gate}/{kind}/{key}"
+        return [call for call in self.functions.calls if unquote(call.path) == wanted]
 
-    async def until_held(
-        self, kind: str, count: int, callers: list[asyncio.Task[Reply]], look: str = ""
-    ) -> None:
+    def begin(self, kind: str, count: int) -> list[asyncio.Task[Reply]]:
+        return [self.app.call(address(kind, fresh(kind))) for _ in range(count)]
+
+    async def until_held(self, kind: str, count: int, callers: list[asyncio.Task[Reply]]) -> None:
         await self.app.until(
             lambda: self.in_flight(kind) >= count,
-            called=f"{len(callers)} callers at once, GET {path(kind)}",
-            saw=lambda: f"{self.in_flight(kind)} of their calls in flight",
-            expected=f"{count} in flight at the same time",
-            look=look,
-            calls=callers,
+            f"{count} of {FUNCTIONS[kind]} in flight at the same time",
+            saw=lambda: f"{self.in_flight(kind)} of {FUNCTIONS[kind]} in flight",
+            look=AWAITED if kind == "pause" else f"{FUNCTIONS[kind]} is called for each request",
+            callers=callers,
         )
 
-    async def expect_threads_blocked(self, called: str) -> None:
+    async def expect_threads_blocked(self) -> None:
         """Whatever runs a given function is blocked by it: its call, made without it, blocks none.
 
         Threads of other processes count as well.
         """
         threads = await self.app.threads()
         calls = self.in_flight("legacy") + self.in_flight("crunch")
-        if threads <= calls:
-            raise Failed(
-                called=called,
-                saw=f"{calls} such calls in flight; threads in all, with the loop's: {threads}",
-                expected="a thread or a process for each, blocked in the given function",
-                look="call legacy_lookup(key) and crunch(n) themselves, in a thread or a process",
-            )
+        expect(
+            threads > calls,
+            saw=f"{calls} such calls in flight; threads in all, with the loop's: {threads}",
+            expected="a thread or a process for each, blocked in the given function",
+            look="call legacy_lookup(key) and crunch(n) themselves, in a thread or a process",
+        )
 
 
-def asked(call: Call) -> tuple[str, str]:
-    """Which of the given functions called, and for what; ("", …) when it was none."""
-    gate, _, rest = call.path[1:].partition("/")
-    kind, _, key = rest.partition("/")
-    known = kind in ("legacy", "crunch") and f"/{gate}" == GATE
-    return (kind if known else "legacy"), unquote(key)
-
-
-def value(call: Call) -> Any:
-    """The secret that a given function returns."""
-    return int(call.text[:8], 16) if asked(call)[0] == "crunch" else call.text
-
-
-def path(kind: str) -> str:
-    return {"legacy": "/legacy/{key}", "crunch": "/crunch/{n}", "pause": "/pause"}[kind]
+def address(kind: str, key: str) -> str:
+    return "/pause" if kind == "pause" else f"/{kind}/{key}"
 
 
 def fresh(kind: str) -> str:
     """A key that nobody asked for before."""
-    return f"k{secrets.token_hex(4)}" if kind == "legacy" else str(secrets.randbelow(1 << 30))
+    return str(secrets.randbelow(1 << 30)) if kind == "crunch" else f"k{secrets.token_hex(4)}"
 
 
 @contextlib.asynccontextmanager
-async def scene(exam: Exam, *hold: str) -> AsyncIterator[Scene]:
-    """The answer's app, started; the calls of these kinds are held."""
+async def given(exam: Exam, *hold: str) -> AsyncIterator[Given]:
+    """The answer's app, started; calls of these kinds are held, and no timeout ends them."""
     async with exam.run() as app:
-        made = Scene(app, hold)
-        made.gate = await app.upstream(made.serve_gate)
-        made.pauses = await app.upstream(made.serve_pause)
-        app.bind(URL=f"{made.pauses.url}/slow", _GATE=f"{made.gate.url}{GATE}")
+        made = Given(app, hold)
+        known = lambda call: bool(made.kind_of(call))  # noqa: E731
+        made.functions = await app.upstream(made.function, expects=known)
+        made.pauses = await app.upstream(made.pause, expects="GET /slow")
+        app.bind(URL=f"{made.pauses.url}/slow", _GATE=f"{made.functions.url}{made.gate}")
         await app.start()
+        await app.freeze()
         yield made
 
 
-def callers_of(scene: Scene, kind: str, count: int) -> list[asyncio.Task[Reply]]:
-    if kind == "pause":
-        return scene.app.call_many(count, "/pause")
-    return [scene.app.call(f"/{kind}/{fresh(kind)}") for _ in range(count)]
-
-
-async def expect_answer(scene: Scene, kind: str, meanwhile: str = "") -> None:
-    """One caller of this kind is answered, and rightly."""
-    key = "" if kind == "pause" else fresh(kind)
-    before = len(scene.pauses.calls)
-    called = f"GET {path(kind)}{meanwhile}"
-    caller = scene.app.call(f"/{kind}/{key}" if key else "/pause")
-    await scene.app.until(
-        caller.done,
-        called=called,
-        saw=lambda: "no answer",
-        expected="an answer: nothing of it is held",
-        look="who holds what this endpoint needs: the loop itself, or the threads that it shares",
-    )
-    reply = (await scene.app.answers([caller], called=called))[0]
-    if key:
-        expect_value(scene, kind, key, reply, called)
-        return
-    expect_json(scene.app, reply, {"paused": True}, called)
-    if len(scene.pauses.calls) == before:
-        raise Failed(called=called, saw="no call of URL", expected="a call, and its answer awaited")
-
-
-def expect_value(scene: Scene, kind: str, key: str, reply: Reply, called: str) -> None:
-    """What the given function returned is answered."""
-    found = scene.value_of(kind, key)
-    if found is None:
-        function = {"legacy": "legacy_lookup(key)", "crunch": "crunch(n)"}[kind]
-        raise Failed(
-            called=called,
-            saw=f"{scene.app.with_log(reply)}, and no call of {function}",
-            expected=f"{function} is called, and its value answered",
+async def expect_answer(made: Given, kind: str, key: str = "") -> Any:
+    """One caller of this kind is answered, and rightly, by one call; the value that came."""
+    key = key or fresh(kind)
+    before = len(made.calls_for(kind, key))
+    with called(f"GET {PATHS[kind]}{meanwhile(now_called())}"):
+        caller = made.app.call(address(kind, key))
+        look = "who holds what this endpoint needs: the loop itself, or threads that it shares"
+        await made.app.until(caller.done, "a reply: nothing of it is held", look=look)
+        reply = (await made.app.replies([caller]))[0]
+        calls = made.calls_for(kind, key)[before:]
+        expect(
+            len(calls) == 1,
+            saw=made.app.with_log(f"{reply}, and {len(calls)} calls of {FUNCTIONS[kind]}"),
+            expected="one for each request, with the type that it declares, also for a key that "
+            "was asked for before",
         )
-    expect_json(scene.app, reply, {"value": found}, called)
+        wanted = {"paused": True} if kind == "pause" else {"value": made.value(calls[0])}
+        expect_reply(made.app, reply, json=wanted, expected=f"200 with {str(wanted)[:120]}")
+    return wanted.get("value")
 
 
-def expect_json(app: App, reply: Reply, wanted: dict[str, Any], called: str) -> None:
-    if reply.status != 200 or reply.json() != wanted:
-        expected = f"200 with {str(wanted)[:120]}"
-        raise Failed(called=called, saw=app.with_log(reply), expected=expected)
+def meanwhile(what: str) -> str:
+    return f", while {what.partition(': ')[2]}" if what.startswith("held: ") else ""
 
 
-async def expect_others(scene: Scene, kind: str, callers: int) -> None:
+async def expect_others(made: Given, kind: str, callers: int) -> None:
     """While callers of this kind are held, unknown paths and the other kinds are answered."""
-    calls = callers_of(scene, kind, callers)
-    await scene.until_held(kind, 1, calls)
-    await scene.app.settle()
-    await scene.expect_threads_blocked(f"{callers} callers at once, GET {path(kind)}")
-    meanwhile = f", while {callers} callers of {path(kind)} are held"
-    for other in KINDS:
-        if other != kind:
-            await expect_answer(scene, other, meanwhile)
-    scene.released.set()
-    await scene.app.answers(calls, called=f"{callers} callers of {path(kind)}")
+    with called(f"held: {callers} callers of GET {PATHS[kind]}"):
+        calls = made.begin(kind, callers)
+        await made.until_held(kind, 1, calls)
+        await made.app.settle()
+        if kind != "pause":
+            await made.expect_threads_blocked()
+        for other in KINDS:
+            if other != kind:
+                await expect_answer(made, other)
+        made.released.set()
+        await made.app.replies(calls)
 
 
 @criterion("fifty pauses cost no thread", points=2)
 async def pauses_cost_no_thread(exam: Exam) -> str:
-    async with scene(exam, "pause") as made:
-        app = made.app
-        await app.turn(1)
-        before = await app.threads()
-        callers = app.call_many(PAUSES, "/pause")
-        look = "await httpx.AsyncClient: a task waits, and no thread"
-        await made.until_held("pause", PAUSES, callers, look)
-        there = await app.threads()
+    async with given(exam, "pause") as made:
+        await made.app.turn(1)
         # Had each pause a thread, there were more than fifty, whenever they were started.
-        if there - before > FORGIVEN or there > PAUSES:
-            raise Failed(
-                called=f"{PAUSES} callers of /pause, held",
-                saw=f"{there - before} more threads than before, {there} in all",
-                expected="none for a pause",
-                look=f"{look}. A plain `def` endpoint or dependency takes a thread, too",
-            )
-        made.released.set()
-        called = f"{PAUSES} callers of /pause"
-        for reply in await app.answers(callers, called=called):
-            expect_json(app, reply, {"paused": True}, called)
+        before = min(await made.app.threads(), PAUSES - 1)
+        with called(f"{PAUSES} callers of /pause, held"):
+            callers = made.begin("pause", PAUSES)
+            await made.until_held("pause", PAUSES, callers)
+            look = f"{AWAITED}. A plain `def` endpoint or dependency takes a thread, too"
+            there = await made.app.threads()
+            expect_few_threads(before, there, more=1, expected="none for a pause", look=look)
+            made.released.set()
+            for reply in await made.app.replies(callers):
+                expect_reply(made.app, reply, json={"paused": True})
     return "Fifty tasks and fifty sockets waited. What can be awaited needs no thread."
 
 
 @criterion("others are answered while pauses are held", points=1)
 async def during_pauses(exam: Exam) -> str:
-    async with scene(exam, "pause") as made:
+    async with given(exam, "pause") as made:
         await expect_others(made, "pause", 12)
     return "An await gives the loop to whoever needs it."
 
 
 @criterion("others are answered while lookups are held", points=2)
 async def during_lookups(exam: Exam) -> str:
-    async with scene(exam, "legacy") as made:
+    async with given(exam, "legacy") as made:
         await expect_others(made, "legacy", CROWD)
     return (
         "Sixty callers waited for the slow library, and nobody else did. Had they waited in "
@@ -233,7 +221,7 @@ async def during_lookups(exam: Exam) -> str:
 
 @criterion("others are answered while a calculation is held", points=1)
 async def during_crunch(exam: Exam) -> str:
-    async with scene(exam, "crunch") as made:
+    async with given(exam, "crunch") as made:
         await expect_others(made, "crunch", 1)
     return (
         "A thread frees the loop, but Python that calculates in a thread still shares one lock "
@@ -241,50 +229,44 @@ async def during_crunch(exam: Exam) -> str:
     )
 
 
-@criterion("at most four lookups at once", points=2)
+@criterion("at most four lookups at once", points=1)
 async def four_lookups(exam: Exam) -> str:
-    async with scene(exam, *KINDS) as made:
-        others = [*callers_of(made, "crunch", 1), *callers_of(made, "pause", 1)]
-        await made.until_held("crunch", 1, others[:1])
-        await made.until_held("pause", 1, others[1:])
-        callers = callers_of(made, "legacy", 20)
-        await made.until_held("legacy", 1, callers)
-        await made.app.settle()
-        expect_four(made)
-        called = "20 callers of /legacy/{key}"
-        await made.expect_threads_blocked(f"{called}, while other requests are held, too")
-        made.released.set()
-        await made.app.answers([*others, *callers], called=called)
-        expect_four(made)
-    return "The slow library has a limit of its own, which says what it can bear."
+    async with given(exam, *KINDS) as made:
+        with called("one caller of /crunch and one of /pause, both held"):
+            others = [*made.begin("crunch", 1), *made.begin("pause", 1)]
+            await made.until_held("crunch", 1, others[:1])
+            await made.until_held("pause", 1, others[1:])
+        with called("20 callers of /legacy/{key}, while other requests are held, too"):
+            callers = made.begin("legacy", 20)
+            await made.until_held("legacy", 1, callers)
+            await made.app.settle()
+            expect_four(made)
+            await made.expect_threads_blocked()
+            made.released.set()
+            await made.app.replies([*others, *callers])
+            expect_four(made)
+    return "The slow library has a limit of its own, which says what it supports."
 
 
-def expect_four(made: Scene) -> None:
-    if made.peaks["legacy"] > AT_ONCE:
-        raise Failed(
-            called="20 callers of /legacy/{key}, while other requests are held, too",
-            saw=f"{made.peaks['legacy']} lookups at once",
-            expected="at most four",
-            look="a limit for these calls alone: anyio.CapacityLimiter(4), an asyncio.Semaphore(4) "
-            "or a ThreadPoolExecutor(4) that does nothing else",
-        )
+def expect_four(made: Given) -> None:
+    saw = f"{made.peak} lookups at once"
+    expect(made.peak <= AT_ONCE, saw=saw, expected="at most four", look=LIMIT)
 
 
 @criterion("the same answers as before", points=1)
 async def same_answers(exam: Exam) -> str:
-    async with scene(exam) as made:
-        for kind in KINDS * 2:
-            await expect_answer(made, kind)
-        callers = callers_of(made, "legacy", 12)
-        await made.app.answers(callers, called="12 callers of /legacy/{key}")
-        sent = {call.text for call in made.gate.calls}
-        got = {value_in(caller.result()) for caller in callers}
-        if len(got) != len(callers) or not got <= sent:
-            raise Failed(
-                called="12 callers of /legacy/{key}, at once, each with a key of its own",
-                saw=f"{len(got & sent)} different values of legacy_lookup",
-                expected="each gets the value of its own key",
-            )
+    async with given(exam) as made:
+        keys = {kind: fresh(kind) for kind in KINDS}
+        with called("each path, twice with the same key"):
+            for kind in KINDS * 2:
+                await expect_answer(made, kind, keys[kind])
+        with called("12 callers of /legacy/{key}, at once, each with a key of its own"):
+            callers = made.begin("legacy", 12)
+            got = {value_in(reply) for reply in await made.app.replies(callers)}
+            sent = {call.text for call in made.functions.calls}
+            saw = f"{len(got & sent)} different values of legacy_lookup"
+            right = len(got) == len(callers) and got <= sent
+            expect(right, saw=saw, expected="each gets the value of its own key")
     return "Where the work is done changed; what the callers get did not."
 
 
@@ -295,24 +277,12 @@ def value_in(reply: Reply) -> str:
 
 @criterion("starts and stops cleanly", points=1)
 async def stops_cleanly(exam: Exam) -> str:
-    async with scene(exam) as made:
+    async with given(exam) as made:
         for kind in KINDS:
             await expect_answer(made, kind)
-        await made.app.stop()
-        opened: Callable[[], int] = lambda: made.gate.open + made.pauses.open  # noqa: E731
-        await made.app.until(
-            lambda: opened() == 0,
-            called="shutdown, with the process still alive",
-            saw=lambda: f"{opened()} connections open at the upstream",
-            expected="none",
-            look="`async with httpx.AsyncClient() as client: yield` in the lifespan",
-        )
-        await made.app.end()
-        await made.app.until(
-            lambda: made.app.process.threads() <= 1,
-            called="shutdown",
-            saw=lambda: f"{made.app.process.threads() - 1} threads of the answer still run",
-            expected="none",
-            look="a ThreadPoolExecutor of your own is shut by the lifespan",
-        )
+        look = "a client and a ThreadPoolExecutor of your own are closed by the lifespan"
+        await expect_nothing_left(made.app, look=look)
     return "Client closed, threads gone: nothing outlives the app."
+
+
+blocks_nothing = nothing_blocks()

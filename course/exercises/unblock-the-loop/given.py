@@ -25,6 +25,8 @@ def _blocking_call(gate):
 def _made_legacy_lookup(ask):
     def legacy_lookup(key: str) -> str:
         """Look a key up. Blocks."""
+        if type(key) is not str:
+            raise TypeError(f"key is a str, not {type(key).__name__}")
         return ask(f"legacy/{_quote(key, safe='')}")
 
     legacy_lookup.__qualname__ = "legacy_lookup"  # so that a process pool can be told of it
@@ -34,6 +36,8 @@ def _made_legacy_lookup(ask):
 def _made_crunch(ask):
     def crunch(n: int) -> int:
         """Calculate. Blocks."""
+        if type(n) is not int:
+            raise TypeError(f"n is an int, not {type(n).__name__}")
         return int(ask(f"crunch/{n}"))
 
     crunch.__qualname__ = "crunch"

@@ -15,6 +15,7 @@ from unblocked.grading.checks.exam import scenario as scenario
 from unblocked.grading.checks.expect import Failed as Failed
 from unblocked.grading.checks.expect import called as called
 from unblocked.grading.checks.expect import expect as expect
+from unblocked.grading.checks.expect import now_called as now_called
 from unblocked.grading.checks.sources import PLENTY as PLENTY
 from unblocked.grading.checks.sources import Sources as Sources
 from unblocked.grading.checks.sources import asking as asking

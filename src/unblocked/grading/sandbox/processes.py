@@ -239,6 +239,11 @@ def _number(path: str, index: int) -> int:
     return int(fields[index]) if len(fields) > index else 0
 
 
+def state(folder: str) -> str:
+    """The state of a process or thread, by its folder in `/proc`: R runs or wants to, S sleeps."""
+    return text(f"{folder}/stat").rpartition(")")[2].strip()[:1]
+
+
 def text(path: str) -> str:
     """A file of `/proc`, in half the time that `open` takes; '' when it cannot be read."""
     try:

@@ -128,6 +128,8 @@ class Quiescence:
         folder = f"/proc/{pid}/task/{pid}"
         number = processes.text(f"{folder}/syscall").split(maxsplit=1)[:1]
         name = names.get(int(number[0]), "") if number and number[0].isdigit() else ""
+        if name and processes.state(folder) != "S":
+            name = ""  # it waits for a core, on its way through the call
         now = (name, processes.text(f"{folder}/schedstat")) if name else ("", "")
         before, self._stood_in = self._stood_in, now
         return name if name and before == now else ""

@@ -9,12 +9,16 @@ and `datetime.now`, which C code reads from the system, go on as they are.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+A_LOOK = 1e-9
+"""Seconds by which a frozen clock goes on at each look: Python's own `multiprocessing` waits until
+some time *has passed*, and would look at one that stands still for ever."""
 _CLOCKS = ("monotonic", "perf_counter", "time")
 
 
@@ -26,6 +30,7 @@ class VirtualClock:
         self._frozen: dict[str, float] = {}
         """What each clock shows while all stand still."""
         self._ahead = 0.0
+        self._looks = itertools.count(1)
         for name in _CLOCKS:
             self._replace(name)
 
@@ -33,7 +38,9 @@ class VirtualClock:
         real = self._real[name]
 
         def shown() -> float:
-            return (self._frozen[name] if self._frozen else real()) + self._ahead
+            if not self._frozen:
+                return real() + self._ahead
+            return self._frozen[name] + self._ahead + next(self._looks) * A_LOOK
 
         setattr(time, name, shown)
         setattr(time, f"{name}_ns", lambda: int(shown() * 1e9))
