@@ -10,21 +10,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from unblocked.grading.checks.exam import (
+from unblocked.grading.checks import (
     LOOP_TURNS,
-    TICK,
     AnswerError,
     App,
     Exam,
     Failed,
     Gone,
+    called,
     criterion,
+    expect,
 )
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 NEEDED = "running"
+TICK = 0.05
+"""Seconds between two looks."""
 HELD_TICKS = 40
 """For so long a start-up is held, to see whether the body is entered too early."""
 MOST_LOOKS = 100
@@ -74,12 +77,12 @@ class Stay:
         """What it has come to so far."""
         return await self._ask("state", f"{ENTERING}, while the app's start-up waits")
 
-    async def expect_answer(self, called: str = "GET url, in the body") -> None:
-        self.app.port = self.port
-        reply = await self.app.get()
-        if reply.status != 200 or (self.kind != "demo" and reply.json() != self.text):
-            saw = self.app.with_log(reply)
-            raise Failed(called=called, saw=saw, expected="200, from the app given")
+    async def expect_answer(self, what: str = "GET url, in the body") -> None:
+        self.app.callers.port = self.port
+        with called(what):
+            reply = await self.app.get()
+            right = reply.status == 200 and (self.kind == "demo" or reply.json() == self.text)
+            expect(right, saw=self.app.with_log(reply), expected="200, from the app given")
 
     async def leave(self, error: str | None = None) -> dict[str, Any]:
         """End the body, by an exception when `error` is given, and wait until it is left."""
@@ -90,24 +93,23 @@ class Stay:
         """Let a gated start-up go on."""
         await self._ask("open_gate", f"{ENTERING}, while the app's start-up waits")
 
-    async def _ask(self, name: str, called: str, **args: Any) -> Any:
-        shape = STATE if name in TELL_THE_STATE else object
-        given = {"name": self.name, **args}
-        order = self.app.process.order("call", shape=shape, name=name, args=given)
+    async def _ask(self, what: str, doing: str, **args: Any) -> Any:
+        shape = STATE if what in TELL_THE_STATE else object
+        order = self.app.begin_inside(what, shape, name=self.name, **args)
         try:
-            await self.app.until(
-                order.done,
-                called=called,
-                saw=lambda: "nothing happens any more",
-                expected="it comes back, and the surrounding loop goes on turning",
-                look="what blocks the loop, or waits for something that does not come",
-            )
+            with called(doing):
+                await self.app.until(
+                    order.done,
+                    "it comes back, and the surrounding loop goes on turning",
+                    saw=lambda: "nothing happens any more",
+                    look="what blocks the loop, or waits for something that does not come",
+                )
             return order.result()["value"]
         except (Gone, AnswerError) as end:  # which of the two, the moment decides
             if isinstance(end, AnswerError) and not str(end).startswith("CancelledError"):
                 raise
             raise Failed(
-                called=called,
+                called=doing,
                 saw=f"the process ended. {end}".strip(" :"),
                 expected="the surrounding loop lives on",
                 look="uvicorn leaves by SystemExit when a start-up fails, also for a port that is "
@@ -165,7 +167,7 @@ async def entered(app: App, kind: str = "lifespan") -> Stay:
 
 async def connects(app: App, host: str, port: int) -> bool:
     """Whether somebody listens there, in the answer's network."""
-    with app.process.blank_socket() as sock:
+    with app.blank_socket() as sock:
         sock.setblocking(False)
         try:
             await asyncio.wait_for(asyncio.get_running_loop().sock_connect(sock, (host, port)), 10)
@@ -189,7 +191,7 @@ async def loopback_only(exam: Exam) -> str:
                 look='host="127.0.0.1"; 0.0.0.0 opens the app to the whole network',
             )
     async with loaded(exam) as app:
-        with app.process.blank_socket() as taken:
+        with app.blank_socket() as taken:
             taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with contextlib.suppress(OSError):  # taken by another already: all the better
                 taken.bind(("127.0.0.1", stay.port))
@@ -351,13 +353,13 @@ async def stops_cleanly(exam: Exam) -> str:
             await stay.leave(error)
         await expect_no_tasks(app)
         await app.end()
-        await app.until(
-            lambda: app.process.threads() <= 1,
-            called=LEAVING,
-            saw=lambda: f"{app.process.threads() - 1} threads still run",
-            expected="none",
-            look="a thread ends when its loop does: should_exit, then join it without blocking",
-        )
+        with called(LEAVING):
+            await app.until(
+                lambda: app.threads_left() == 0,
+                "no thread and no child process runs",
+                saw=lambda: f"{app.threads_left()} threads left, those of children included",
+                look="a thread ends when its loop does: should_exit, then join it without blocking",
+            )
     return "No thread, no task, no port: the next cell starts from nothing."
 
 

@@ -49,3 +49,5 @@ from unblocked.grading.checks.vocabulary import failing_upstream as failing_upst
 from unblocked.grading.checks.vocabulary import held as held
 from unblocked.grading.checks.vocabulary import nothing_blocks as nothing_blocks
 from unblocked.grading.checks.vocabulary import released as released
+from unblocked.grading.sandbox.run import AnswerError as AnswerError
+from unblocked.grading.sandbox.run import Gone as Gone

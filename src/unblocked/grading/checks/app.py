@@ -29,6 +29,7 @@ from unblocked.grading.sandbox import processes, shapes
 from unblocked.grading.sandbox.run import AnswerError, Gone
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import (
         AsyncIterator,
         Awaitable,
@@ -224,6 +225,16 @@ class App:
         shape = shapes.OF_CALLS.get(name, shape)
         order = self.process.order("call", shape=shape, name=name, args=args)
         return (await self._ordered(order, f"{name}() to come back"))["value"]
+
+    def begin_inside(
+        self, function: str, shape: Shape = object, /, **args: Any
+    ) -> asyncio.Future[dict[str, Any]]:
+        """Call a function as `inside` does, and do not wait: its result is the future's `value`."""
+        return self.process.order("call", shape=shape, name=function, args=args)
+
+    def blank_socket(self) -> socket.socket:
+        """Return a TCP socket in the answer's network, neither bound nor connected."""
+        return self.process.blank_socket()
 
     async def _ordered(self, order: asyncio.Future[Any], expected: str) -> Any:
         with called("the answer's process"):
