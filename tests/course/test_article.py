@@ -42,10 +42,21 @@ def published_in_the_lesson() -> str:
     return found[1]
 
 
+def shown_in_lesson_00() -> str:
+    text = (COURSE / "lessons/00-start-here.md").read_text("utf-8")
+    found = re.search(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert found, "lesson 00 shows no block of Python"
+    return found[1]
+
+
 # --- the quotation -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("quoted", [STARTER, published_in_the_lesson()], ids=["starter", "lesson"])
+@pytest.mark.parametrize(
+    "quoted",
+    [STARTER, published_in_the_lesson(), shown_in_lesson_00()],
+    ids=["starter", "lesson 08", "lesson 00"],
+)
 def test_the_example_is_quoted_statement_for_statement_with_its_comments(quoted: str) -> None:
     assert ast.dump(ast.parse(quoted)) == ast.dump(ast.parse(EXAMPLE))
     assert [comment for comment in COMMENTS if comment not in quoted] == []
