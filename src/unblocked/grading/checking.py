@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from unblocked import course
-from unblocked.grading import answer, marks
+from unblocked.grading import answer, attempt, marks
 from unblocked.grading.judge.mark import exercise, mark, no_answer
 from unblocked.grading.sandbox.pool import NotRun, Refused, Sandbox
 
@@ -52,6 +52,8 @@ async def _marked(
             found = answer.read(path, room.slug, task.needed)
         except answer.NoAnswer as error:
             return {**no_answer(task, str(error)), "isolation": sandbox.level}
+        if attempt.is_untouched(found.source, room):
+            return {**no_answer(task, attempt.NOT_ATTEMPTED), "isolation": sandbox.level}
         return await mark(task, found.source, sandbox, note=found.note, on_verdict=say)
 
 
