@@ -2,7 +2,8 @@
 
 Every command imports what it needs when it runs, so that `unblocked check` loads no notebook
 tools and `unblocked --help` loads nothing. Exit codes: 0 done, 1 not (full marks, in step), 2 the
-command could not be used as given; then one sentence on stderr says what to mend.
+command could not be used as given, and one sentence on stderr says how to fix it, 130 stopped by
+Ctrl-C, 141 nobody reads what it prints.
 """
 
 from __future__ import annotations
@@ -24,9 +25,7 @@ if TYPE_CHECKING:
     Command = Callable[[argparse.Namespace], int]
     Commands = Any  # argparse's class of sub-parsers is private
 
-_INTERRUPTED = 130
-_READER_GONE = 141
-"""What a shell says of a program that writes to a pipe nobody reads."""
+_INTERRUPTED, _CLOSED_PIPE = 130, 141
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,25 +38,52 @@ def main(argv: Sequence[str] | None = None) -> int:
     command: Command = args.command
     try:
         return command(args)
-    except BrokenPipeError:
-        return _reader_has_gone()
     except (CourseError, OSError) as error:
-        return _refuse(_sentence(error))
+        return _unread() if _is_closed_pipe(error) else _refuse(_sentence(error))
     except KeyboardInterrupt:
         return _INTERRUPTED
     except ModuleNotFoundError as error:
         if not (error.name or "unblocked").startswith("unblocked"):
-            return _refuse(f"{error.name} is missing; install it with `pip install -e .[dev]`.")
+            return _refuse(_missing(error.name or "a module"))
         return _fault(error)
     except Exception as error:
-        gone = isinstance(error, ExceptionGroup) and error.subgroup(BrokenPipeError)
-        return _reader_has_gone() if gone else _fault(error)
+        if _is_closed_pipe(error):
+            return _unread()
+        return _fault(error)
 
 
-def _reader_has_gone() -> int:
-    """End quietly when nobody reads what is printed any more, as after `| head -1`."""
+def _is_closed_pipe(error: BaseException) -> bool:
+    """Whether it only says that nobody reads what is printed: `unblocked … | head -1`."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(_is_closed_pipe, error.exceptions))
+    return isinstance(error, BrokenPipeError) and error.filename is None
+
+
+def _unread() -> int:
+    """What a shell says of a command that ends so. Python's own last flush would complain."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return _READER_GONE
+    return _CLOSED_PIPE
+
+
+def _missing(module: str) -> str:
+    """The sentence on a tool that learners are not given, with the command that brings it.
+
+    It names the Python that runs this: a bare `pip` fills whatever Python is first on PATH.
+    """
+    from unblocked.course import checkout
+
+    top = module.partition(".")[0]
+    extra = "dask" if top in ("distributed", "dask") else "dev"
+    python = sys.executable
+    try:
+        root = checkout()
+    except CourseError:  # a package
+        return f'{top} is missing. This brings it: {python} -m pip install "unblocked[{extra}]"'
+    constraints, target = root / "requirements.txt", f"{root}[{extra}]"
+    return (
+        f"{top} is missing, as learners need none. This brings it: "
+        f'{python} -m pip install -c "{constraints}" -e "{target}"'
+    )
 
 
 def _write_what_cannot_be_written() -> None:
@@ -96,8 +122,6 @@ def _refuse(sentence: str) -> int:
 
 
 def _sentence(error: Exception) -> str:
-    if isinstance(error, BrokenPipeError):
-        return "nobody reads the output any more."
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return f"{error.filename or 'The disk'}: no space left. Make room there, and run it again."
     if isinstance(error, OSError) and error.filename is not None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
+import secrets
 import shutil
 import subprocess
+import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from http.cookiejar import CookieJar
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -34,7 +39,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 GUIDE = (REPOSITORY / "INSTRUCTORS.md").read_text("utf-8")
 TOKEN = "a-token-for-this-test-alone-0123456789"
 EXERCISE = "exercises/fix-the-article.ipynb"
-# What a test machine lacks: system users, and ports of its own.
+# What a test machine lacks: homes of its users, and ports of its own. Who may log in, and how, is
+# the guide's.
 FOR_THE_TEST = """
 load_subconfig("jupyterhub_config.py")
 c.JupyterHub.bind_url = "http://127.0.0.1:{port}"
@@ -43,8 +49,6 @@ c.JupyterHub.db_url = "sqlite://"
 c.JupyterHub.cookie_secret_file = "{folder}/cookie-secret"
 c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:{api_port}"
 c.ConfigurableHTTPProxy.pid_file = "{folder}/proxy.pid"
-c.JupyterHub.authenticator_class = "dummy"
-c.Authenticator.allow_all = True
 c.JupyterHub.spawner_class = "simple"
 c.SimpleLocalProcessSpawner.home_dir_template = "{folder}/homes/{{username}}"
 c.Spawner.args = ["--allow-root"]
@@ -127,6 +131,25 @@ def call(site: Site, method: str, path: str, content: object = None) -> None:
         assert answer.status < 300
 
 
+@contextlib.contextmanager
+def account(prefix: str) -> Iterator[tuple[str, str]]:
+    """A user of this machine and the password, as the guide's administrator has them; removed."""
+    need(hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("useradd"), "root, useradd")
+    name, password = f"{prefix}-{secrets.token_hex(4)}", secrets.token_urlsafe(12)
+    run("useradd", "--no-create-home", name)
+    try:
+        run("chpasswd", input=f"{name}:{password}\n")
+        yield name, password
+    finally:
+        run("userdel", name)
+
+
+@pytest.fixture(scope="module")
+def accounts() -> Iterator[dict[str, tuple[str, str]]]:
+    with account("ada") as ada, account("bob") as bob:
+        yield {"ada": ada, "bob": bob}
+
+
 class Learner:
     def __init__(self, hub: Site, course: Class, name: str) -> None:
         self.hub, self.course, self.name = hub, course, name
@@ -164,8 +187,10 @@ def answer_cell(notebook: dict[str, Any]) -> dict[str, Any]:
     return next(c for c in cells if "".join(c["source"]).startswith("# exercise: fix-the-article"))
 
 
-def test_a_class_works_and_is_marked(course: Class, hub: Site) -> None:
-    ada, bob = Learner(hub, course, "ada"), Learner(hub, course, "bob")
+def test_a_class_works_and_is_marked(
+    course: Class, hub: Site, accounts: dict[str, tuple[str, str]]
+) -> None:
+    ada, bob = (Learner(hub, course, accounts[name][0]) for name in ("ada", "bob"))
     for learner in (ada, bob):
         learner.pull()
     solved = json.loads((course.full / "solutions/fix-the-article.ipynb").read_text("utf-8"))
@@ -184,8 +209,33 @@ def test_a_class_works_and_is_marked(course: Class, hub: Site) -> None:
         assert "Updated" in json.dumps(learner.notebook("notebooks/00-start-here.ipynb"))
 
     marks = mark(course)
-    assert marks["ada"]["points"] == marks["ada"]["max_points"] > 0
-    assert marks["bob"]["points"] < marks["bob"]["max_points"]
+    assert marks[ada.name]["points"] == marks[ada.name]["max_points"] > 0
+    assert marks[bob.name]["points"] < marks[bob.name]["max_points"]
+
+
+def logged_in(hub: Site, name: str, password: str) -> tuple[int, str]:
+    """The status and the address that the form of the login page leads to."""
+    cookies = urllib.request.HTTPCookieProcessor(CookieJar())
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), cookies)
+    with opener.open(hub.url + "hub/login", timeout=60) as page:
+        form = re.search(r'name="_xsrf"\s+value="([^"]*)"', page.read().decode())
+    assert form is not None
+    given = {"username": name, "password": password, "_xsrf": form[1]}
+    where = hub.url + "hub/login?next=%2Fhub%2Fhome"
+    try:
+        with opener.open(where, urlencode(given).encode(), timeout=60) as page:
+            return page.status, page.url
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.url
+
+
+def test_one_logs_in_by_password_with_the_guides_own_configuration(
+    hub: Site, accounts: dict[str, tuple[str, str]]
+) -> None:
+    name, password = accounts["ada"]
+    assert logged_in(hub, name, password) == (200, hub.url + "hub/home")
+    assert logged_in(hub, name, password + "!")[0] == 403
 
 
 def test_learners_find_no_solution_on_the_hub(course: Class, hub: Site) -> None:

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from unblocked import course, marks
-from unblocked.grading import answer
+from unblocked.grading import answer, attempt
 from unblocked.grading.judge.mark import exercise, mark, no_answer
 from unblocked.grading.sandbox.pool import NotRun, Refused, Sandbox
 
@@ -53,6 +53,8 @@ async def _marked(
             found = answer.read(path, room.slug)
         except answer.NoAnswer as error:
             return {**no_answer(task, str(error)), "isolation": sandbox.level}
+        if attempt.is_untouched(found.cells, room):
+            return {**no_answer(task, attempt.NOT_ATTEMPTED), "isolation": sandbox.level}
         return await mark(
             task, found.cells, sandbox, on_verdict=reporter.verdict, on_doubt=reporter.again
         )

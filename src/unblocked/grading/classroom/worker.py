@@ -18,16 +18,19 @@ import traceback
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn, TypedDict
 
 from unblocked import course
-from unblocked.grading import answer
+from unblocked.grading import answer, attempt
 from unblocked.grading.sandbox.pool import NotRun, Refused, Sandbox
 from unblocked.grading.sandbox.run import is_shortage, remove
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import BinaryIO
 
+    from unblocked.course import Room
     from unblocked.grading.judge.mark import Exercise, Result
     from unblocked.grading.sandbox.starting import Preimported
 
@@ -88,8 +91,13 @@ def deadly(job: Job, folder: Path | None, level: str) -> Result:
 class Marker:
     """Marks jobs with the exercises of one course, in one sandbox."""
 
-    def __init__(self, exercises: dict[str, Exercise], sandbox: Sandbox) -> None:
-        self.exercises, self.sandbox = exercises, sandbox
+    def __init__(
+        self,
+        exercises: dict[str, Exercise],
+        sandbox: Sandbox,
+        rooms: Mapping[str, Room] = MappingProxyType({}),
+    ) -> None:
+        self.exercises, self.sandbox, self.rooms = exercises, sandbox, rooms
         self.shortages = 0
         """How often the event loop lacked descriptors: it goes on, and takes calls late."""
 
@@ -132,20 +140,25 @@ class Marker:
             found = answer.from_bytes(content, job["file"], task.slug)
         except (answer.NoAnswer, answer.Unusable) as error:
             return no_answer(task, str(error))
-        return await mark(task, found.cells, self.sandbox)
+        room = self.rooms.get(task.slug)
+        if room and attempt.is_untouched(found.cells, room):
+            return no_answer(task, attempt.NOT_ATTEMPTED)
+        made = await mark(task, found.cells, self.sandbox)
+        return made | {"alike": attempt.fingerprint(found.cells)}
 
 
 async def serve(sandbox: Sandbox, folder: Path | None, lanes: int, out: BinaryIO) -> None:
     """Mark what comes on stdin until it closes, a few answers at a time for each lane."""
     room = asyncio.Semaphore(lanes * ANSWERS_AT_A_TIME)
     exercises = _exercises(folder)
+    rooms = {room.slug: room for room in course.rooms(folder)}
     gc.freeze()
     gc.enable()
     async with sandbox, asyncio.TaskGroup() as group:
         versions = {slug: exercise.version for slug, exercise in exercises.items()}
         scratch = tempfile.gettempdir()
         _say(out, {"ready": sandbox.level, "versions": versions, "scratch": scratch})
-        marker = Marker(exercises, sandbox)
+        marker = Marker(exercises, sandbox, rooms)
         asyncio.get_running_loop().set_exception_handler(marker.note)
         while line := await asyncio.to_thread(sys.stdin.buffer.readline):
             group.create_task(_one(marker, json.loads(line), room, out))
