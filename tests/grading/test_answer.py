@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from unblocked.grading import answer
+from unblocked import course
+from unblocked.grading import answer, attempt
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -126,3 +127,21 @@ def test_a_huge_file(tmp_path: Path) -> None:
     path.write_bytes(b" " * (answer.LARGEST + 1))
     with pytest.raises(answer.Unusable, match="clear its outputs"):
         answer.read(path, "relay")
+
+
+def test_a_starter_is_untouched_whatever_its_layout_and_comments() -> None:
+    room = course.room("one-client")
+    starter = room.starter.read_text("utf-8")
+    assert attempt.is_untouched([starter], room)
+    assert attempt.is_untouched(
+        ["# exercise: one-client\n\n" + starter.replace("\n", "\n\n")], room
+    )
+    assert not attempt.is_untouched([room.solution.read_text("utf-8")], room)
+    assert not attempt.is_untouched([starter + "\nx = 1\n"], room)
+
+
+def test_answers_are_alike_but_for_names_and_layout() -> None:
+    first = attempt.fingerprint(["def f(a):\n    '''Add.'''\n    b = a + 1\n    return b"])
+    assert first == attempt.fingerprint(["def g(x):\n    y = x + 1  # one more\n\n    return y"])
+    assert first != attempt.fingerprint(["def f(a):\n    b = a + 2\n    return b"])
+    assert attempt.fingerprint(["def f(:"]) == ""

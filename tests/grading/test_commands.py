@@ -47,10 +47,17 @@ def test_full_marks_as_json() -> None:
 
 
 def test_less_than_full_marks() -> None:
-    done = check("one-client", str(course.room("one-client").starter))
+    done = check("one-client", str(course.room("one-client").wrong[0]))
     assert done.returncode == 1
     assert "FAILED" in done.stdout
     assert "Expected:" in done.stdout
+
+
+def test_an_untouched_starter_is_not_attempted() -> None:
+    done = check("one-client", str(course.room("one-client").starter))
+    assert done.returncode == 1
+    assert "Not attempted" in done.stdout
+    assert "0 of 10 points" in done.stdout
 
 
 def test_the_marks_are_remembered_and_listed() -> None:

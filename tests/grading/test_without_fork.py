@@ -22,6 +22,7 @@ from unblocked import course
 from unblocked.grading.sandbox import processes, spawning
 from unblocked.grading.sandbox.child import channel
 from unblocked.grading.sandbox.pool import NotRun, Refused, Sandbox
+from unblocked.grading.sandbox.run import NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,7 +94,8 @@ def test_the_solution_gets_full_marks_and_the_starter_less(poorer: dict[str, str
     room = course.room("fix-the-article")
     best = check(room.slug, room.solution, poorer)
     assert (best["points"], best["isolation"]) == (best["max_points"], "limits"), best
-    least = check(room.slug, room.starter, poorer)
+    awaited = next(path for path in room.wrong if path.stem == "awaited_not_entered")
+    least = check(room.slug, awaited, poorer)
     assert (least["outcome"], least["isolation"]) == ("graded", "limits")
     assert least["points"] < least["max_points"] / 2
     assert os.listdir(poorer["TMPDIR"]) == []
@@ -202,7 +204,7 @@ def test_whoever_does_not_know_the_secret_is_turned_away(monkeypatch: pytest.Mon
             return await super()._introduced()
 
     async def introduced() -> tuple[int, int]:
-        async with Impostor("limits", "", "", "", {}) as run:
+        async with Impostor("limits", NOTHING) as run:
             return run.pid, run.process.pid
 
     pid, started = asyncio.run(introduced())
@@ -213,7 +215,7 @@ def test_a_process_that_does_not_start_is_told(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(spawning, "python", lambda _: [sys.executable, "-c", ""])
 
     async def enter() -> None:
-        async with spawning.SpawnedRun("limits", "", "", "", {}):
+        async with spawning.SpawnedRun("limits", NOTHING):
             pass
 
     with pytest.raises(NotRun):
