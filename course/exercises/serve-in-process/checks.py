@@ -183,6 +183,14 @@ async def loopback_only(exam: Exam) -> str:
             stay = await entered(app, "demo")
             expect_systems_choice(stay.port)
         await stay.expect_answer()
+        with called(ENTERING):
+            elsewhere = sorted(app.listens_at() - {"127.0.0.1", "::1"})
+            expect(
+                not elsewhere,
+                saw=f"sockets that accept connections at {', '.join(elsewhere)}",
+                expected="loopback only: 127.0.0.1",
+                look='host="127.0.0.1"; 0.0.0.0 and :: open the app to the whole network',
+            )
         if await connects(app, "127.0.0.2", stay.port):  # only who listens everywhere hears this
             raise Failed(
                 called="a connection to another address of this machine",

@@ -494,6 +494,13 @@ class App:
         """Return how many threads and child processes run besides the answer's main thread."""
         return max(0, self.process.threads() - 1)
 
+    def listens_at(self) -> set[str]:
+        """Return the addresses at which the answer's processes accept connections.
+
+        Empty where the system does not tell.
+        """
+        return processes.listening(self.process.pid, self.process.family())
+
     def memory(self) -> int:
         """Return the resident bytes of the answer's process and its children."""
         return self.process.memory()
