@@ -22,7 +22,11 @@ def marked(source: str) -> str:
 
 
 def defines(source: str, name: str) -> bool:
-    """Return whether a line of the code, not indented, binds this name by `=`, `def` or `class`."""
+    """Return whether a line of the code, not indented, binds this name by `=`, `def` or `class`.
+
+    A name that ends in `*` stands for all that begin with it.
+    """
+    name = rf"{name[:-1]}\w*" if name.endswith("*") else name
     assigned = rf"{name}[ \t]*(?::[^=\n]*)?=(?!=)"
     declared = rf"(?:(?:async[ \t]+)?def|class)[ \t]+{name}\b"
     return re.search(rf"^(?:{assigned}|{declared})", source, re.MULTILINE) is not None

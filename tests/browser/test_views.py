@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from browser_lab import Lab
     from playwright.sync_api import Page
 
+MARKS = {"serve-it": {"points": 7, "max_points": 10}}
+
 ASK = """
 from unblocked import predict, progress, quiz
 predict("How many threads?", key="threads", unit="threads")
@@ -156,13 +158,13 @@ def test_on_binder_the_work_is_one_download(
         notebook.run_cells(0)
         expect(notebook.cell(0)).to_contain_text("vanishes")
         (home / "marks").mkdir()
-        (home / "marks" / "marks.json").write_text('{"serve-it": {"points": 7}}')
+        (home / "marks" / "marks.json").write_text(json.dumps(MARKS))
         with page.expect_download() as waiting:
             page.get_by_role("button", name="Download marks and answers").click()
         file = waiting.value
         assert file.suggested_filename == "my-unblocked-work.zip"
         with zipfile.ZipFile(file.path()) as archive:
-            assert json.loads(archive.read("marks.json")) == {"serve-it": {"points": 7}}
+            assert json.loads(archive.read("marks.json")) == MARKS
             assert "exercises/fix-the-article.ipynb" in archive.namelist()
         notebook.close()
 

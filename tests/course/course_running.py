@@ -24,10 +24,17 @@ def _what_is_there():
     listening = [c for c in me.net_connections("inet") if c.status == _psutil.CONN_LISTEN]
     return (
         {f"thread {t.name} {type(t).__module__}" for t in _threading.enumerate()}
-        | {f"process {child.pid} {child.name()}" for child in me.children(recursive=True)}
+        | {f"process {child.pid} {child.name()}" for child in me.children(True) if _runs(child)}
         | {f"port {connection.laddr.port}" for connection in listening}
         | {f"task {task.get_name()} {_where(task)}" for task in _tasks()}
     )
+
+def _runs(child):
+    # Python keeps a process that tracks shared memory, from the first spawned process on.
+    try:
+        return not any("resource_tracker" in word for word in child.cmdline())
+    except _psutil.Error:
+        return False
 
 def _tasks():
     return _asyncio.all_tasks() - {_asyncio.current_task()}

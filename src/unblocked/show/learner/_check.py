@@ -22,7 +22,7 @@ from unblocked.show.learner._checkview import CheckView, check_view, notice
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
-_NEEDED = re.compile(r"^NEEDED\s*=\s*[\"'](\w+)[\"']", re.MULTILINE)
+_NEEDED = re.compile(r"^NEEDED\s*=\s*[\"'](\w+\*?)[\"']", re.MULTILINE)
 _REFERENCE, _OTHER = "The reference solution", "In another style"
 OTHERS = 2
 """Right answers in other styles that are shown after full marks."""
