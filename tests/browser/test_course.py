@@ -53,8 +53,9 @@ def keep_what_stays(notebook: Notebook) -> None:
     )
     idle = f"({KERNEL_IS_IDLE})()"
     while not notebook.page.evaluate(idle):
-        notebook.page.wait_for_function(f"() => {idle} || {pressable}")
-        notebook.page.evaluate(f"() => {pressable}?.click()")
+        # Looked for by a timer: a page that draws nothing has no frames to look at.
+        notebook.page.wait_for_function(f"() => !!({idle} || {pressable})", polling=250)
+        notebook.page.evaluate(f"() => {{ {pressable}?.click(); }}")
 
 
 @pytest.mark.timeout(600)

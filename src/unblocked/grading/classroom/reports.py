@@ -173,6 +173,7 @@ def _one_line(result: Result) -> str:
 
 _STYLE = """
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
+html { background: light-dark(#fff, #14181f); color: light-dark(#1d2430, #e4e8ee) }
 body { max-width: 50rem; margin: 2rem auto; padding: 0 1rem }
 table { border-collapse: collapse; width: 100% } td, th { text-align: left; padding: .3rem .6rem;
 border-bottom: 1px solid #8884; vertical-align: top } .n { text-align: right; white-space: nowrap }
@@ -190,7 +191,8 @@ def _write_page(path: Path, title: str, body: str) -> None:
 def _page(title: str, body: str) -> str:
     head = f"<meta charset=utf-8><title>{html.escape(title)}</title><style>{_STYLE}</style>"
     view = '<meta name=viewport content="width=device-width">'
-    return f"<!doctype html><html lang=en><head>{head}{view}</head><body>{body}</body></html>\n"
+    page = f"<head>{head}{view}</head><body><main>{body}</main></body>"
+    return f"<!doctype html><html lang=en>{page}</html>\n"
 
 
 def feedback(folder: Path, result: Result, who: str) -> Path:
@@ -342,5 +344,5 @@ def _exercise_summary(slug: str, rows: Sequence[Row]) -> str:
     return (
         f"<h2>{html.escape(slug)}</h2><p>{len(results)} marked, {full} with full marks, "
         f"{empty} without an answer; {absent} absent.</p>"
-        f"<table><tr><th>Criterion<th class=n>Failed<th></tr>{lines}</table>"
+        f"<table><tr><th>Criterion<th class=n>Failed<th>Share</tr>{lines}</table>"
     )
