@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MARKER = "# exercise: fix-the-article"
+LOOK_EVERY_MS = 250
 LESSON_MS = 240_000
 
 
@@ -48,14 +49,14 @@ def test_the_blow_up_is_watched_to_its_end(
 
 def keep_what_stays(notebook: Notebook) -> None:
     """Press Keep wherever a live view stays until it is pressed; then wait for the last cell."""
-    pressable = "[...document.querySelectorAll('.ub-controls button')].find((button) => " + (
-        "button.textContent === 'Keep' && !button.disabled && !button.hidden)"
-    )
-    idle = f"({KERNEL_IS_IDLE})()"
-    while not notebook.page.evaluate(idle):
-        # Looked for by a timer: a page that draws nothing has no frames to look at.
-        notebook.page.wait_for_function(f"() => !!({idle} || {pressable})", polling=250)
-        notebook.page.evaluate(f"() => {{ {pressable}?.click(); }}")
+    look = f"""() => {{
+        const buttons = [...document.querySelectorAll('.ub-controls button')];
+        const keep = buttons.find((each) => each.textContent === 'Keep' && !each.hidden);
+        if (keep && !keep.disabled) keep.click();
+        return ({KERNEL_IS_IDLE})();
+    }}"""
+    while not notebook.page.evaluate(look):
+        notebook.page.wait_for_timeout(LOOK_EVERY_MS)
 
 
 @pytest.mark.timeout(600)
