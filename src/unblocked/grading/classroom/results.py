@@ -105,7 +105,7 @@ class ResultsFile:
             os.fsync(file.fileno())
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(self.path)) from None
-        self.results[key_of(result)] = result
+        self._take(result)
 
     def has(self, key: Key, file: str) -> bool:
         """Whether an answer is marked; one that only its learner's name tells from it, is now.
