@@ -323,8 +323,11 @@ def _identifies(cells: list[str]) -> bool:
 
 
 def _maximum_column(lines: list[tuple[str, ...]]) -> int | None:
-    """The column with the same positive number in all lines, and grades or nothing to its left."""
-    for n in range(2, len(lines[0])):
+    """The column with the same positive number in all lines, and grades or nothing to its left.
+
+    The last one: in a small class all may have the same grade.
+    """
+    for n in reversed(range(2, len(lines[0]))):
         values = [line[n] for line in lines]
         same = len(set(values)) == 1 and _MAXIMUM.fullmatch(values[0])
         if same and number(values[0]) and all(_GRADE.fullmatch(line[n - 1]) for line in lines):
