@@ -294,18 +294,40 @@ def _gradescope(commands: Commands) -> None:
     parser.add_argument("out", metavar="ZIP", type=_path, help="the file to write")
 
 
+def _classroom(commands: Commands) -> None:
+    def classroom(args: argparse.Namespace) -> int:
+        from unblocked.grading.classroom.github import classroom
+
+        return classroom(args)
+
+    text = "let GitHub Classroom mark each push to a learners' copy"
+    parser = _add(commands, "classroom", classroom, text)
+    parser.add_argument("folder", metavar="COPY", type=_path, help="made by --for-learners")
+    parser.add_argument("slugs", metavar="SLUG", nargs="+", help="the exercises of the assignment")
+
+
 def _build(commands: Commands) -> None:
     def build(args: argparse.Namespace) -> int:
         from unblocked.authoring.build import build
 
-        return build(check=args.check, for_learners=args.for_learners)
+        if args.address is not None and args.for_learners is None:
+            raise CourseError("--address is that of the learners' copy: give --for-learners, too.")
+        code = build(check=args.check, for_learners=args.for_learners)
+        if args.address is not None and code == 0:
+            from unblocked.authoring.handout import readdress
+            from unblocked.course import checkout
+
+            readdress(checkout(), args.for_learners, args.address)
+        return code
 
     text = "make notebooks/, exercises/, solutions/ and the README's map from course/"
     parser = _add(commands, "build", build, text)
     way = parser.add_mutually_exclusive_group()
     way.add_argument("--check", action="store_true", help="write nothing; exit 1 if out of step")
-    text = "also make a copy without solutions"
+    text = "also make a copy without solutions, or bring one up to date"
     way.add_argument("--for-learners", metavar="OUT", type=_path, help=text)
+    text = "where the copy will be, https://github.com/OWNER/NAME, for its links to Binder"
+    parser.add_argument("--address", metavar="URL", help=text)
 
 
 def _new(commands: Commands) -> None:
@@ -364,6 +386,6 @@ def _at_least_one(text: str) -> int:
 
 
 _COMMANDS = (
-    _lab, _list, _check, _reset, _save, _restore, _grade, _total, _gradescope, _build, _new,
-    _race, _site,
+    _lab, _list, _check, _reset, _save, _restore, _grade, _total, _gradescope, _classroom,
+    _build, _new, _race, _site,
 )  # fmt: skip
