@@ -12,10 +12,10 @@ from unblocked.course import CourseError
 from unblocked.grading.classroom.roster import number, table_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
-    from unblocked.grading.classroom.roster import Roster
+    from unblocked.grading.classroom.roster import Learner, Roster
 
 COLUMNS = ("learner", "exercise", "points", "comment")
 """Of a file of overrides; `comment` may be missing."""
@@ -75,33 +75,52 @@ def _override(row: dict[str, str], where: str, slugs: Collection[str]) -> Overri
     return Override(learner, slug, points, row.get("comment", ""), where)
 
 
-def apply(
+def resolve(
     overrides: list[Override],
-    results: list[dict[str, Any]],
+    learners: Collection[str],
     roster: Roster | None,
-    listed: dict[str, Any],
-    most: dict[str, int],
-) -> list[dict[str, Any]]:
-    """The results with what overrides say in them; those of absent learners are added.
+    listed: Mapping[Learner, str],
+    *,
+    lenient: bool,
+) -> tuple[list[tuple[Override, str, Learner | None]], list[str]]:
+    """Each override with the name of its learner in the marks, and the line of the roster.
 
-    A learner is named as in `grades.csv`, or by anything that the roster has of them.
+    A learner is named as in `grades.csv`, or by anything that the roster has of them. With
+    `lenient` (they were kept by an earlier run) those of nobody are returned as remarks.
 
     Raises:
         CourseError: somebody is named who has handed in nothing and is not in the roster.
     """
-    by_key = {(r["learner"], r["exercise"]): r for r in results}
-    names = {learner: who for who, learner in listed.items()}
+    found, remarks = [], []
     for one in overrides:
-        who = one.learner
-        learner = roster.find(who) if roster else None
+        learner = roster.find(one.learner) if roster else None
         if learner is not None:
-            who = names.setdefault(learner, learner.id)
+            found.append((one, listed.get(learner, learner.id), learner))
+            continue
+        if one.learner in learners:
+            found.append((one, one.learner, None))
+            continue
+        said = (
+            f"{one.where}: nobody is called {one.learner!r}. Take the name from grades.csv"
+            f"{', or an id or a name from the roster' if roster else ''}."
+        )
+        if not lenient:
+            raise CourseError(said)
+        remarks.append(said)
+    return found, remarks
+
+
+def apply(
+    overrides: list[tuple[Override, str, Learner | None]],
+    results: list[dict[str, Any]],
+    listed: dict[str, Learner],
+    most: dict[str, int],
+) -> list[dict[str, Any]]:
+    """The results with what overrides say in them; those of absent learners are added."""
+    by_key = {(r["learner"], r["exercise"]): r for r in results}
+    for one, who, learner in overrides:
+        if learner is not None:
             listed.setdefault(who, learner)
-        elif who not in {name for name, _ in by_key}:
-            raise CourseError(
-                f"{one.where}: nobody is called {who!r}. Take the name from grades.csv"
-                f"{', or an id or a name from the roster' if roster else ''}."
-            )
         old = by_key.get((who, one.exercise)) or nothing(who, one.exercise, most[one.exercise])
         said = {"raw": old["points"], "points": _whole(one.points), "override": one.where}
         by_key[who, one.exercise] = old | said | {"comment": one.comment, "penalty": 0}

@@ -111,6 +111,9 @@ class Asked:
     points: dict[str, int]
     roster: Roster | None = None
     overrides: list[adjust.Override] = field(default_factory=list)
+    """All that are given, of other exercises, too."""
+    applied: list[tuple[adjust.Override, str, Learner | None]] = field(default_factory=list)
+    """Those of the exercises that are marked, each with the learner's name in the marks."""
     due: adjust.Due | None = None
     overwrite: bool = False
     column: str | None = None
@@ -131,7 +134,6 @@ def _asked(args: argparse.Namespace) -> Asked:
     asked = Asked(versions, {room.slug: room.points for room in rooms})
     asked.roster = read_roster(args.roster) if args.roster else None
     asked.overrides = _overrides(args, [room.slug for room in course.rooms(args.course)])
-    asked.overrides = [one for one in asked.overrides if one.exercise in versions]
     per_day = getattr(args, "penalty", None) or 0.0
     if text := getattr(args, "due", None):
         asked.due = adjust.due(text, per_day)
@@ -174,6 +176,7 @@ async def _mark(args: argparse.Namespace, worker_pool: WorkerPool) -> int:
         leave_out=args.out.resolve(),
         only=getattr(args, "only", None),
     )
+    lost = _resolve_overrides(args, asked, found)
     with ResultsFile(args.out, require=args.require, again=args.again) as results_file:
         _forget(args, found, results_file)
         keys, todo, copies = _unmarked(found, asked.versions, results_file)
@@ -185,6 +188,7 @@ async def _mark(args: argparse.Namespace, worker_pool: WorkerPool) -> int:
         found_now = (new.get(key[:2]) or results_file.results.get(key) for key in keys)
         results = [result for result in found_now if result]
         remarks = [*_remarks(args, found, asked.roster, results_file), *_remarks_on(failed)]
+        remarks += lost
     table = _report(
         args.out, results, found, list(asked.versions), asked.roster, remarks, asked=asked
     )
@@ -192,6 +196,19 @@ async def _mark(args: argparse.Namespace, worker_pool: WorkerPool) -> int:
         adjust.write_overrides(args.out / "overrides.csv", asked.overrides)
     _tell(args, results, found, table, remarks)
     return 2 if failed else 0
+
+
+def _resolve_overrides(args: argparse.Namespace, asked: Asked, found: Found) -> list[str]:
+    """Find the learners of overrides; returns remarks, raises `CourseError`, before all marking."""
+    everybody = (*found.submissions, *found.unmarkable)
+    asked.applied, remarks = adjust.resolve(
+        [one for one in asked.overrides if one.exercise in asked.versions],
+        {one.learner for one in everybody},
+        asked.roster,
+        {one.listed: one.learner for one in everybody if one.listed},
+        lenient=getattr(args, "overrides", None) is None,
+    )
+    return remarks
 
 
 def _forget(args: argparse.Namespace, found: Found, results_file: ResultsFile) -> None:
@@ -440,12 +457,12 @@ def _report(
     asked = asked or Asked({}, {}, roster)
     listed = {one.learner: one.listed for one in found.submissions if one.listed}
     listed |= {one.learner: one.listed for one in found.unmarkable if one.listed}
-    overridden = {one.exercise for one in asked.overrides}
+    overridden = {one.exercise for one, _, _ in asked.applied}
     known = {slug: asked.points[slug] for slug in asked.points if slug in overridden}
     known |= {result["exercise"]: result["max_points"] for result in results}
     most = {slug: known[slug] for slug in slugs if slug in known}
     dated = _adjusted(results, found, asked)
-    dated = adjust.apply(asked.overrides, dated, roster, listed, most)
+    dated = adjust.apply(asked.applied, dated, listed, most)
     failed = {one.learner: one.doubt for one in found.unmarkable}
     table = reports.rows(dated, roster, list(most), listed, failed)
     reports.grades(out / "grades.csv", table, most)
