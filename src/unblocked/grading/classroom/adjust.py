@@ -91,7 +91,8 @@ def resolve(
     Raises:
         CourseError: somebody is named who has handed in nothing and is not in the roster.
     """
-    found, remarks = [], []
+    found: list[tuple[Override, str, Learner | None]] = []
+    remarks = []
     for one in overrides:
         learner = roster.find(one.learner) if roster else None
         if learner is not None:

@@ -79,7 +79,7 @@ def total(args: argparse.Namespace) -> int:
         print(plain(str(error)), file=sys.stderr)
         return 2
     _write(args.out, totals)
-    print(f"{len(totals.people)} learners, {len(totals.most)} exercises: see {args.out}")
+    print(f"Learners: {len(totals.people)}; exercises: {len(totals.most)}. See {args.out}")
     return 0
 
 
