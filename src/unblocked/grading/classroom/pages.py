@@ -18,14 +18,16 @@ if TYPE_CHECKING:
 
 STYLE = """
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
-body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; background: light-dark(#fff, #16181d);
-color: light-dark(#1b1b1b, #e8e8e8) }
-table { border-collapse: collapse; width: 100% } td, th { text-align: left; padding: .3rem .6rem;
-border-bottom: 1px solid #8884; vertical-align: top } .n { text-align: right; white-space: nowrap }
+html { background: light-dark(#fff, #14181f); color: light-dark(#1d2430, #e4e8ee) }
+body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
+table { border-collapse: collapse; width: 100%; margin: .8rem 0 }
+td, th { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #8884;
+vertical-align: top; overflow-wrap: anywhere } .n { text-align: right } td.n { white-space: nowrap }
+@media (max-width: 40rem) { td, th { padding: .3rem .2rem; font-size: .85rem } }
 .ok { color: light-dark(#00604a, #3fd0a4) } .no { color: light-dark(#9a3f00, #ffa766) }
-p, pre, li, .file { overflow-wrap: anywhere } pre { white-space: pre-wrap; margin: .2rem 0 }
+h1, h2, h3, h4, p, pre, summary { overflow-wrap: anywhere } pre { white-space: pre-wrap; margin: .2rem 0 }
 .file { width: 50% }
-meter { width: 10rem; max-width: 25vw }
+meter { width: 10rem; max-width: 15vw }
 .side { display: flex; gap: 1rem; flex-wrap: wrap } .side > div { flex: 1 1 20rem; min-width: 0 }
 .side pre { border: 1px solid #8884; padding: .5rem; font-size: .8rem }
 th button { font: inherit; background: none; border: 0; padding: 0; color: inherit;
