@@ -25,7 +25,8 @@ td, th { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #8884;
 vertical-align: top; overflow-wrap: anywhere } .n { text-align: right } td.n { white-space: nowrap }
 @media (max-width: 40rem) { td, th { padding: .3rem .2rem; font-size: .85rem } }
 .ok { color: light-dark(#00604a, #3fd0a4) } .no { color: light-dark(#9a3f00, #ffa766) }
-h1, h2, h3, h4, p, pre, summary { overflow-wrap: anywhere } pre { white-space: pre-wrap; margin: .2rem 0 }
+h1, h2, h3, h4, p, pre, summary { overflow-wrap: anywhere }
+pre { white-space: pre-wrap; margin: .2rem 0 }
 .file { width: 50% }
 meter { width: 10rem; max-width: 15vw }
 .side { display: flex; gap: 1rem; flex-wrap: wrap } .side > div { flex: 1 1 20rem; min-width: 0 }
