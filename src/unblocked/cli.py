@@ -138,7 +138,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="unblocked", description="Threads or await: a course that measures.")
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and leave")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for add in (_lab, _list, _check, _reset, _save, _restore, _grade, _build, _new, _race, _site):
+    for add in _COMMANDS:
         add(commands)
     return parser
 
@@ -244,20 +244,90 @@ def _grade(commands: Commands) -> None:
     parser.add_argument("--roster", metavar="FILE", type=_path, help=text)
     text = "mark with your own exercises instead, in FOLDER/exercises/SLUG/"
     parser.add_argument("--course", metavar="FOLDER", type=_path, help=text)
+    _choices(parser)
+
+
+def _choices(parser: argparse.ArgumentParser) -> None:
+    """What a person decides about a class's marks."""
+    parser.add_argument("--only", metavar="SLUG", help="mark this exercise alone")
+    text = "mark one learner afresh, by a name or id, and leave the others' marks"
+    parser.add_argument("--again-for", metavar="LEARNER", help=text)
+    text = "marks by hand, which win: CSV with the columns learner,exercise,points,comment"
+    parser.add_argument("--overrides", metavar="FILE", type=_path, help=text)
+    text = "until when answers are on time, such as '2026-12-01 23:59'"
+    parser.add_argument("--due", metavar="DATE", help=text)
+    text = "percent of the maximum that each day begun after --due costs (default: none)"
+    parser.add_argument("--penalty", metavar="PERCENT", type=_percent, help=text)
+    text = "replace marks and comments that the list holds (default: keep and name them)"
+    parser.add_argument("--overwrite", action="store_true", help=text)
+    text = "the column of Canvas's export to fill, if none is named like the exercise"
+    parser.add_argument("--column", metavar="NAME", help=text)
+    text = "also write pages to FOLDER/LEARNER/SLUG/, for `nbgrader release_feedback`"
+    parser.add_argument("--nbgrader-feedback", metavar="FOLDER", type=_path, help=text)
+
+
+def _total(commands: Commands) -> None:
+    def total(args: argparse.Namespace) -> int:
+        from unblocked.grading.classroom.total import total
+
+        return total(args)
+
+    text = "add up the marks of several weeks"
+    parser = _add(commands, "total", total, text)
+    text = "folders of marks, as `unblocked grade` makes them with --out"
+    parser.add_argument("folders", metavar="FOLDER", type=_path, nargs="+", help=text)
+    text = "the table to write; the folder itself must be there"
+    parser.add_argument("--out", metavar="FILE", type=_path, required=True, help=text)
+    text = "your class as CSV: whoever is in it has a line, by the id there"
+    parser.add_argument("--roster", metavar="FILE", type=_path, help=text)
+
+
+def _gradescope(commands: Commands) -> None:
+    def gradescope(args: argparse.Namespace) -> int:
+        from unblocked.grading.classroom.gradescope import gradescope
+
+        return gradescope(args)
+
+    text = "make the zip that Gradescope takes as an autograder"
+    parser = _add(commands, "gradescope", gradescope, text)
+    parser.add_argument("slug", metavar="SLUG", help="which exercise (see `unblocked list`)")
+    parser.add_argument("out", metavar="ZIP", type=_path, help="the file to write")
+
+
+def _classroom(commands: Commands) -> None:
+    def classroom(args: argparse.Namespace) -> int:
+        from unblocked.grading.classroom.github import classroom
+
+        return classroom(args)
+
+    text = "let GitHub Classroom mark each push to a learners' copy"
+    parser = _add(commands, "classroom", classroom, text)
+    parser.add_argument("folder", metavar="COPY", type=_path, help="made by --for-learners")
+    parser.add_argument("slugs", metavar="SLUG", nargs="+", help="the exercises of the assignment")
 
 
 def _build(commands: Commands) -> None:
     def build(args: argparse.Namespace) -> int:
         from unblocked.authoring.build import build
 
-        return build(check=args.check, for_learners=args.for_learners)
+        if args.address is not None and args.for_learners is None:
+            raise CourseError("--address is that of the learners' copy: give --for-learners, too.")
+        code = build(check=args.check, for_learners=args.for_learners)
+        if args.address is not None and code == 0:
+            from unblocked.authoring.handout import readdress
+            from unblocked.course import checkout
+
+            readdress(checkout(), args.for_learners, args.address)
+        return code
 
     text = "make notebooks/, exercises/, solutions/ and the README's map from course/"
     parser = _add(commands, "build", build, text)
     way = parser.add_mutually_exclusive_group()
     way.add_argument("--check", action="store_true", help="write nothing; exit 1 if out of step")
-    text = "also make a copy without solutions"
+    text = "also make a copy without solutions, or bring one up to date"
     way.add_argument("--for-learners", metavar="OUT", type=_path, help=text)
+    text = "where the copy will be, https://github.com/OWNER/NAME, for its links to Binder"
+    parser.add_argument("--address", metavar="URL", help=text)
 
 
 def _new(commands: Commands) -> None:
@@ -299,7 +369,23 @@ def _path(text: str) -> Path:
     return Path(text)
 
 
+def _percent(text: str) -> float:
+    try:
+        found = float(text.removesuffix("%").replace(",", "."))
+    except ValueError:
+        found = -1.0
+    if not 0 <= found <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is no percentage from 0 to 100")
+    return found
+
+
 def _at_least_one(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
     return int(text)
+
+
+_COMMANDS = (
+    _lab, _list, _check, _reset, _save, _restore, _grade, _total, _gradescope, _classroom,
+    _build, _new, _race, _site,
+)  # fmt: skip

@@ -472,7 +472,7 @@ def test_a_copy_for_learners_holds_what_the_course_needs() -> None:
     """All that lies under version control here, but for what is left out by name."""
     listed = ["git", "ls-tree", "--name-only", "HEAD"]
     done = subprocess.run(listed, cwd=REPOSITORY, capture_output=True, text=True, check=True)
-    left_out = {".ci", "bench", "exercises", "solutions", "tests"}
+    left_out = {".ci", ".github", "bench", "exercises", "solutions", "tests"}
     assert set(done.stdout.split()) - left_out == set(handout.HANDED_OUT)
 
 

@@ -12,7 +12,8 @@ import pytest
 from playwright.sync_api import expect
 
 from unblocked.authoring.site import _pages, _site
-from unblocked.grading.classroom import reports
+from unblocked.grading.classroom import pages, reports
+from unblocked.grading.classroom.summary import summary as summarise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -209,10 +210,10 @@ def test_a_graders_pages_keep_nobody_out(
         **{"isolation": "limits", "marked_at": "2026-01-01T00:00:00+00:00"},
     }
     nothing = {**result, "learner": "bob", "outcome": "no-answer", "points": 0, "checks": []}
-    made = reports.feedback(tmp_path, result, "Ada")
+    made = pages.feedback(tmp_path, result, "Ada")
     summary = tmp_path / "summary.html"
     rows = reports.rows([result, nothing], None, ["relay"])
-    reports.summary(summary, rows, [("eve/notes.txt", "no answer")], ["One remark."])
+    summarise(summary, rows, [("eve/notes.txt", "no answer")], ["One remark."])
     reader.emulate_media(color_scheme="dark" if dark else "light")
     reader.set_viewport_size({"width": width, "height": 800})
     found = {}

@@ -12,7 +12,8 @@ from browser_lab import Notebook, document, running_lab
 from fastapi import FastAPI
 from playwright.sync_api import expect
 
-from unblocked.grading.classroom import reports
+from unblocked.grading.classroom import pages, reports
+from unblocked.grading.classroom.summary import summary as summarise
 from unblocked.rig import serve
 
 if TYPE_CHECKING:
@@ -180,9 +181,9 @@ def test_a_graders_pages_fit_the_screen_whatever_they_tell(
         **{"outcome": "graded", "file": f"ada/{long}.py", "checks": [{**check, "message": long}]},
         **{"isolation": "limits", "marked_at": "2026-01-01T00:00:00+00:00"},
     }
-    made = reports.feedback(tmp_path, result, "Ada")
+    made = pages.feedback(tmp_path, result, "Ada")
     summary = tmp_path / "summary.html"
-    reports.summary(summary, reports.rows([result], None, ["relay"]), [(long, "why")], [long])
+    summarise(summary, reports.rows([result], None, ["relay"]), [(long, "why")], [long])
     page.set_viewport_size({"width": width, "height": 800})
     for path in (made, summary):
         page.set_content(path.read_text("utf-8"))

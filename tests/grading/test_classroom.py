@@ -278,7 +278,7 @@ def test_answers_that_are_none_are_told(tmp_path: Path, relay: Room) -> None:
     assert "In 1 files no answer was found, so they have 0 points: bob/relay/relay" in done.stderr
     summary = (out / "summary.html").read_text()
     assert "relay.ipynb is no notebook, or is cut off" in summary
-    assert "2 marked, 0 with full marks, 1 without an answer; 0 absent" in summary
+    assert "1 marked, 0 with full marks; 0 not attempted, 1 not markable, 0 absent" in summary
     assert "two callers at once<td class=n>1<" in summary  # the others' alone
 
 

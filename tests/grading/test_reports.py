@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from unblocked.grading.classroom import reports, roster
+from unblocked.grading.classroom import pages, reports, roster, summary
 from unblocked.grading.classroom.results import Busy, ResultsFile
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def test_moodle_gets_a_worksheet_for_each_exercise(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("maximum", "grades"),
-    [("100.00", ("33.33", "100.00")), ("100,00", ("33.33", "100,00")), ("6.00", ("2", "6"))],
+    [("100.00", ("33.33", "100.00")), ("100,00", ("33,33", "100,00")), ("6.00", ("2", "6.00"))],
 )
 def test_moodles_grades_are_on_the_worksheets_scale(
     tmp_path: Path, maximum: str, grades: tuple[str, str]
@@ -232,24 +232,24 @@ def test_names_come_through(tmp_path: Path, name: str) -> None:
 
 
 def test_a_name_is_no_path(tmp_path: Path) -> None:
-    pages = [
-        reports.feedback(tmp_path / "feedback", result(name), name)
+    made = [
+        pages.feedback(tmp_path / "feedback", result(name), name)
         for name in ("../../evil", "..", "a/b", "a_b", "", "x" * 300)
     ]
-    assert len({page.parent for page in pages}) == len(pages)
-    assert all(page.parent.parent == tmp_path / "feedback" for page in pages)
+    assert len({page.parent for page in made}) == len(made)
+    assert all(page.parent.parent == tmp_path / "feedback" for page in made)
 
 
 @pytest.mark.parametrize("letter", ["x", "é", "漢", "🐍"])
 def test_a_long_name_is_a_name_that_file_systems_take(tmp_path: Path, letter: str) -> None:
     names = [letter * 80, letter * 300, letter * 301]
-    pages = [reports.feedback(tmp_path, result(name), name) for name in names]
-    assert len({page.parent for page in pages}) == 3
-    assert all(len(page.parent.name.encode()) <= 220 for page in pages)
+    made = [pages.feedback(tmp_path, result(name), name) for name in names]
+    assert len({page.parent for page in made}) == 3
+    assert all(len(page.parent.name.encode()) <= 220 for page in made)
 
 
 def test_a_page_escapes_what_it_shows(tmp_path: Path) -> None:
-    page = reports.feedback(tmp_path, result("ada"), "<script>alert(1)</script>").read_text()
+    page = pages.feedback(tmp_path, result("ada"), "<script>alert(1)</script>").read_text()
     assert "<script>" not in page
     assert "Saw: &lt;x&gt;" in page
 
@@ -304,5 +304,5 @@ def test_a_table_is_written_whole_or_stays_as_it_was(
 
 
 def test_the_summary_counts_in_a_class_of_one(tmp_path: Path) -> None:
-    reports.summary(tmp_path / "summary.html", reports.rows([result("ada")], None, ["relay"]), [])
+    summary.summary(tmp_path / "summary.html", reports.rows([result("ada")], None, ["relay"]), [])
     assert "<td class=n>1<td>" in (tmp_path / "summary.html").read_text()

@@ -13,7 +13,7 @@ import pytest
 from test_reports import result
 
 from unblocked.grading.classroom import grade as classroom
-from unblocked.grading.classroom import reports, roster
+from unblocked.grading.classroom import pages, roster, written
 from unblocked.grading.classroom.results import ResultsFile
 from unblocked.grading.classroom.submissions import Found, find
 
@@ -112,7 +112,7 @@ def test_the_platforms_number_is_that_of_its_own_column(tmp_path: Path) -> None:
     files = ("evemallory_4711_100_relay.py", "byronada_1001_101_relay.py")
     marks, remarks = marked(tmp_path, GRADEBOOK, *files)
     assert marks == {"1001": ["2"], "1002": [""], "evemallory": ["1"]}
-    assert "evemallory (1 in all). Mend" in remarks
+    assert "evemallory (1 in all). Correct" in remarks
 
 
 def test_who_takes_anothers_name_keeps_the_own_number(tmp_path: Path) -> None:
@@ -185,7 +185,11 @@ def write_all(out: Path, people: str | None, *results: dict[str, Any]) -> set[st
         listed = roster.read(out.parent / "roster.csv")
     out.mkdir(exist_ok=True)
     classroom._report(out, list(results), Found([], []), ["relay", "gather"], listed, [])
-    return {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
+    return {str(path.relative_to(out)) for path in _files(out)}
+
+
+def _files(out: Path) -> list[Path]:
+    return [path for path in out.rglob("*") if path.is_file() and path.name != ".written.json"]
 
 
 ALWAYS = {"grades.csv", "not-marked.csv", "summary.html"}
@@ -194,12 +198,14 @@ ALWAYS = {"grades.csv", "not-marked.csv", "summary.html"}
 def test_a_run_removes_the_tables_and_pages_that_it_no_longer_writes(tmp_path: Path) -> None:
     out = tmp_path / "marks"
     page = "feedback/{}/{}.html"
-    one = {"moodle.csv", "canvas.csv", page.format("ada", "relay")}
+    one = {"canvas.csv", page.format("ada", "relay")}
     assert write_all(out, GRADEBOOK, of("relay", "ada")) == ALWAYS | one
-    two = {"moodle-relay.csv", "moodle-gather.csv", "canvas.csv"}
-    pages = {page.format("Ada", "relay"), page.format("Ada", "gather")}
+    one = {"moodle.csv", page.format("ada", "relay")}
+    assert write_all(out, WORKSHEET, of("relay", "ada")) == ALWAYS | one
+    two = {"moodle-relay.csv", "moodle-gather.csv"}
+    pages_of = {page.format("Ada", "relay"), page.format("Ada", "gather")}
     both = [of("relay", "Ada"), of("gather", "Ada")]
-    assert write_all(out, GRADEBOOK, *both) == ALWAYS | two | pages
+    assert write_all(out, WORKSHEET, *both) == ALWAYS | two | pages_of
     assert not (out / "feedback" / "ada").exists()
     assert write_all(out, None, of("relay", "Ada")) == ALWAYS | {page.format("Ada", "relay")}
 
@@ -229,8 +235,8 @@ def test_what_the_instructor_put_there_stays(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="makes links")
 def test_a_page_that_another_name_shows_is_not_removed(tmp_path: Path) -> None:
     """Names that differ in case, or in how accents are stored, are one on some disks."""
-    page = reports.feedback(tmp_path / "feedback", result("Ada"), "Ada")
+    page = pages.feedback(tmp_path / "feedback", result("Ada"), "Ada")
     (tmp_path / "feedback" / "ada").mkdir()
     os.link(page, tmp_path / "feedback" / "ada" / "relay.html")
-    reports.remove_stale(tmp_path, [page], ["relay"])
+    written.remove_stale(tmp_path, [page], ["relay"])
     assert (tmp_path / "feedback" / "ada" / "relay.html").exists()

@@ -1,4 +1,4 @@
-"""`python -m unblocked.grading [COURSE] [RUNG] [LANES]`, each may be '': a worker's process."""
+"""`python -m unblocked.grading [COURSE] [RUNG] [LANES] [ONLY]`, a worker; each may be ''."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import struct
 import zipfile
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,15 +14,20 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from unblocked.grading import answer
+from unblocked.grading.judge.judging import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
 SUFFIXES = (".ipynb", ".py")
-CANVAS = re.compile(r"(?P<who>[^_]+)_(?:LATE_)?(?P<id>\d{1,18})_(?P<attempt>\d{1,18})_(?P<file>.+)")
+CANVAS = re.compile(
+    r"(?:(?P<who>[^_]+)_(?P<late>LATE_)?(?P<id>\d{1,18})"
+    r"|(?P<anonymously_late>LATE_)?anon_(?P<anonymous>[A-Za-z0-9]{1,18}))"
+    r"_(?:(?P<attempt>\d{1,18})_(?P<file>.+)|text\.html)"
+)
 MOODLE = re.compile(
-    r"(?P<who>.+?)_(?P<id>\d{1,18})_assignsubmission_(?:file|onlinetext)(?:_(?P<file>.*))?"
+    r"(?P<who>.+?)(?:_(?P<id>\d{1,18}))?_assignsubmission_(?:file|onlinetext)(?:_(?P<file>.*))?"
 )
 """How the platforms name what they hand out."""
 TIMESTAMP, LONGEST_TIMESTAMP = "timestamp.txt", 64
@@ -37,6 +43,10 @@ MOST_PACKED = 32 << 20
 KEPT_OPEN = 8
 """Zips at a time: each takes a file descriptor, or the bytes of one within another."""
 NOTHING = "nothing was handed in"
+
+
+ONLINE_TEXT = re.compile(r"(?:.*_)?(?:onlinetext|text)\.html", re.I)
+"""What was typed into the platform in place of a file."""
 
 
 class Unreadable(Exception):
@@ -59,7 +69,7 @@ class File:
 
     @property
     def shown(self) -> str:
-        return "/".join(self.parts)
+        return plain("/".join(self.parts))
 
     @property
     def submitted(self) -> str:
@@ -210,6 +220,9 @@ def _in_zip(
     """
     opened = partial(zips.opened, path, inner)
     shown = above if inner or above[-1:] == (path.name,) else (*above, path.name)
+    if inner is None and (count := _claimed(path)) > MOST_MEMBERS:
+        yield _unusable(shown, f"{count} members: no class hands in so many")
+        return
     try:
         members = opened().infolist()
     except Exception as error:  # zipfile raises a dozen kinds, by what is wrong with the zip
@@ -252,6 +265,33 @@ def _members(
             yield File((*above, *parts), _zip_time(info), _reader(opened, info), stamp), info
     for parts, reason in sorted(refused.items()):
         yield _unusable(parts, reason), None
+
+
+_END, _END_64 = b"PK\x05\x06", b"PK\x06\x06"
+_LONGEST_END = (1 << 16) + 200
+_BYTES_A_MEMBER = 256
+"""Of a zip's directory, with a long name: a directory of so many times more holds more members."""
+
+
+def _claimed(path: Path) -> int:
+    """How many members a zip says it has, or its directory has the size for; 0 where it is none.
+
+    Asked before it is opened: `zipfile` reads the whole directory, which may be gigabytes.
+    """
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, 2) - _LONGEST_END))
+            tail = file.read()
+    except OSError:
+        return 0
+    counts = []
+    if (at := tail.rfind(_END)) >= 0 and len(tail) >= at + 22:
+        count, size = struct.unpack_from("<HL", tail, at + 10)
+        counts += [count, size // _BYTES_A_MEMBER if size != 0xFFFFFFFF else 0]
+    if (at := tail.rfind(_END_64)) >= 0 and len(tail) >= at + 56:
+        count, size = struct.unpack_from("<QQ", tail, at + 32)
+        counts += [count, size // _BYTES_A_MEMBER]
+    return max(counts, default=0)
 
 
 _NAMED_IN_UTF8 = 0x800

@@ -4,32 +4,72 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import html
 import io
-import math
 import re
-from collections import Counter
-from itertools import dropwhile
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from unblocked._files import replace
+from unblocked.grading import attempt
+from unblocked.grading.classroom.roster import number
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from unblocked.grading.classroom.roster import Learner, Roster
 
 Result = dict[str, Any]
-Row = tuple["Learner | None", str, str, "Result | None"]
-"""A learner of the roster (or None), the learner's name or id, the exercise, the result or None."""
+
+
+class Row(NamedTuple):
+    """One learner and one exercise; what became of it is told by `standing`."""
+
+    learner: Learner | None
+    """The line of the roster, if there is one."""
+    who: str
+    """The learner's name or id."""
+    slug: str
+    result: Result | None
+    why: str = ""
+    """Why there is no result, though something was handed in."""
+
+
+MARKED, NOT_ATTEMPTED = "marked", "not attempted"
+NOT_MARKABLE, ABSENT, OVERRIDDEN = "not markable", "absent", "override"
+STANDINGS = (MARKED, OVERRIDDEN, NOT_ATTEMPTED, NOT_MARKABLE, ABSENT)
+"""What may have become of a learner's exercise: one of these, always."""
+
+
+def standing(row: Row) -> str:
+    """Which of `STANDINGS` a row has."""
+    if row.result is None:
+        return NOT_MARKABLE if row.why else ABSENT
+    if "override" in row.result:
+        return OVERRIDDEN
+    if row.result["outcome"] != "no-answer":
+        return MARKED
+    return NOT_ATTEMPTED if _reason(row.result) == attempt.NOT_ATTEMPTED else NOT_MARKABLE
+
+
+def why_not(row: Row) -> str:
+    """Why something that was handed in has no mark of its own; '' where it has."""
+    if standing(row) != NOT_MARKABLE:
+        return ""
+    return row.why if row.result is None else _reason(row.result)
+
+
+def _reason(result: Result) -> str:
+    return next((str(check["message"]) for check in result["checks"]), "")
+
 
 NBGRADER = (
     "assignment", "duedate", "timestamp", "student_id", "last_name", "first_name", "email",
     "raw_score", "late_submission_penalty", "score", "max_score",
 )  # fmt: skip
 """The columns of `nbgrader export`."""
+OURS = ("status", "late", "comment")
+"""Columns after those: what became of it, the platform's or the due date's word, and why."""
 
 
 def rows(
@@ -37,22 +77,27 @@ def rows(
     roster: Roster | None,
     exercises: Sequence[str],
     listed: Mapping[str, Learner] = MappingProxyType({}),
+    failed: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Row]:
     """One row per learner and exercise; learners of the roster without a result are absent.
 
-    `listed` tells whose line of the roster a result's learner has: equal names do not.
+    `listed` tells whose line of the roster a result's learner has: equal names do not. `failed`
+    tells why those who handed something in have no mark at all.
     """
     by_key = {(r["learner"], r["exercise"]): r for r in results}
     if roster is None:
-        return [(None, who, slug, result) for (who, slug), result in sorted(by_key.items())]
+        found = [Row(None, who, slug, result) for (who, slug), result in by_key.items()]
+        found += [Row(None, who, slug, None, why) for who, why in failed.items()
+                  for slug in exercises]  # fmt: skip
+        return sorted(found, key=lambda row: (row.who, row.slug))
     ids = {learner.id for learner in roster.learners}
     named = {learner: who for who, learner in listed.items()}
     people: list[tuple[Learner | None, str, str | None]]
-    people = [(x, x.id, named.get(x)) for x in roster.learners]
-    for who in sorted({who for who, _ in by_key} - listed.keys()):
+    people = [(x, x.id, named.get(x)) for x in roster.learners if not x.is_test]
+    for who in sorted(({who for who, _ in by_key} | failed.keys()) - listed.keys()):
         people.append((None, f"{who} (not in the roster)" if who in ids else who, who))
     return [
-        (x, shown, slug, by_key.get((who, slug)) if who is not None else None)
+        Row(x, shown, slug, by_key.get((who or "", slug)), failed.get(who or "", ""))
         for x, shown, who in people
         for slug in exercises
     ]
@@ -65,6 +110,8 @@ _INNER_FORMULA = re.compile(r"""([;\t\r\n|][\s"]*)(?=[=+@-])""")
 def safe_cell(value: object) -> object:
     """A cell that no spreadsheet runs: what begins like a formula in it gets an apostrophe."""
     if not isinstance(value, str):
+        return value
+    if value == "-":  # Moodle's word for never
         return value
     text = _INNER_FORMULA.sub(r"\1'", value)
     return f"'{text}" if text[:1] in tuple("=+-@\t\r\n") else text
@@ -83,37 +130,118 @@ def write_table(path: Path, heading: Sequence[str], lines: Iterable[Sequence[obj
 
 
 def grades(path: Path, rows: Iterable[Row], max_points: Mapping[str, int]) -> None:
-    """`grades.csv` in nbgrader's columns; the scores of an absent learner are empty."""
-    write_table(path, NBGRADER, (_grade_line(row, max_points) for row in rows))
+    """`grades.csv` in nbgrader's columns and ours; the scores of an absent learner are empty."""
+    write_table(path, (*NBGRADER, *OURS), (_grade_line(row, max_points) for row in rows))
 
 
 def _grade_line(row: Row, max_points: Mapping[str, int]) -> list[object]:
-    learner, who, slug, result = row
+    learner, who, slug, result, _ = row
     first, last, email = (learner.first, learner.last, learner.email) if learner else ("", "", "")
     points: object = result["points"] if result else ""
-    when = result.get("submitted", "") if result else ""
-    return [slug, "", when, who, last, first, email, points, 0.0, points, max_points[slug]]
+    raw: object = result.get("raw", points) if result else ""
+    when, late = (result.get(k, "") for k in ("submitted", "late")) if result else ("", "")
+    penalty = result.get("penalty", 0.0) if result else 0.0
+    comment = why_not(row) or (result or {}).get("comment", "")
+    line = [slug, "", when, who, last, first, email, raw, penalty, points, max_points[slug]]
+    return [*line, standing(row), late, comment]
 
 
-def canvas(path: Path, rows: Sequence[Row], roster: Roster, max_points: Mapping[str, int]) -> bool:
+class Kept(NamedTuple):
+    """A cell of a platform's list that was left as it is, though there is a mark for it."""
+
+    learner: Learner
+    exercise: str
+    held: str
+    ours: str
+
+
+def canvas(
+    path: Path,
+    rows: Sequence[Row],
+    roster: Roster,
+    max_points: Mapping[str, int],
+    *,
+    column: str | None = None,
+    overwrite: bool = False,
+    kept: list[Kept] | None = None,
+) -> bool:
     """A gradebook that Canvas imports: the roster's columns and one per exercise.
 
-    None is written for a roster without any of Canvas's columns; returns whether one was.
+    An exercise is marked in the assignment's own column of the export, on its scale, where one
+    and only one is named like it; else in a new one, named by the slug. What a column holds
+    already (EX, too) stays, unless `overwrite`; then it is told in `kept`. None is written for a
+    roster without any of Canvas's columns; returns whether one was.
     """
-    keep = [c for c in roster.columns if c.lower() in _CANVAS_COLUMNS]
-    if not keep:
+    named = {column.lower(): n for n, column in enumerate(roster.columns)}
+    own = [n for column, n in named.items() if column in CANVAS_COLUMNS]
+    if not own or roster.kind != "canvas":
         return False
-    slugs = [slug for slug in max_points if any(row[2] == slug for row in rows)]
-    points = {(x, slug): r["points"] for x, _, slug, r in rows if x and r}
-    lines = (
-        [*(x.row[c] for c in keep), *(points.get((x, slug), "") for slug in slugs)]
-        for x in roster.learners
-    )
-    write_table(path, [*keep, *slugs], lines)
+    slugs = [slug for slug in max_points if any(row.slug == slug for row in rows)]
+    columns = canvas_columns(roster, slugs, column)
+    heading = [roster.columns[n] for n in own]
+    heading += [roster.columns[columns[s]] if s in columns else s for s in slugs]
+    results = {(row.learner, row.slug): row.result for row in rows if row.learner and row.result}
+    write_table(path, heading, (
+        [*(x.cells[n] for n in own), *(
+            _canvas_cell(roster, columns.get(s), s, x, results.get((x, s)), max_points[s],
+                         overwrite=overwrite, kept=kept)
+            for s in slugs
+        )]
+        for x in roster.learners if not x.is_test
+    ))  # fmt: skip
     return True
 
 
-_CANVAS_COLUMNS = (
+def canvas_columns(
+    roster: Roster, slugs: Sequence[str], column: str | None = None
+) -> dict[str, int]:
+    """In which column of Canvas's export which exercise is marked, where it can be told.
+
+    Told is it by `column`, where there is one exercise, else by an assignment that is named like
+    the exercise.
+    """
+    if column is not None and len(slugs) == 1:
+        places = [n for n, name in roster.assignments.items() if name == column]
+        return dict(zip(slugs, places, strict=False))
+    found = {}
+    for slug in slugs:
+        wanted = _letters(slug)
+        fitting = [n for n, name in roster.assignments.items() if wanted in _letters(name)]
+        if len(fitting) == 1:
+            found[slug] = fitting[0]
+    return found
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[\W_]+", "", name).casefold()
+
+
+def _canvas_cell(
+    roster: Roster,
+    column: int | None,
+    slug: str,
+    learner: Learner,
+    result: Result | None,
+    most: int,
+    *,
+    overwrite: bool,
+    kept: list[Kept] | None,
+) -> object:
+    if column is None:
+        return result["points"] if result else ""
+    held = learner.cells[column]
+    if result is None:
+        return held
+    possible = roster.possible[column] if roster.possible else ""
+    ours = scaled(result["points"], most, possible)
+    if held and not overwrite:
+        if kept is not None and number(held) != number(ours):
+            kept.append(Kept(learner, slug, held, ours))
+        return held
+    return ours
+
+
+CANVAS_COLUMNS = (
     "student", "lastname", "firstname", "id", "sis user id", "sis login id", "section",
     "root account",
 )  # fmt: skip
@@ -121,109 +249,96 @@ _CANVAS_COLUMNS = (
 
 
 def moodle(
-    folder: Path, rows: Sequence[Row], roster: Roster, max_points: Mapping[str, int]
+    folder: Path,
+    rows: Sequence[Row],
+    roster: Roster,
+    max_points: Mapping[str, int],
+    *,
+    overwrite: bool = False,
+    kept: list[Kept] | None = None,
 ) -> list[Path]:
-    """Moodle's grading worksheets: the roster's columns, with the grade and a comment.
+    """Moodle's grading worksheets: as they came, with the grade and a comment.
 
     One for each exercise, as Moodle takes a worksheet for one assignment: `moodle-SLUG.csv`, or
-    `moodle.csv` where there is one exercise alone. Returns where they lie.
+    `moodle.csv` where there is one exercise alone. A grade or a comment that the worksheet holds
+    stays, unless `overwrite`; then it is told in `kept`. Returns where they lie: nowhere for a
+    list that is not Moodle's.
     """
+    if roster.kind != "moodle":
+        return []
     several = len(max_points) > 1
     paths = {s: folder / (f"moodle-{s}.csv" if several else "moodle.csv") for s in max_points}
     for slug, path in paths.items():
-        _moodle(path, [row for row in rows if row[2] == slug], roster, max_points[slug])
+        of_it = {row.learner: row.result for row in rows if row.slug == slug and row.learner}
+        sheet = _Worksheet(roster, slug, max_points[slug], overwrite, kept)
+        lines = [sheet.line(learner, of_it.get(learner)) for learner in roster.learners]
+        write_table(path, sheet.heading, lines)
     return list(paths.values())
 
 
-def _moodle(path: Path, rows: Sequence[Row], roster: Roster, most: int) -> None:
-    own = [c.lower() for c in _MOODLE_OWN]
-    keep = [c for c in roster.columns if c.lower() not in own]
-    lines = (
-        [
-            *(learner.row[c] for c in keep),
-            *_scaled(result["points"] if result else "", most, learner.row),
-            _one_line(result) if result else "",
-        ]
-        for learner, _, _, result in rows
-        if learner
-    )
-    write_table(path, [*keep, *_MOODLE_OWN], lines)
+class _Worksheet:
+    """One of Moodle's worksheets as it is written back."""
+
+    def __init__(
+        self, roster: Roster, slug: str, most: int, overwrite: bool, kept: list[Kept] | None
+    ) -> None:
+        self.slug, self.most, self.overwrite, self.kept = slug, most, overwrite, kept
+        self.places = roster.places
+        self.heading = list(roster.columns)
+        english = roster.places.number is None or roster.columns[0].lower() == "identifier"
+        self.maximum = self._column(roster.places.maximum, _MOODLE_OWN[1], english)
+        self.comment = self._column(roster.places.comment, _MOODLE_OWN[2], english)
+        grades = [x.cells[self.places.grade] for x in roster.learners] if self.places.grade else []
+        self.comma = any("," in cell for cell in grades)
+
+    def _column(self, place: int | None, name: str, english: bool) -> int | None:
+        """Where it is, or is added; a translated worksheet without it has none."""
+        if place is None and english:
+            self.heading.append(name)
+            return len(self.heading) - 1
+        return place
+
+    def line(self, learner: Learner, result: Result | None) -> list[object]:
+        cells: list[object] = [*learner.cells]
+        cells += [""] * (len(self.heading) - len(cells))
+        if self.maximum is not None and not cells[self.maximum]:
+            cells[self.maximum] = self.most
+        if result is None:
+            return cells
+        assert self.places.grade is not None
+        given = learner.cells[self.places.maximum] if self.places.maximum is not None else ""
+        ours = scaled(result["points"], self.most, given, comma=self.comma)
+        held = learner.cells[self.places.grade]
+        if held in ("", "-") or self.overwrite:
+            cells[self.places.grade] = ours
+            if self.comment is not None and (not cells[self.comment] or self.overwrite):
+                cells[self.comment] = one_line(result)
+        elif self.kept is not None and number(held) != number(ours):
+            self.kept.append(Kept(learner, self.slug, held, ours))
+        return cells
 
 
-def _scaled(points: int | str, most: int, row: Mapping[str, str]) -> tuple[object, object]:
-    """The grade and its maximum: the worksheet's, as Moodle's import takes the grade alone."""
-    given = next((value for name, value in row.items() if name.lower() == "maximum grade"), "")
-    try:
-        maximum = float(given.replace(",", "."))
-    except ValueError:
-        return points, most
-    if not 0 < maximum < math.inf or maximum == most:
-        return points, most
-    return (points if isinstance(points, str) else round(points * maximum / most, 2)), given
+def scaled(points: float, most: float, maximum: str, *, comma: bool = False) -> str:
+    """Points on the scale of a list whose maximum this is, with its decimal comma or point."""
+    top = number(maximum)
+    found = round(points * top / most, 2) if top and most else points
+    return f"{found:g}".replace(".", "," if comma or "," in maximum else ".")
 
 
 _MOODLE_OWN = ("Grade", "Maximum Grade", "Feedback comments")
 """The columns that a worksheet of ours ends with; Moodle puts others between them."""
 
 
-def _one_line(result: Result) -> str:
+def one_line(result: Result) -> str:
+    """What a learner reads beside the grade."""
+    if "override" in result:
+        return str(result.get("comment") or "Marked by hand.")
+    if result["outcome"] == "no-answer":
+        return _reason(result)
+    late = f" {result['late']}." if result.get("penalty") else ""
     missed = [check["name"] for check in result["checks"] if not check["passed"]]
-    return "All criteria are met." if not missed else f"Not yet: {', '.join(missed)}."
-
-
-_STYLE = """
-:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
-html { background: light-dark(#fff, #14181f); color: light-dark(#1d2430, #e4e8ee) }
-body { max-width: 50rem; margin: 2rem auto; padding: 0 1rem }
-table { border-collapse: collapse; width: 100% } td, th { text-align: left; padding: .3rem .6rem;
-border-bottom: 1px solid #8884; vertical-align: top } .n { text-align: right; white-space: nowrap }
-.ok { color: light-dark(#00704f, #1fbf8f) } .no { color: light-dark(#b04a00, #ff8f3f) }
-p, pre, .file { overflow-wrap: anywhere } pre { white-space: pre-wrap; margin: .2rem 0 }
-.file { width: 50% }
-meter { width: 12rem; max-width: 25vw }
-"""
-
-
-def _write_page(path: Path, title: str, body: str) -> None:
-    replace(path, _page(title, body).encode(errors="replace"))
-
-
-def _page(title: str, body: str) -> str:
-    head = f"<meta charset=utf-8><title>{html.escape(title)}</title><style>{_STYLE}</style>"
-    view = '<meta name=viewport content="width=device-width">'
-    page = f"<head>{head}{view}</head><body><main>{body}</main></body>"
-    return f"<!doctype html><html lang=en>{page}</html>\n"
-
-
-def feedback(folder: Path, result: Result, who: str) -> Path:
-    """A page for one learner and exercise, self-contained; returns where it lies."""
-    path = folder / safe_name(result["learner"]) / f"{result['exercise']}.html"
-    title = f"{result['exercise']}: {result['points']} of {result['max_points']} points"
-    note = html.escape(str(result.get("note", "")))
-    origin = f"{html.escape(who)} · {html.escape(result['file'])}"
-    body = f"""<h1>{html.escape(title)}</h1><p>{origin}</p>
-<meter value={result["points"]} max={result["max_points"]}></meter>
-<p>{_OUTCOMES.get(result["outcome"], "")} {note}</p>
-<table><tr><th>Criterion<th class=n>Points<th>What was seen</tr>
-{"".join(map(_check, result["checks"]))}
-</table><p>Marked {result["marked_at"]}, isolation: {html.escape(result["isolation"])}.</p>"""
-    _write_page(path, title, body)
-    return path
-
-
-_OUTCOMES = {
-    "no-answer": "There was no answer to mark.",
-    "crashed": "The code could not be executed.",
-    "timeout": "The code did not come to an end.",
-    "out-of-memory": "The app took more memory than an answer may have.",
-}
-
-
-def _check(check: dict[str, Any]) -> str:
-    kind, sign = ("ok", "✓") if check["passed"] else ("no", "✗")
-    name, message = html.escape(check["name"]), html.escape(check["message"])
-    points = f"{check['points']}/{check['max_points']}"
-    return f"<tr><td class={kind}>{sign} {name}<td class=n>{points}<td><pre>{message}</pre></tr>"
+    said = "All criteria are met." if not missed else f"Not yet: {', '.join(missed)}."
+    return said + late
 
 
 LONGEST_NAME = 200
@@ -238,111 +353,3 @@ def safe_name(name: str) -> str:
         return plain
     raw = name.encode(errors="surrogatepass")
     return f"{plain or 'learner'}-{hashlib.sha256(raw).hexdigest()[:8]}"
-
-
-def remove_stale(folder: Path, written: Collection[Path], slugs: Collection[str]) -> None:
-    """Remove what an earlier run wrote into a folder of marks, and this one did not.
-
-    What was not recognisably made here is left alone, whatever its name is.
-    """
-    worksheets = {folder / f"moodle{of}.csv" for of in ("", *(f"-{slug}" for slug in slugs))}
-    gradebook = folder / "canvas.csv"
-    pages = set((folder / "feedback").glob("*/*.html"))
-    left = (worksheets | pages | {gradebook}).difference(written)
-    stale = [path for path in left & worksheets if _is_worksheet(path)]
-    stale += [path for path in left & {gradebook} if _is_gradebook(path, slugs)]
-    stale += [path for path in left & pages if _is_page(path)]
-    now = {_identity(path) for path in written} if stale else set()
-    for path in stale:
-        if _identity(path) in now:  # one file: names that differ may be one name on its disk
-            continue
-        path.unlink()
-        if path in pages and not any(path.parent.iterdir()):
-            path.parent.rmdir()
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_dev, status.st_ino
-
-
-def _is_worksheet(path: Path) -> bool:
-    return tuple(_heading(path)[-len(_MOODLE_OWN) :]) == _MOODLE_OWN
-
-
-def _is_gradebook(path: Path, slugs: Collection[str]) -> bool:
-    columns = _heading(path)
-    marks = list(dropwhile(lambda column: column.lower() in _CANVAS_COLUMNS, columns))
-    return 0 < len(marks) < len(columns) and set(marks) <= set(slugs)
-
-
-def _heading(path: Path) -> list[str]:
-    return next(csv.reader([_beginning(path).partition("\n")[0]]), [])
-
-
-def _is_page(path: Path) -> bool:
-    title = rf"{re.escape(path.stem)}: \d+ of \d+ points"
-    head = _page(title, "").partition("</title>")[0]
-    return not path.parent.is_symlink() and bool(re.match(head, _beginning(path)))
-
-
-def _beginning(path: Path) -> str:
-    """How a file begins; '' of what is none, and of a link, whose file is another's."""
-    if path.is_symlink() or not path.is_file():
-        return ""
-    with path.open(encoding="utf-8", errors="replace") as file:
-        return file.read(4096)
-
-
-def summary(
-    path: Path,
-    rows: Sequence[Row],
-    unplaced: Sequence[tuple[str, str]],
-    remarks: Sequence[str] = (),
-) -> None:
-    """The class at a glance: marks per exercise, which criterion fails most, what is unplaced."""
-    parts = ["<h1>The class at a glance</h1>"]
-    parts += [f"<p><strong>{html.escape(remark)}</strong></p>" for remark in remarks]
-    empty = [(r["file"], _first_message(r)) for *_, r in rows if r and not _holds_answer(r)]
-    if empty:
-        parts.append(f"<h2>No answer was found, so 0 points</h2>{_files_table(empty)}")
-    slugs = dict.fromkeys(row[2] for row in rows)
-    parts += [_exercise_summary(slug, [row for row in rows if row[2] == slug]) for slug in slugs]
-    if unplaced:
-        parts.append(f"<h2>Not marked</h2>{_files_table(unplaced)}")
-    _write_page(path, "The class at a glance", "\n".join(parts))
-
-
-def _files_table(files: Iterable[tuple[str, str]]) -> str:
-    lines = (
-        f"<tr><td class=file>{html.escape(name)}<td>{html.escape(why)}</tr>" for name, why in files
-    )
-    return f"<table>{''.join(lines)}</table>"
-
-
-def _holds_answer(result: Result) -> bool:
-    return bool(result["outcome"] != "no-answer")
-
-
-def _first_message(result: Result) -> str:
-    return next((str(check["message"]) for check in result["checks"]), "")
-
-
-def _exercise_summary(slug: str, rows: Sequence[Row]) -> str:
-    results = [result for *_, result in rows if result]
-    failed: Counter[str] = Counter()
-    for result in filter(_holds_answer, results):
-        failed.update({c["name"]: int(not c["passed"]) for c in result["checks"]})
-    empty = sum(not _holds_answer(result) for result in results)
-    lines = "".join(
-        f"<tr><td>{html.escape(name)}<td class=n>{count}<td><meter value={count} "
-        f"max={max(1, len(results) - empty)}></meter></tr>"
-        for name, count in failed.most_common()
-    )
-    full = sum(r["points"] == r["max_points"] for r in results)
-    absent = len(rows) - len(results)
-    return (
-        f"<h2>{html.escape(slug)}</h2><p>{len(results)} marked, {full} with full marks, "
-        f"{empty} without an answer; {absent} absent.</p>"
-        f"<table><tr><th>Criterion<th class=n>Failed<th>Share</tr>{lines}</table>"
-    )

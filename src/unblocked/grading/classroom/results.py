@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from unblocked.grading.sandbox.child.levels import at_least
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
     from typing import BinaryIO
 
@@ -104,7 +105,7 @@ class ResultsFile:
             os.fsync(file.fileno())
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(self.path)) from None
-        self.results[key_of(result)] = result
+        self._take(result)
 
     def has(self, key: Key, file: str) -> bool:
         """Whether an answer is marked; one that only its learner's name tells from it, is now.
@@ -114,6 +115,13 @@ class ResultsFile:
         if key not in self.results and (same := self._of_file.get((file, *key[1:]))):
             self.add(same | {"learner": key.learner})
         return key in self.results
+
+    def forget(self, learners: Collection[str]) -> None:
+        """Let what these learners handed in be marked afresh; the file keeps the old lines."""
+        gone = {key for key in self.results if key.learner in learners}
+        for key in gone:
+            old = self.results.pop(key)
+            self._of_file.pop((old["file"], *key[1:]), None)
 
     def _take(self, result: dict[str, Any]) -> None:
         key = key_of(result)

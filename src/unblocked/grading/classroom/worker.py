@@ -147,10 +147,12 @@ class Marker:
         return made | {"alike": attempt.fingerprint(found.cells)}
 
 
-async def serve(sandbox: Sandbox, folder: Path | None, lanes: int, out: BinaryIO) -> None:
+async def serve(
+    sandbox: Sandbox, folder: Path | None, lanes: int, out: BinaryIO, only: str = ""
+) -> None:
     """Mark what comes on stdin until it closes, a few answers at a time for each lane."""
     room = asyncio.Semaphore(lanes * ANSWERS_AT_A_TIME)
-    exercises = _exercises(folder)
+    exercises = _exercises(folder, only)
     rooms = {room.slug: room for room in course.rooms(folder)}
     gc.freeze()
     gc.enable()
@@ -164,11 +166,12 @@ async def serve(sandbox: Sandbox, folder: Path | None, lanes: int, out: BinaryIO
             group.create_task(_one(marker, json.loads(line), room, out))
 
 
-def _exercises(folder: Path | None) -> dict[str, Exercise]:
-    """All exercises by slug, their checks loaded once; raises `CourseError`."""
+def _exercises(folder: Path | None, only: str) -> dict[str, Exercise]:
+    """The exercises by slug, their checks loaded once; raises `CourseError`."""
     from unblocked.grading.judge.mark import exercise
 
-    return {room.slug: exercise(room) for room in course.rooms(folder)}
+    rooms = course.rooms(folder)
+    return {room.slug: exercise(room) for room in rooms if only in ("", room.slug)}
 
 
 async def _one(
@@ -212,13 +215,13 @@ def _leave(code: int) -> NoReturn:
 
 def main(preimported: Preimported | None) -> None:
     """Be a worker's process: see `__main__.py`."""
-    folder, require, given = [*sys.argv[1:], "", "", ""][:3]
+    folder, require, given, only = [*sys.argv[1:], "", "", "", ""][:4]
     out, lanes = _own_output(), int(given or 1)
     tempfile.tempdir = tempfile.mkdtemp(prefix=_SCRATCH)
     sandbox = Sandbox(require or None, slots=lanes * SLOTS)
     try:
         sandbox.start(preimported)
-        asyncio.run(serve(sandbox, Path(folder) if folder else None, lanes, out))
+        asyncio.run(serve(sandbox, Path(folder) if folder else None, lanes, out, only))
     except (Refused, course.CourseError) as error:
         _say(out, {"refused": str(error)})
     except KeyboardInterrupt:

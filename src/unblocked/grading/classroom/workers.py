@@ -73,8 +73,10 @@ def _result(message: dict[str, Any]) -> dict[str, Any]:
 class Worker:
     """A marking process of our own, for so many lanes. Use with `async with`."""
 
-    def __init__(self, course: Path | None, require: str | None, lanes: int) -> None:
-        self.arguments = (str(course or ""), require or "", str(lanes))
+    def __init__(
+        self, course: Path | None, require: str | None, lanes: int, only: str | None = None
+    ) -> None:
+        self.arguments = (str(course or ""), require or "", str(lanes), only or "")
         self.waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self.process: asyncio.subprocess.Process | None = None
         self.scratch = ""
@@ -161,6 +163,7 @@ class _Class:
     jobs: Sequence[Job | NotMarked]
     course: Path | None
     require: str | None
+    only: str | None
     started: list[Worker]
     """Workers whose processes have been started already."""
     todo: asyncio.Queue[int] = field(default_factory=asyncio.Queue)
@@ -168,21 +171,25 @@ class _Class:
     alone: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def worker(self, lanes: int) -> Worker:
-        return self.started.pop() if self.started else Worker(self.course, self.require, lanes)
+        return (
+            self.started.pop()
+            if self.started
+            else Worker(self.course, self.require, lanes, self.only)
+        )
 
 
 @contextlib.asynccontextmanager
 async def on_this_machine(
-    workers: int, course: Path | None, require: str | None
+    workers: int, course: Path | None, require: str | None, only: str | None = None
 ) -> AsyncIterator[WorkerPool]:
-    """Processes of this machine that keep so many cores busy.
+    """Processes of this machine that keep so many cores busy; with `only`, for one exercise.
 
     The first one starts at once, while the caller finds out what is to be marked.
     """
-    first = Worker(course, require, min(LANES, workers))
+    first = Worker(course, require, min(LANES, workers), only)
     await first.start()
     try:
-        yield lambda jobs: _results(_Class(jobs, course, require, [first]), workers)
+        yield lambda jobs: _results(_Class(jobs, course, require, only, [first]), workers)
     finally:
         await first.stop()
 
