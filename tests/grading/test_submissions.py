@@ -511,3 +511,13 @@ def test_a_time_of_submission_is_no_link(tmp_path: Path) -> None:
     (tmp_path / "class" / "ada" / "timestamp.txt").symlink_to(tmp_path / "secret")
     [one] = find(tmp_path / "class", SLUGS).submissions
     assert one.file.submitted == ""
+
+
+def test_a_script_made_of_a_notebook_and_utf_16_are_known_by_their_marker(tmp_path: Path) -> None:
+    script = "# In[ ]:\nupstream = 1\n# In[ ]:\n# exercise: relay\napp = 1\n"
+    for learner, encoding in (("ada", "utf-8"), ("bob", "utf-16")):
+        folder = tmp_path / learner
+        folder.mkdir()
+        (folder / "my work.py").write_text(script, encoding=encoding)
+    found = find(tmp_path, ["relay"])
+    assert sorted(one.learner for one in found.submissions) == ["ada", "bob"]

@@ -28,6 +28,7 @@ from unblocked.grading.classroom.workers import on_cluster, on_this_machine
 from unblocked.grading.classroom.written import Made, remove_stale
 from unblocked.grading.judge.judging import plain
 from unblocked.grading.judge.versions import course_version
+from unblocked.grading.sandbox import starting
 from unblocked.grading.sandbox.pool import Refused
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def grade(args: argparse.Namespace) -> int:
     """Mark a class: 0 when all is marked, 2 when it could not be done as asked."""
     try:
         _look_at(args.folder, args.out)
+        starting.shut_out(args.folder, args.out, args.course or course.course_folder())
         return asyncio.run(_grade(args))
     except (course.CourseError, NoRoster, Refused, Busy) as error:
         print(_told(str(error)), file=sys.stderr)

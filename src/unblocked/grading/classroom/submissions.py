@@ -349,11 +349,11 @@ def _stem(name: str) -> str:
 def _named_in(data: bytes, name: str) -> set[str]:
     """The exercises that a file's cells or its first line name."""
     try:
-        text = data.decode("utf-8-sig")
+        text = answer.text_of(data, name)
         if name.lower().endswith(".py"):
-            return {answer.marked(text)}
+            return set(map(answer.marked, answer.script_cells(text)))
         cells = answer.code_cells(text, name)
-    except (UnicodeDecodeError, answer.Unusable):
+    except answer.Unusable:
         return set()
     named = ((answer.grade_id(cell), answer.marked(answer.source_of(cell))) for cell in cells)
     return {name for pair in named for name in pair}
