@@ -267,6 +267,15 @@ async def same_answers(exam: Exam) -> str:
             saw = f"{len(got & sent)} different values of legacy_lookup"
             right = len(got) == len(callers) and got <= sent
             expect(right, saw=saw, expected="each gets the value of its own key")
+    async with given(exam, "crunch") as made:
+        with called("two callers at once, GET /crunch/{n}, with the same n"):
+            key = fresh("crunch")
+            callers = [made.app.call(address("crunch", key)) for _ in range(2)]
+            await made.until_held("crunch", 2, callers)
+            made.released.set()
+            got = {value_in(reply) for reply in await made.app.replies(callers)}
+            sent = {str(made.value(call)) for call in made.calls_for("crunch", key)}
+            expect(got == sent, saw="a value for both", expected="each request its own call")
     return "Where the work is done changed; what the callers get did not."
 
 
