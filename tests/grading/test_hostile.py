@@ -345,12 +345,14 @@ def test_a_hostile_class_on_the_rungs_below(
     monkeypatch.setattr(grading_run, "START_PATIENCE", 20.0)
     if level == "bubblewrap" and not shutil.which("bwrap"):
         pytest.skip("needs bubblewrap")
-    full = {"right": RIGHT, "processes": PROCESSES + RIGHT, "loud": LOUD + RIGHT}
+    full = {"right": RIGHT, "loud": LOUD + RIGHT}
     none = {"memory": MEMORY, "stubborn": STUBBORN, "exit": "import os; os._exit(0)"}
-    answers = full | none | {"forged": FORGED + APP, "again": RIGHT}
+    others = {"processes": PROCESSES + RIGHT, "forged": FORGED + APP, "again": RIGHT}
+    answers = full | none | others
     results = dict(zip(answers, marked(*answers.values(), level=level), strict=True))
     points = {name: result["points"] for name, result in results.items()}
     assert points.pop("forged") <= 1
+    assert points.pop("processes") == 5  # none is killed for it, but what it started is left
     assert points == dict.fromkeys([*full, "again"], 6) | dict.fromkeys(none, 0)
     outcomes = [results[name]["outcome"] for name in none]
     assert outcomes == ["out-of-memory", "timeout", "crashed"]
