@@ -5,29 +5,19 @@ the environment's proxies fit (`free_loopback_of_proxies`), so that a notebook m
 its own before it starts anything of the rig.
 """
 
-from unblocked._descriptors import raise_descriptor_limit
-from unblocked.rig._host import descriptors_left, free_loopback_of_proxies
-from unblocked.rig.load import LoadResult, load
-from unblocked.rig.meter import Meter, Sample
-from unblocked.rig.reply import Call, Counts, Reply
-from unblocked.rig.server import Request, Server, serve
-from unblocked.rig.upstream import Upstream
-
-__all__ = [
-    "Call",
-    "Counts",
-    "LoadResult",
-    "Meter",
-    "Reply",
-    "Request",
-    "Sample",
-    "Server",
-    "Upstream",
-    "descriptors_left",
-    "free_loopback_of_proxies",
-    "load",
-    "raise_descriptor_limit",
-    "serve",
-]
+from unblocked._descriptors import raise_descriptor_limit as raise_descriptor_limit
+from unblocked.rig._host import descriptors_left as descriptors_left
+from unblocked.rig._host import free_loopback_of_proxies as free_loopback_of_proxies
+from unblocked.rig.load import LoadResult as LoadResult
+from unblocked.rig.load import load as load
+from unblocked.rig.meter import Meter as Meter
+from unblocked.rig.meter import Sample as Sample
+from unblocked.rig.reply import Call as Call
+from unblocked.rig.reply import Counts as Counts
+from unblocked.rig.reply import Reply as Reply
+from unblocked.rig.server import Request as Request
+from unblocked.rig.server import Server as Server
+from unblocked.rig.server import serve as serve
+from unblocked.rig.upstream import Upstream as Upstream
 
 free_loopback_of_proxies()

@@ -9,6 +9,4 @@ but is asked for at api.mystmd.org each time. These pages refer to nothing outsi
 show their text without JavaScript, and work from a disk as well as from any static host.
 """
 
-from unblocked.authoring.site._site import site
-
-__all__ = ["site"]
+from unblocked.authoring.site._site import site as site
