@@ -15,7 +15,7 @@ import psutil
 import pytest
 from rig_waiting import PATIENCE, until
 
-from unblocked.rig import Reply, Upstream, _child
+from unblocked.rig import Reply, Upstream, child
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -229,11 +229,11 @@ def test_a_json_object_that_is_none_is_an_error_at_once() -> None:
 def test_an_interrupted_question_leaves_the_next_one_right(
     upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(self: _child.Child) -> _child.Message:
+    def interrupted(self: child.Child) -> child.Message:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(_child.Child, "receive", interrupted)
+        patched.setattr(child.Child, "receive", interrupted)
         with pytest.raises(KeyboardInterrupt):
             upstream.log()
     assert upstream.counts.requests == 0

@@ -3,6 +3,9 @@
 Importing it is cheap: uvicorn, aiohttp and psutil are loaded when they are first needed. It makes
 the environment's proxies fit (`free_loopback_of_proxies`), so that a notebook may make a client of
 its own before it starts anything of the rig.
+
+Import what is listed below from here; `child` and `watchdog` (a process of ours and its parent),
+`origin`, `example`, `scripted` and `take_home` from their own modules. The others are private.
 """
 
 from unblocked._descriptors import raise_descriptor_limit as raise_descriptor_limit

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from unblocked.rig._record import App, Receive, Scope, Send
+    from unblocked.rig._record import ASGIApp, Receive, Scope, Send
 
 _ASSETS = Path(__file__).with_name("assets") / "swagger"
 _KINDS = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css"}
@@ -24,7 +24,7 @@ _SCHEMA = f"{_PREFIX}openapi.json"
 class LocalDocs:
     """ASGI middleware that answers the docs page of a FastAPI app and what the page loads."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
         # What has the two is a FastAPI app; anything else has no docs page to answer for.
         has_docs = hasattr(app, "openapi") and getattr(app, "openapi_url", None) is not None

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from unblocked._descriptors import raise_descriptor_limit
-from unblocked.rig import _watchdog
+from unblocked.rig import watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from unblocked.rig._child import Message
+    from unblocked.rig.child import Message
 
 _REPORT_SECONDS = 0.25
 _TICK = 0.01
@@ -143,11 +143,11 @@ class Generator:
 
 
 async def _main() -> None:
-    order = _watchdog.first_message()
+    order = watchdog.first_message()
     raise_descriptor_limit()
     task = asyncio.current_task()
     assert task is not None
-    _watchdog.follow(asyncio.get_running_loop(), lambda _: None, task.cancel)
+    watchdog.follow(asyncio.get_running_loop(), lambda _: None, task.cancel)
     connector = aiohttp.TCPConnector(limit=0, use_dns_cache=True)
     timeout = aiohttp.ClientTimeout(total=order["timeout"])
     async with aiohttp.ClientSession(
@@ -171,14 +171,14 @@ async def _generate(session: aiohttp.ClientSession, order: Message) -> None:
     finally:
         for task in beside:
             task.cancel()
-    _watchdog.tell(tally.report(order["rate"], done=True))
+    watchdog.tell(tally.report(order["rate"], done=True))
 
 
 async def _report(tally: Tally, rate: float | None) -> None:
     while True:
         await asyncio.sleep(_REPORT_SECONDS)
-        _watchdog.tell(tally.report(rate, done=False))
+        watchdog.tell(tally.report(rate, done=False))
 
 
 if __name__ == "__main__":
-    _watchdog.run(_main())
+    watchdog.run(_main())

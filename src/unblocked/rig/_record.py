@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Scope = MutableMapping[str, Any]
     Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
     Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-    App = Callable[[Scope, Receive, Send], Awaitable[None]]
+    ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _LOGGED = 50_000
 _HERE = Path(__file__).parent
@@ -45,7 +45,7 @@ class Request:
 class Recorder:
     """Passes everything on to the app unchanged, and keeps a record."""
 
-    def __init__(self, app: App, name: str) -> None:
+    def __init__(self, app: ASGIApp, name: str) -> None:
         self._app = app
         self._name = name
         self._seen: set[str] = set()

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from unblocked._descriptors import raise_descriptor_limit
-from unblocked.rig import _watchdog
+from unblocked.rig import watchdog
 from unblocked.rig.origin import Origin
 from unblocked.rig.reply import Counts, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from unblocked.rig._child import Message
+    from unblocked.rig.child import Message
 
 _PIECES = 10
 _BACKLOG = 4096
@@ -34,8 +34,8 @@ _USUAL = frozenset({"accept", "accept-encoding", "connection", "content-length",
 _PROSE = "Où naît l\N{RIGHT SINGLE QUOTATION MARK}été, 東京では雨、Größe zählt, αλλά όχι εδώ · "
 
 
-class Script:
-    """Which reply a call gets."""
+class Replies:
+    """Decides which reply a call gets."""
 
     def __init__(self, default: Message, routes: dict[str, Message]) -> None:
         self._default = Reply(**default)
@@ -95,8 +95,8 @@ def _truth(text: str) -> bool:
     return text.lower() not in ("", "0", "false", "no")
 
 
-class Book:
-    """What is counted, and the list of calls."""
+class CallLog:
+    """Counts calls, and keeps a list of them."""
 
     def __init__(self) -> None:
         self.started_at = time.time()
@@ -198,13 +198,13 @@ def _finish(future: asyncio.Future[None]) -> None:
         future.set_result(None)
 
 
-class Upstream:
-    """The server and the parent's questions to it."""
+class UpstreamServer:
+    """The server of an `Upstream`, and the questions that its parent asks it."""
 
-    def __init__(self, script: Script, tls: ssl.SSLContext | None) -> None:
-        self._script = script
+    def __init__(self, replies: Replies, tls: ssl.SSLContext | None) -> None:
+        self._replies = replies
         self._tls = tls
-        self._book = Book()
+        self._log = CallLog()
         self._gate = Gate()
         self._pauses = Pauses()
         self._origin = Origin(self._answer)
@@ -216,9 +216,9 @@ class Upstream:
         server = await loop.create_server(
             self._origin, "127.0.0.1", 0, backlog=_BACKLOG, ssl=self._tls
         )
-        _watchdog.follow(loop, self._hear, self.ended.set)
+        watchdog.follow(loop, self._hear, self.ended.set)
         port = server.sockets[0].getsockname()[1]
-        _watchdog.tell({"port": port, "started_at": self._book.started_at})
+        watchdog.tell({"port": port, "started_at": self._log.started_at})
         await self.ended.wait()
         server.close()
         await self._origin.shutdown(0)
@@ -230,19 +230,19 @@ class Upstream:
         except Exception as error:  # Without a reply the parent would wait for ever.
             why = f"{type(error).__name__}: {error}"
             reply = {"error": f"the upstream could not do {what!r}: {why}"}
-        _watchdog.tell({"number": number, **reply})
+        watchdog.tell({"number": number, **reply})
 
     def on_counts(self) -> Message:
         """The fields of `Counts`."""
-        book = self._book
-        opened = self._origin.opened - book.opened_before
+        log = self._log
+        opened = self._origin.opened - log.opened_before
         counts = Counts(
-            requests=book.requests,
-            in_flight=book.in_flight,
-            peak=book.peak,
+            requests=log.requests,
+            in_flight=log.in_flight,
+            peak=log.peak,
             open=self._origin.open,
             opened=opened,
-            cut_short=book.cut_short,
+            cut_short=log.cut_short,
         )
         return dataclasses.asdict(counts)
 
@@ -252,11 +252,11 @@ class Upstream:
 
     def on_reset(self) -> None:
         """Count and list from now on."""
-        self._book.reset(self._origin.opened)
+        self._log.reset(self._origin.opened)
 
     def on_delay(self, seconds: float) -> None:
         """Answer so late from now on."""
-        self._script.set_delay(seconds)
+        self._replies.set_delay(seconds)
 
     def on_gather(self, wanted: int, patience: float) -> None:
         """Hold calls from now on."""
@@ -270,10 +270,10 @@ class Upstream:
 
     def on_log(self) -> list[list[Any]]:
         """The calls, as rows in the order of the fields of `Call`."""
-        return list(self._book.calls)
+        return list(self._log.calls)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        row = self._book.begin(request, self._origin.number_of(request))
+        row = self._log.begin(request, self._origin.number_of(request))
         cut_short = True
         try:
             response = await self._reply(request, row)
@@ -282,14 +282,14 @@ class Upstream:
         except ConnectionError:
             return web.Response()  # Nobody is there to see it.
         finally:
-            self._book.end(row, cut_short=cut_short)
+            self._log.end(row, cut_short=cut_short)
 
     async def _reply(self, request: web.BaseRequest, row: list[Any]) -> web.StreamResponse:
         try:
-            reply = self._script.reply_to(request)
+            reply = self._replies.reply_to(request)
         except ValueError as error:
             return web.Response(status=400, text=f"in the query: {error}")
-        await self._gate.wait(self._book.in_flight)
+        await self._gate.wait(self._log.in_flight)
         await self._pauses.wait(reply.delay)
         if reply.hang:
             await self._pauses.wait(None)
@@ -378,11 +378,11 @@ def _tls(certificate: str | None) -> ssl.SSLContext | None:
 
 
 async def _main() -> None:
-    start = _watchdog.first_message()
+    start = watchdog.first_message()
     raise_descriptor_limit()
-    script = Script(start["default"], start["routes"])
-    await Upstream(script, _tls(start["certificate"])).serve()
+    replies = Replies(start["default"], start["routes"])
+    await UpstreamServer(replies, _tls(start["certificate"])).serve()
 
 
 if __name__ == "__main__":
-    _watchdog.run(_main())
+    watchdog.run(_main())

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from uvicorn.config import HTTPProtocolType, LifespanType, LoopFactoryType
 
-    from unblocked.rig._record import App
+    from unblocked.rig._record import ASGIApp
 
 _GRACE = 1
 """Seconds that requests in flight get to finish when the server stops."""
@@ -91,7 +91,7 @@ class ServerThread:
 
     def __init__(
         self,
-        app: App,
+        app: ASGIApp,
         name: str,
         *,
         loop: LoopFactoryType,

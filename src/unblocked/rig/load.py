@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from unblocked._interrupt import interruptible
 from unblocked.rig import _values
-from unblocked.rig._child import Child
+from unblocked.rig.child import Child
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from unblocked.rig._child import Message
+    from unblocked.rig.child import Message
 
 _BUSY = 0.85
 _LATE_SECONDS = 0.005
@@ -140,37 +140,10 @@ async def load(
     `on_progress` gets what there is so far, four times a second, on the running loop. Cancelling
     ends the process that makes the load. Raises `ValueError` for a load that cannot be made.
     """
-    order = _order(url, users, requests, duration, rate, timeout, method, headers, body)
-    so_far = _SoFar()
-    async with _Messages(order) as messages:
-        while not so_far.done:
-            so_far.add(await messages.next())
-            if on_progress is not None and not so_far.done:
-                on_progress(so_far.result())
-    return so_far.result()
-
-
-def _order(
-    url: str | _HasUrl,
-    users: int,
-    requests: int | None,
-    duration: float,
-    rate: float | None,
-    timeout: float,
-    method: str,
-    headers: Mapping[str, str] | None,
-    body: str | None,
-) -> Message:
-    address = url if isinstance(url, str) else getattr(url, "url", url)
-    if not isinstance(address, str) or not address.startswith(("http://", "https://")):
-        raise ValueError(f"load needs an address that begins with http://, not {address!r}")
     _check_amounts(users, requests, duration, rate, timeout)
-    _values.text("method", method)
-    _values.headers(headers or {})
-    if body is not None:
-        _values.text("body", body)
-    return {
-        "url": address,
+    _check_texts(method, headers or {}, body)
+    order = {
+        "url": _address(url),
         "users": users,
         "requests": requests,
         "duration": duration,
@@ -180,6 +153,20 @@ def _order(
         "headers": dict(headers or {}),
         "body": body,
     }
+    so_far = _SoFar()
+    async with _Messages(order) as messages:
+        while not so_far.done:
+            so_far.add(await messages.next())
+            if on_progress is not None and not so_far.done:
+                on_progress(so_far.result())
+    return so_far.result()
+
+
+def _address(url: str | _HasUrl) -> str:
+    address = url if isinstance(url, str) else getattr(url, "url", url)
+    if not isinstance(address, str) or not address.startswith(("http://", "https://")):
+        raise ValueError(f"load needs an address that begins with http://, not {address!r}")
+    return address
 
 
 def _check_amounts(
@@ -192,6 +179,13 @@ def _check_amounts(
         _values.positive("rate", rate)
     _values.positive("duration", duration)
     _values.positive("timeout", timeout)
+
+
+def _check_texts(method: str, headers: Mapping[str, str], body: str | None) -> None:
+    _values.text("method", method)
+    _values.headers(headers)
+    if body is not None:
+        _values.text("body", body)
 
 
 class _SoFar:

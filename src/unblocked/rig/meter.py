@@ -12,8 +12,6 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     import psutil
 
 _SOCKETS_SHARE = 0.02
@@ -102,12 +100,7 @@ class Meter:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     @property

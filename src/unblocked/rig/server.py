@@ -18,9 +18,8 @@ from unblocked.rig._record import Recorder, Request, learners_part
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
-    from unblocked.rig._record import App
+    from unblocked.rig._record import ASGIApp
     from unblocked.rig._uvicorn import ServerThread
 
 __all__ = ["Request", "Server", "serve"]
@@ -36,7 +35,7 @@ class Server:
     view: ClassVar[Callable[..., Any] | None] = None
     """Draws a server live; set by whoever can draw, used by `watch`."""
 
-    def __init__(self, app: App, name: str, thread: ServerThread, recorder: Recorder) -> None:
+    def __init__(self, app: ASGIApp, name: str, thread: ServerThread, recorder: Recorder) -> None:
         self.app = app
         self.name = name
         self._thread = thread
@@ -104,12 +103,7 @@ class Server:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def __repr__(self) -> str:
@@ -128,7 +122,7 @@ class Server:
 
 
 def serve(
-    app: App,
+    app: ASGIApp,
     *,
     name: str = "app",
     loop: Literal["none", "auto", "asyncio", "uvloop"] = "asyncio",

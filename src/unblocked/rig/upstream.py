@@ -8,14 +8,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 from unblocked.rig import _cell, _values
-from unblocked.rig._child import Child
 from unblocked.rig._host import free_loopback_of_proxies
+from unblocked.rig.child import Child
 from unblocked.rig.reply import Call, Counts, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
-    from types import TracebackType
 
 
 class Upstream:
@@ -152,12 +151,7 @@ class Upstream:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def __repr__(self) -> str:

@@ -13,12 +13,12 @@ import json
 import os
 import secrets
 import subprocess
-import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from unblocked._python import apart, python
 from unblocked.grading.sandbox import processes
 from unblocked.grading.sandbox.child import channel
 from unblocked.grading.sandbox.child.isolation import STANDARD
@@ -31,7 +31,7 @@ from unblocked.grading.sandbox.run import (
     NotRun,
     Refused,
 )
-from unblocked.grading.sandbox.starting import environment, python
+from unblocked.grading.sandbox.starting import environment
 
 if TYPE_CHECKING:
     from typing import IO
@@ -89,9 +89,8 @@ class SpawnedRun(AnswerRun):
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            start_new_session=True,
-            creationflags=_creation_flags(),
             env=environment() | {MARK: self.mark},
+            **apart(),
         )
         self._read_output()
         self.to_clear.push_async_callback(asyncio.to_thread, self._end)
@@ -189,9 +188,3 @@ class SpawnedRun(AnswerRun):
             if pipe is not None and not self.reading.is_alive():
                 with contextlib.suppress(OSError):  # what it would not read
                     pipe.close()
-
-
-def _creation_flags() -> int:
-    if sys.platform == "win32":  # no window, and no interrupt of the terminal
-        return subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
-    return 0

@@ -10,10 +10,11 @@ import contextlib
 import os
 import socket
 import subprocess
-import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from unblocked._descriptors import raise_descriptor_limit
+from unblocked._python import apart
+from unblocked._python import python as python
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,11 +43,6 @@ class Preimported(NamedTuple):
 
     process: subprocess.Popen[bytes]
     line: socket.socket
-
-
-def python(module: str) -> list[str]:
-    """The command that runs a module of ours; files beside the caller hide nothing."""
-    return [sys.executable, "-P", "-m", module]
 
 
 def environment() -> dict[str, str]:
@@ -107,7 +103,7 @@ def preimport() -> Preimported | None:
             python("unblocked.grading.sandbox.child.fork_server"),
             stdin=theirs.fileno(),
             stdout=subprocess.DEVNULL,  # the marker's own may be a line that ends with it
-            start_new_session=True,
             env=environment(),
+            **apart(),
         )
     return Preimported(process, line)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import math
-import os
-import subprocess
 import sys
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from unblocked.rig import Meter, Upstream, free_loopback_of_proxies, load
+from unblocked.rig.child import Child
 from unblocked.show.compare._table import number, text_table
 from unblocked.show.compare.variants import CONNECTIONS, NAMES
 from unblocked.show.figure import BLUE, VERMILION, new_figure, plain, png
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from unblocked.rig import LoadResult
 
 CALLS, DELAY, SECONDS, ROUNDS = 5, 0.2, 2.0, 3
-_LEAVE_SECONDS = 10.0
 _HEAD = (
     "variant",
     "users",
@@ -182,33 +180,12 @@ def serving(name: str, upstream: str) -> Iterator[Variant]:
     """
     free_loopback_of_proxies()
     loop, http = server_options()
-    options = [f"--loop={loop}", f"--http={http}"]
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "unblocked.show.compare.variants", name, *options],
-        env={**os.environ, "UPSTREAM": upstream},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
+    start = {"name": name, "upstream": upstream, "loop": loop, "http": http}
+    child = Child("unblocked.show.compare.variants", start)
     try:
-        port = process.stdout.readline().strip()
-        if not port:
-            raise RuntimeError(f"{name} did not start")
-        yield Variant(f"http://127.0.0.1:{port}", process.pid)
+        yield Variant(f"http://127.0.0.1:{child.receive()}", child.pid)
     finally:
-        process.stdin.close()
-        _await_end(process)
-        process.stdout.close()
-
-
-def _await_end(process: subprocess.Popen[Any]) -> None:
-    try:
-        process.wait(_LEAVE_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+        child.close()
 
 
 def table(runs: Sequence[Run]) -> str:

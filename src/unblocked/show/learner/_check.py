@@ -6,7 +6,6 @@ import asyncio
 import json
 import re
 import subprocess
-import sys
 import tempfile
 from collections.abc import Coroutine
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from unblocked import course
 from unblocked._interrupt import interruptible
 from unblocked._marker import defines, marked
+from unblocked._python import apart, python
 from unblocked.show._frontend import Slot, in_kernel
 from unblocked.show.learner._checkview import CheckView, check_view, notice
 
@@ -166,17 +166,15 @@ def _without_mark(slug: str, max_points: int, reason: str) -> Result:
 
 
 async def _marked(room: course.Room, file: Path, found: _Found | None = None) -> Result:
-    # -P keeps files beside the notebook from hiding modules.
-    command = [sys.executable, "-P", "-m", "unblocked", "check", room.slug, str(file), "--stream"]
     grader = subprocess.Popen(  # noqa: ASYNC220 - does not wait; the reading is in a thread
-        command,
+        python("unblocked", "check", room.slug, str(file), "--stream"),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         encoding="utf-8",
         errors="replace",  # Its lines are ASCII; what it says on stderr may be in any encoding.
-        start_new_session=True,
+        **apart(),
     )
     shown = _Shown(room, found)
     error = ""

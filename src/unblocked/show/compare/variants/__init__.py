@@ -1,8 +1,8 @@
 """Ways to make five calls in an endpoint: the apps of `unblocked race`.
 
 Each module defines `app`, whose `GET /` calls the address in the environment variable `UPSTREAM`
-five times at once. `python -m unblocked.show.compare.variants NAME` serves one in a process of its
-own. Another variant is one more module here, and its line in `NAMES`.
+five times at once. `race.serving` runs one in a process of its own. Another variant is one more
+module here, and its line in `NAMES`.
 """
 
 CONNECTIONS = 1000

@@ -1,8 +1,11 @@
-"""Serve one variant: print its port, and end when the standard input is closed."""
+"""Serve one variant: print its port, and end when the standard input is closed.
+
+Started by `race.serving`, whose first message says which variant, and for which upstream.
+"""
 
 from __future__ import annotations
 
-import argparse
+import os
 import socket
 import sys
 import threading
@@ -11,20 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
-from unblocked.rig import raise_descriptor_limit
-from unblocked.show.compare.variants import NAMES
+from unblocked.rig import raise_descriptor_limit, watchdog
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m unblocked.show.compare.variants")
-    parser.add_argument("name", choices=NAMES)
-    parser.add_argument("--loop", default="asyncio", choices=["asyncio", "uvloop"])
-    parser.add_argument("--http", default="h11", choices=["h11", "httptools"])
-    args = parser.parse_args()
-    serve_until_left(import_module(f"{__package__}.{args.name}").app, args.loop, args.http)
+    start = watchdog.first_message()
+    os.environ["UPSTREAM"] = start["upstream"]  # Each variant reads it when it is imported.
+    app = import_module(f"{__package__}.{start['name']}").app
+    serve_until_left(app, start["loop"], start["http"])
 
 
 def serve_until_left(app: FastAPI, loop: Any, http: Any) -> None:

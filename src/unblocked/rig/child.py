@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import threading
 from contextlib import suppress
 from itertools import count
 from typing import Any
+
+from unblocked._python import apart, python
 
 _LEAVE_SECONDS = 3.0
 
@@ -18,17 +19,12 @@ Message = dict[str, Any]
 class Child:
     """Runs `python -m module`; its standard input is the watchdog: end of file ends it.
 
-    It has a session (on Windows a process group) of its own, because an interrupt of a notebook
-    goes to the kernel's whole group. `-P` keeps files beside the notebook from hiding modules.
+    An interrupt of the notebook does not reach it: it is this process that decides when it ends.
     """
 
     def __init__(self, module: str, start: Message) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", module],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-            creationflags=_creation_flags(),
+            python(module), stdin=subprocess.PIPE, stdout=subprocess.PIPE, **apart()
         )
         self._numbers = count(1)
         self._lock = threading.Lock()
@@ -57,8 +53,8 @@ class Child:
         except (OSError, ValueError) as error:
             raise self._gone() from error
 
-    def receive(self) -> Message:
-        """The next message, waited for; raises `RuntimeError` when the process is gone."""
+    def receive(self) -> Any:
+        """Wait for the next message; raises `RuntimeError` when the process is gone."""
         assert self._process.stdout is not None
         try:
             line = self._process.stdout.readline()
@@ -66,8 +62,7 @@ class Child:
             raise self._gone() from error
         if not line.endswith(b"\n"):
             raise self._gone()
-        message: Message = json.loads(line)
-        return message
+        return json.loads(line)
 
     def ask(self, what: str, **arguments: Any) -> Any:
         """Send a question and wait for its answer; the questions of several threads queue.
@@ -110,9 +105,3 @@ class Child:
 
     def _gone(self) -> RuntimeError:
         return RuntimeError(f"process {self.pid} ended unexpectedly ({self._process.poll()})")
-
-
-def _creation_flags() -> int:
-    if sys.platform == "win32":
-        return subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
-    return 0

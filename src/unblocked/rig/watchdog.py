@@ -1,4 +1,4 @@
-"""The other end of `_child`: read messages of the parent, end when the parent does."""
+"""The other end of `child`: read messages of the parent, and end when the parent does."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Coroutine
 
-    from unblocked.rig._child import Message
+    from unblocked.rig.child import Message
 
 _LEAVE_SECONDS = 1.0
 
