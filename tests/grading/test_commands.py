@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import processes_named
 
-from unblocked import course
+from unblocked import course, verdicts
 from unblocked.grading import checking
 from unblocked.grading.judge.judging import Verdict
 
@@ -106,16 +106,16 @@ def test_an_answer_that_exits(tmp_path: Path) -> None:
     assert not processes_named("86395")
 
 
-def _verdict(*, passed: bool) -> Verdict:
-    return Verdict("lets go", passed, 2 * passed, 2, "Saw: 5 open")
+def _verdict(*, passed: bool) -> dict[str, Any]:
+    return Verdict("lets go", passed, 2 * passed, 2, "Saw: 5 open").as_dict()
 
 
 def test_a_second_judging_is_announced_and_tells_only_what_changed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    reporter = checking._Printed()
+    reporter = verdicts.Printed()
     for passed in (False, False, True):
-        reporter.verdict(_verdict(passed=passed))
+        reporter.update(_verdict(passed=passed))
         reporter.again(1)
     said = capsys.readouterr().out
     assert (said.count("FAILED"), said.count("passed  2/2")) == (1, 1)
@@ -124,7 +124,7 @@ def test_a_second_judging_is_announced_and_tells_only_what_changed(
 
 def test_a_second_judging_is_a_line_of_the_stream(capsys: pytest.CaptureFixture[str]) -> None:
     reporter = checking._Streamed()
-    reporter.verdict(_verdict(passed=False))
+    reporter.update(_verdict(passed=False))
     reporter.again(3)
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert lines[0]["name"] == "lets go"

@@ -53,7 +53,7 @@ def test_something_is_there_before_the_grader_speaks(
     shown.end()
     ((first, waiting, last),) = pages.values()
     assert "Starting" in first
-    assert "lets go: waiting" in waiting
+    assert "waiting  lets go" in waiting
     assert "everything passed" in last
 
 

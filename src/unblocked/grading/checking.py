@@ -11,14 +11,15 @@ from unblocked import course, marks
 from unblocked.grading import answer, attempt
 from unblocked.grading.judge.mark import exercise, mark, no_answer
 from unblocked.grading.sandbox.pool import NotRun, Refused, Sandbox
+from unblocked.verdicts import Printed, Reporter, total
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
     from pathlib import Path
 
     from unblocked.course import Room
-    from unblocked.grading.judge.judging import Verdict
-    from unblocked.grading.judge.mark import Exercise, Result
+    from unblocked.grading.judge.mark import Result
     from unblocked.grading.sandbox.starting import Preimported
 
 
@@ -48,7 +49,7 @@ async def _marked(
     async with sandbox:
         task = exercise(room)
         reporter = _reporter(args)
-        reporter.begin(task)
+        reporter.begin([criterion.name for criterion in task.criteria], task.max_points)
         try:
             found = answer.read(path, room.slug)
         except answer.NoAnswer as error:
@@ -56,75 +57,38 @@ async def _marked(
         if attempt.is_untouched(found.cells, room):
             return {**no_answer(task, attempt.NOT_ATTEMPTED), "isolation": sandbox.level}
         return await mark(
-            task, found.cells, sandbox, on_verdict=reporter.verdict, on_doubt=reporter.again
+            task,
+            found.cells,
+            sandbox,
+            on_verdict=lambda verdict: reporter.update(verdict.as_dict()),
+            on_doubt=reporter.again,
         )
 
 
-class _Reporter:
-    """Says nothing on the way, as `--json` wants it."""
+class _Streamed(Reporter):
+    """Prints a line of JSON for each step, for `check` in a notebook."""
 
-    def begin(self, task: Exercise) -> None:
-        """The marking begins."""
+    def begin(self, criteria: Sequence[str], max_points: int) -> None:
+        self._tell({"criteria": criteria, "max_points": max_points})
 
-    def verdict(self, verdict: Verdict) -> None:
-        """One criterion is decided; perhaps for a second time."""
-
-    def again(self, criteria: int) -> None:
-        """So many criteria are about to be judged a second time."""
-
-
-class _Streamed(_Reporter):
-    """A line of JSON for each step, for `check` in a notebook."""
-
-    def begin(self, task: Exercise) -> None:
-        names = [criterion.name for criterion in task.criteria]
-        print(json.dumps({"criteria": names, "max_points": task.max_points}), flush=True)
-
-    def verdict(self, verdict: Verdict) -> None:
-        print(json.dumps(verdict.as_dict()), flush=True)
+    def update(self, check: dict[str, Any]) -> None:
+        self._tell(check)
 
     def again(self, criteria: int) -> None:
-        print(json.dumps({"again": criteria}), flush=True)
+        self._tell({"again": criteria})
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        print(json.dumps(message), flush=True)
 
 
-class _Printed(_Reporter):
-    """Text for a terminal, in which no verdict and no reason stands twice."""
-
-    def __init__(self) -> None:
-        self._told: dict[str, bool] = {}
-
-    def verdict(self, verdict: Verdict) -> None:
-        if self._told.get(verdict.name) is not verdict.passed:
-            print_verdict(verdict)
-        self._told[verdict.name] = verdict.passed
-
-    def again(self, criteria: int) -> None:
-        what = "1 criterion is" if criteria == 1 else f"{criteria} criteria are"
-        print(
-            f"{what} judged once more, alone: this machine is busy, or something took very long.",
-            flush=True,
-        )
-
-
-def _reporter(args: argparse.Namespace) -> _Reporter:
+def _reporter(args: argparse.Namespace) -> Reporter:
     if args.stream:
         return _Streamed()
-    return _Reporter() if args.json else _Printed()
-
-
-def print_verdict(verdict: Verdict) -> None:
-    """One criterion as text."""
-    sign = "passed" if verdict.passed else "FAILED"
-    print(f"{sign}  {verdict.points}/{verdict.max_points}  {verdict.name}")
-    for line in verdict.message.splitlines():
-        print(f"              {line}")
-    sys.stdout.flush()
+    return Reporter() if args.json else Printed()
 
 
 def _print_total(result: dict[str, Any]) -> None:
     if result["outcome"] == "no-answer":
-        print(f"\nno-answer: {result['checks'][0]['message']}")
-    elif result["outcome"] != "graded":
-        print(f"\n{result['outcome']}: the reason stands above")
-    print(f"\n{result['exercise']}: {result['points']} of {result['max_points']} points")
+        print(result["checks"][0]["message"])
+    print(f"\n{result['exercise']}: {total(result)}")
     print(f"(isolation: {result['isolation']}, {result['seconds']:.1f} s)")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import ipywidgets as widgets
@@ -15,6 +16,7 @@ from unblocked.show._frontend import Slot, has_front_end
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_CSS = Path(__file__).with_name("quiz.css")
 _THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
 
 _WITH_UNIT = re.compile(r"(.*[\d.,]\s*)([^\W\d_][^\d]*|%)")
@@ -239,14 +241,7 @@ def _card() -> widgets.Layout:
 
 
 def _style() -> widgets.HTML:
-    return widgets.HTML(
-        "<style>.ub-question{font-weight:600;line-height:1.4;white-space:normal}"
-        ".ub-note{opacity:.75}"
-        ".ub-options label{display:flex;gap:4px;white-space:normal;height:auto;line-height:1.5}"
-        ".ub-options input{flex:none;order:-1}"
-        ".ub-reply{line-height:1.45;white-space:normal;padding:4px 10px;border-left:4px solid}"
-        ".ub-right{border-color:#009e73}.ub-wrong{border-color:#d55e00}</style>"
-    )
+    return widgets.HTML(f"<style>{_CSS.read_text(encoding='utf-8')}</style>")
 
 
 predict = Predict()

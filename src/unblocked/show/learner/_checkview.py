@@ -8,22 +8,16 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Protocol
 
 from unblocked.show._frontend import Slot, in_kernel
+from unblocked.verdicts import Check, Printed, is_full, line, once_more, total
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from unblocked.show._frontend import Bundle
 
-Check = dict[str, Any]
 Solutions = list[tuple[str, str]]
 """Heading and code of each."""
 
-_OUTCOMES = {
-    "no-answer": "There is no answer to mark yet.",
-    "crashed": "The answer ended before it could be marked to the end.",
-    "timeout": "The answer was stopped: its time was over.",
-    "out-of-memory": "The answer was stopped: it took more memory than it may.",
-}
 _SIGNS = {None: "…", True: "✓", False: "✗"}
 _COLOURS = {None: "#767676", True: "#009e73", False: "#d55e00"}
 
@@ -92,26 +86,17 @@ def notice(title: str, what: str) -> Bundle:
     return {"text/plain": f"{title}: {what}", "text/html": html}
 
 
-class _TextView:
-    """Prints a line for each criterion when it is decided."""
+class _TextView(Printed):
+    """Prints a line for each criterion when it is decided, and hints at hints."""
 
     def __init__(self, slug: str, title: str, criteria: list[str], hints: list[str]) -> None:
+        super().__init__()
         self._hints = hints
-        self._told: dict[str, bool] = {}
         print(f"{title} ({slug}): {len(criteria)} criteria")
 
-    def update(self, check: Check) -> None:
-        """Say nothing of a criterion that was judged again, and came out as before."""
-        if self._told.get(check["name"]) is not check["passed"]:
-            print(_text_line(check), flush=True)
-        self._told[check["name"]] = check["passed"]
-
-    def again(self, criteria: int) -> None:
-        print(_once_more(criteria), flush=True)
-
     def finish(self, result: dict[str, Any]) -> None:
-        print(_verdict(result))
-        if self._hints and not _is_full(result):
+        print(total(result))
+        if self._hints and not is_full(result):
             print(f"There are {len(self._hints)} hints at the end of the exercise.")
 
 
@@ -131,7 +116,7 @@ class _PageView:
         self._show()
 
     def again(self, criteria: int) -> None:
-        self._again = _once_more(criteria)
+        self._again = once_more(criteria)
         self._show()
 
     def finish(self, result: dict[str, Any]) -> None:
@@ -145,7 +130,7 @@ class _PageView:
     def _text(self) -> str:
         lines = [f"{self._about.title} ({self._about.slug})", *self._on_top()]
         lines += [
-            f"  … {name}: {self._waiting()}" if check is None else _text_line(self._brief(check))
+            f"{self._waiting()}  {name}" if check is None else line(self._brief(check))
             for name, check in self._checks.items()
         ]
         return "\n".join([*lines, self._summary()])
@@ -155,7 +140,7 @@ class _PageView:
 
     def _summary(self) -> str:
         if self._result is not None:
-            return _verdict(self._result)
+            return total(self._result)
         if self._again:
             return f"{self._again} {self._points():g} points so far"
         decided = sum(check is not None for check in self._checks.values())
@@ -221,7 +206,7 @@ class _PageView:
     def _more(self) -> str:
         if self._result is None:
             return ""
-        if _is_full(self._result):
+        if is_full(self._result):
             return _beside(self._about.own, self._about.others())
         failed = [name for name, check in self._checks.items() if check and not check["passed"]]
         hints = _nested_hints([] if self._reason() else failed, self._about.hints)
@@ -237,34 +222,15 @@ def _cell(content: str, width: str) -> str:
     return f'<td style="{style}">{content}</td>'
 
 
-def _text_line(check: Check) -> str:
-    sign = _SIGNS[bool(check["passed"])]
-    line = f"  {sign} {check['name']} ({check['points']:g} of {check['max_points']:g})"
-    message = str(check["message"] or "")
-    return line + "".join(f"\n      {part}" for part in message.splitlines())
-
-
-def _is_full(result: dict[str, Any]) -> bool:
-    return bool(result.get("max_points")) and result["points"] >= result["max_points"]
-
-
-def _verdict(result: dict[str, Any]) -> str:
-    points = f"{result['points']:g} of {result['max_points']:g} points"
-    if _is_full(result):
-        return f"{points}: everything passed."
-    reason = _OUTCOMES.get(str(result.get("outcome")))
-    return f"{points}. {reason}" if reason else f"{points}."
-
-
 def _message(text: str) -> str:
     """A message as HTML: *called*, *saw* and *expected* stand out at the start of a line."""
     lines = []
-    for line in text.splitlines():
-        label, colon, rest = line.partition(":")
+    for said in text.splitlines():
+        label, colon, rest = said.partition(":")
         if colon and label.strip().lower() in {"called", "saw", "expected", "look at", "next"}:
             lines.append(f"<i>{escape(label.strip())}:</i>{_inline(rest)}")
         else:
-            lines.append(_inline(line))
+            lines.append(_inline(said))
     return "<br>".join(lines)
 
 
@@ -326,11 +292,6 @@ def _pane(heading: str, code: str) -> str:
         if code
         else ""
     )
-
-
-def _once_more(criteria: int) -> str:
-    what = "1 criterion is" if criteria == 1 else f"{criteria} criteria are"
-    return f"{what} judged once more, alone: this machine is busy, or something took very long."
 
 
 def _blocks(markdown: str) -> str:
