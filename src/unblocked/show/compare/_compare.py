@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from unblocked._interrupt import interruptible
 from unblocked.show._frontend import Slot, has_front_end
-from unblocked.show.compare._measure import ROUNDS, Bench, Plan
+from unblocked.show.compare._measure import ROUNDS, Bench, Plan, Watcher
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from unblocked.show.compare._comparison import Comparison
     from unblocked.show.compare._controls import Controls, Order
     from unblocked.show.compare._liveview import LiveView
-    from unblocked.show.compare.livechart import Row
 
 
 @interruptible
@@ -91,7 +90,7 @@ async def _watched(
     bench: Bench, plan: Plan, slot: Slot, beside: Comparison | None, *, interactive: bool
 ) -> Comparison:
     if not has_front_end():
-        result = await bench.run(plan, _Nobody(), asyncio.Event())
+        result = await bench.run(plan, Watcher(), asyncio.Event())
         result.beside = beside
         return result
     from unblocked.show.compare._controls import Controls
@@ -144,17 +143,3 @@ async def _until_next_order(
         running.cancel()
         pressed.cancel()
         await asyncio.gather(running, pressed, return_exceptions=True)
-
-
-class _Nobody:
-    """Watches nothing."""
-
-    def begin(self, plan: Plan) -> None: ...
-
-    def warming(self, variant: str, turn: int) -> None: ...
-
-    def counting(self, variant: str, turn: int) -> None: ...
-
-    def measured(self, variant: str, row: Row) -> None: ...
-
-    def ended(self, variant: str, turn: int) -> None: ...

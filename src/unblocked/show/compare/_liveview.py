@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import ipywidgets as widgets
 
-from unblocked.show.compare._measure import SERIES
+from unblocked.show.compare._measure import SERIES, Watcher
 from unblocked.show.compare.livechart import LiveChart
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _STEPS = 20  # Of the bar: each is a message, and a message costs more than a ro
 _GAP, _NARROWEST = "10px", "252px"  # A panel beside a lesson goes below the others instead.
 
 
-class LiveView:
+class LiveView(Watcher):
     """Panels side by side in one slot, fed while the variants run.
 
     What was measured before, `beside`, has its panels first.
@@ -46,7 +46,7 @@ class LiveView:
         self._last = widgets.HTML()
         self._lock = threading.Lock()
         self._tops = [0.0, 0.0]
-        self._span = self._round = 1.0
+        self._round = 1.0
         self._rounds = 1
         self._turn = 1
         self.box = widgets.VBox([controls, self._panels, self._last])

@@ -5,22 +5,21 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import gc
-import math
 import sys
 import threading
 import time
 from dataclasses import dataclass, field, replace
-from statistics import median
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from unblocked.rig import Meter, descriptors_left, load, serve
 from unblocked.show.compare._comparison import Comparison
 from unblocked.show.compare._picture import Curve
+from unblocked.show.compare._rounds import Rounds, milliseconds
 from unblocked.show.compare.livechart import Row, Series
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     from unblocked.rig import LoadResult, Server, Upstream
     from unblocked.show.compare._table import Numbers
@@ -77,8 +76,8 @@ class Plan:
         return ", ".join([*parts, f"{rounds} of {self.round_seconds:.2g} s each"])
 
 
-class Watcher(Protocol):
-    """Is told how a comparison goes on."""
+class Watcher:
+    """Hears how a comparison goes on. This one shows nothing."""
 
     def begin(self, plan: Plan) -> None:
         """A comparison starts."""
@@ -231,7 +230,7 @@ class Measured:
     def numbers(self) -> Numbers:
         """The medians of the rounds; of threads, memory and sockets the largest of any round."""
         most = max(self.meters, key=lambda meter: meter.added.threads)
-        rates = [result.per_second for result in self._told()] or [0.0]
+        told = self._told()
         return {
             "variant": self.variant,
             "threads_before": most.first.threads,
@@ -239,38 +238,34 @@ class Measured:
             "threads_added": most.added.threads,
             "memory_added_mb": round(max(meter.added.rss for meter in self.meters) / _MB, 1),
             "sockets_peak": max(meter.peak.sockets for meter in self.meters),
-            "answers": sum(result.answers for result in self._told()),
-            "answers_per_second": round(median(rates), 1),
-            "answers_lowest": round(min(rates), 1),
-            "answers_highest": round(max(rates), 1),
-            "p50_ms": _middle(result.p50 for result in self._told()),
-            "p99_ms": _middle(result.p99 for result in self._told()),
-            "errors": sum(sum(result.errors.values()) for result in self._told()),
+            "answers": sum(result.answers for result in told.results),
+            "answers_per_second": round(told.per_second, 1),
+            "answers_lowest": round(min(told.rates), 1),
+            "answers_highest": round(max(told.rates), 1),
+            "p50_ms": told.p50_ms,
+            "p99_ms": told.p99_ms,
+            "errors": told.errors.total(),
             "rounds": len(self.rounds),
-            "limited": any(result.limited for result in self._told()),
+            "limited": told.limited,
         }
 
     def remarks(self) -> list[str]:
         """What whoever reads the numbers should mind."""
         told = self._told()
-        if not told:
+        if not told.results:
             return [f"{self.variant}: nothing was answered before the end."]
         remarks = []
-        if any(result.limited for result in told):
+        if told.limited:
             remarks.append(
                 f"{self.variant}: the load generator itself was the limit, so the app may be "
                 "faster than its number of answers a second says."
             )
-        errors: dict[str, int] = {}
-        for result in told:
-            for kind, count in result.errors.items():
-                errors[kind] = errors.get(kind, 0) + count
-        kinds = ", ".join(f"{count:,} of {kind}" for kind, count in sorted(errors.items()))
+        kinds = ", ".join(f"{count:,} of {kind}" for kind, count in sorted(told.errors.items()))
         return [*remarks, f"{self.variant}: errors: {kinds}."] if kinds else remarks
 
-    def _told(self) -> list[LoadResult]:
-        """The rounds that came to their end; when there is none, what the first had counted."""
-        return self.rounds or ([self.partial] if self.partial is not None else [])
+    def _told(self) -> Rounds:
+        """Return the rounds that came to their end; without one, what the first had counted."""
+        return Rounds(self.rounds or ([self.partial] if self.partial is not None else []))
 
 
 class Sampler:
@@ -349,8 +344,8 @@ class Sampler:
             now.threads - first.threads,
             now.in_flight if self._upstream is None else self._upstream.counts.in_flight,
             round(load_now.per_second, 1) if load_now else None,
-            _ms(load_now.p50) if load_now else None,
-            _ms(load_now.p99) if load_now else None,
+            milliseconds(load_now.p50) if load_now else None,
+            milliseconds(load_now.p99) if load_now else None,
             round((now.rss - first.rss) / _MB, 1),
         )
 
@@ -370,13 +365,3 @@ async def _unless(
         running.cancel()
         stopping.cancel()
         await asyncio.gather(running, stopping, return_exceptions=True)
-
-
-def _middle(latencies: Iterable[float]) -> float | None:
-    """The median in milliseconds; None when nothing was answered."""
-    known = [value for value in latencies if not math.isnan(value)]
-    return _ms(median(known)) if known else None
-
-
-def _ms(seconds: float) -> float | None:
-    return None if math.isnan(seconds) else round(seconds * 1000, 1)

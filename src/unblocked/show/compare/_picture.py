@@ -93,13 +93,19 @@ def _draw_curves(figure: Any, curves: Sequence[Curve], counted: str) -> None:
 
 
 def _draw_curve(axes: Axes, curve: Curve, width: int) -> None:
+    draw_lines(axes, curve.seconds, curve.threads, curve.in_flight)
+    axes.set_title("\n".join(textwrap.wrap(curve.variant, width)), fontsize=11)
+
+
+def draw_lines(axes: Axes, seconds: Any, threads: Any, in_flight: Any) -> None:
+    """Draw threads added as a whole line, and what is in flight as a dashed one."""
     plain(axes)
     axes.grid(axis="y", color="#e3e3e3", linewidth=0.8)
-    axes.plot(curve.seconds, gaps(curve.threads), color=VERMILION, linewidth=2.2, label="threads")
-    style: Any = (0, (4, 2))
-    flying = gaps(curve.in_flight)
-    axes.plot(curve.seconds, flying, color=BLUE, linewidth=1.8, linestyle=style, label="in flight")
-    axes.set_title("\n".join(textwrap.wrap(curve.variant, width)), fontsize=11)
+    axes.plot(seconds, gaps(threads), color=VERMILION, linewidth=2.2, label="threads added")
+    dashes: Any = (0, (4, 2))
+    flying = gaps(in_flight)
+    axes.plot(seconds, flying, color=BLUE, linewidth=1.8, linestyle=dashes, label="in flight")
+    axes.set_ylim(bottom=0)
 
 
 def _draw_bars(figure: Any, numbers: Sequence[Numbers], panels: Sequence[Any]) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from unblocked.rig import Meter
 from unblocked.show._frontend import Slot, has_front_end
+from unblocked.show.compare._picture import draw_lines
 from unblocked.show.compare.livechart import LiveChart, Row, Series
-from unblocked.show.figure import BLUE, VERMILION, gaps, new_figure, plain, png, shown
+from unblocked.show.figure import new_figure, png, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,13 +103,7 @@ def _strip(rows: Sequence[Row], label: str) -> bytes:
     """What a watched app did: threads added and requests in flight; a PNG file."""
     figure = new_figure(figsize=(10.5, 1.9), layout="constrained")
     axes = figure.subplots()
-    plain(axes)
-    axes.grid(axis="y", color="#e3e3e3", linewidth=0.8)
-    seconds, threads, flying = zip(*(row[:3] for row in rows), strict=True)
-    axes.plot(seconds, gaps(threads), color=VERMILION, linewidth=2.2, label="threads added")
-    style: Any = (0, (4, 2))
-    axes.plot(seconds, gaps(flying), color=BLUE, linewidth=1.8, linestyle=style, label="in flight")
-    axes.set_ylim(bottom=0)
+    draw_lines(axes, *zip(*(row[:3] for row in rows), strict=True))
     axes.set_title(label, fontsize=10, loc="left")
     axes.set_xlabel("seconds", fontsize=9)
     axes.legend(fontsize=9, frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))

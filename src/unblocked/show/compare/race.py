@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import sys
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from statistics import median
 from typing import TYPE_CHECKING
 
 from unblocked.rig import Meter, Upstream, free_loopback_of_proxies, load
 from unblocked.rig.child import Child
+from unblocked.show.compare._rounds import Rounds
 from unblocked.show.compare._table import number, text_table
 from unblocked.show.compare.variants import CONNECTIONS, NAMES
 from unblocked.show.figure import BLUE, VERMILION, new_figure, plain, png
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from matplotlib.axes import Axes
 
@@ -51,39 +50,9 @@ class Run:
     rounds: list[LoadResult] = field(default_factory=list)
 
     @property
-    def rates(self) -> list[float]:
-        """Answers a second of each round."""
-        return [result.per_second for result in self.rounds]
-
-    @property
-    def per_second(self) -> float:
-        """Answers a second, the median of the rounds."""
-        return median(self.rates)
-
-    @property
-    def p50_ms(self) -> float | None:
-        """Milliseconds; None when nothing was answered."""
-        return _middle_ms(result.p50 for result in self.rounds)
-
-    @property
-    def p99_ms(self) -> float | None:
-        """Milliseconds; None when nothing was answered."""
-        return _middle_ms(result.p99 for result in self.rounds)
-
-    @property
-    def errors(self) -> int:
-        """In all rounds together."""
-        return sum(sum(result.errors.values()) for result in self.rounds)
-
-    @property
-    def limited(self) -> bool:
-        """Whether the load generator was the limit in any round."""
-        return any(result.limited for result in self.rounds)
-
-
-def _middle_ms(latencies: Iterable[float]) -> float | None:
-    known = [value for value in latencies if not math.isnan(value)]
-    return median(known) * 1000 if known else None
+    def told(self) -> Rounds:
+        """The figures of all rounds together."""
+        return Rounds(self.rounds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +76,7 @@ def race(args: argparse.Namespace) -> int:
     runs = asyncio.run(measured(args.users))
     print(table(runs))
     for run in runs:
-        if run.limited:
+        if run.told.limited:
             print(f"{NAMES[run.name]}, {run.users} users: the load generator was the limit.")
     if args.out is not None:
         args.out.write_bytes(_drawn(runs, DELAY))
@@ -190,7 +159,7 @@ def serving(name: str, upstream: str) -> Iterator[Variant]:
 
 def table(runs: Sequence[Run]) -> str:
     """The runs as a table for a terminal."""
-    head = [*_HEAD, "errors"] if any(run.errors for run in runs) else list(_HEAD)
+    head = [*_HEAD, "errors"] if any(run.told.errors for run in runs) else list(_HEAD)
     return text_table(head, [_cells(run)[: len(head)] for run in runs])
 
 
@@ -199,11 +168,11 @@ def _cells(run: Run) -> list[str]:
         number(run.users),
         number(run.threads),
         number(run.memory_mb),
-        number(run.per_second),
-        f"{number(min(run.rates))} to {number(max(run.rates))}",
-        number(run.p50_ms),
-        number(run.p99_ms),
-        number(run.errors),
+        number(run.told.per_second),
+        f"{number(min(run.told.rates))} to {number(max(run.told.rates))}",
+        number(run.told.p50_ms),
+        number(run.told.p99_ms),
+        number(run.told.errors.total()),
     ]
     return [NAMES[run.name], *values]
 
@@ -237,17 +206,23 @@ def _draw_runs(
     thickness = 0.8 / len(users)
     longest = 1.0
     for run in runs:
+        rates = run.told.rates
+        low, value, high = (
+            (min(rates), run.told.per_second, max(rates))
+            if key == "per_second"
+            else (run.threads, run.threads, run.threads)
+        )
         row = users.index(run.users)
-        value = getattr(run, key)
-        ends = (min(run.rates), max(run.rates)) if key == "per_second" else (value, value)
         height = names.index(run.name) + (row - (len(users) - 1) / 2) * thickness
         shade = 1.0 - 0.55 * (len(users) - 1 - row) / max(len(users), 1)
+
         axes.barh(height, value, height=thickness * 0.92, color=colour, alpha=shade)
-        if ends[0] != ends[1]:
-            axes.hlines(height, *ends, color="#222222", linewidth=1.4)
+        if low != high:
+            axes.hlines(height, low, high, color="#222222", linewidth=1.4)
         text = f" {value:,.0f}" + (f"  ({run.users:,} users)" if len(users) > 1 else "")
-        axes.text(ends[1], height, text, va="center", fontsize=9)
-        longest = max(longest, ends[1])
+        axes.text(high, height, text, va="center", fontsize=9)
+        longest = max(longest, high)
+
     axes.set_yticks(range(len(names)), [NAMES[name] for name in names])
     axes.set_xlim(0, longest * 1.4)
     axes.xaxis.set_ticks([])
