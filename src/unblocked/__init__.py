@@ -30,17 +30,7 @@ _HOME = {
     "quiz": "unblocked.show.learner",
     "check": "unblocked.show.learner",
 }
-__all__ = [
-    "Upstream",
-    "check",
-    "compare",
-    "load",
-    "now_you",
-    "predict",
-    "progress",
-    "quiz",
-    "serve",
-]
+__all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:

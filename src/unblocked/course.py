@@ -79,24 +79,19 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
-    """One lesson: a MyST Markdown file. Its name is that of the notebook."""
+class Page:
+    """One page to read and run: a MyST Markdown file. Its name is that of the notebook."""
 
     name: str
     path: Path
     title: str
     minutes: int
     objectives: tuple[str, ...]
-    needs: str
-
-    @property
-    def number(self) -> str:
-        return self.name[:2]
 
     @property
     def tasks_folder(self) -> Path:
-        """Where the answers to its tasks lie: `lessons/tasks/NN/`."""
-        return self.path.parent / "tasks" / self.number
+        """Where the answers to its tasks lie, if it has any: `tasks/NAME/` beside the page."""
+        return self.path.parent / "tasks" / self.name
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -105,24 +100,26 @@ class Lesson:
 
 
 @dataclass(frozen=True, slots=True)
-class Deeper:
-    """One page of optional depth: a MyST Markdown file that leads to no exercise."""
+class Lesson(Page):
+    """One lesson."""
 
-    name: str
-    path: Path
-    title: str
-    minutes: int
-    objectives: tuple[str, ...]
+    needs: str
+
+    @property
+    def number(self) -> str:
+        """The two digits with which its name begins."""
+        return self.name[:2]
 
     @property
     def tasks_folder(self) -> Path:
-        """Where the answers to its tasks lie, if it has any: `deeper/tasks/NAME/`."""
-        return self.path.parent / "tasks" / self.name
+        """Where the answers to its tasks lie: `lessons/tasks/NN/`."""
+        return self.path.parent / "tasks" / self.number
 
-    @property
-    def tasks(self) -> tuple[Task, ...]:
-        """The tasks that have an answer, in the order of their tags."""
-        return _read_tasks(self.tasks_folder)
+
+class Deeper(Page):
+    """One page of optional depth, which leads to no exercise."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +285,9 @@ def lessons(course: Path | None = None) -> tuple[Lesson, ...]:
 def deeper_pages(course: Path | None = None) -> tuple[Deeper, ...]:
     """All pages of optional depth, in the order of their names."""
     folder = (course or course_folder()) / "deeper"
-    return tuple(_read_deeper(path) for path in sorted(folder.glob("*.md")))
+    return tuple(
+        Deeper(*_page_fields(path, _read(path)[0])) for path in sorted(folder.glob("*.md"))
+    )
 
 
 def split_front_matter(text: str) -> tuple[FrontMatter, str]:
@@ -355,25 +354,13 @@ def _read_room(folder: Path) -> Room:
 
 def _read_lesson(path: Path) -> Lesson:
     values, _ = _read(path)
-    return Lesson(
-        name=path.stem,
-        path=path,
-        title=_text(values, "title", path.stem),
-        minutes=_number(values, "minutes", path),
-        objectives=_items(values, "objectives"),
-        needs=_text(values, "needs", ""),
-    )
+    return Lesson(*_page_fields(path, values), needs=_text(values, "needs", ""))
 
 
-def _read_deeper(path: Path) -> Deeper:
-    values, _ = _read(path)
-    return Deeper(
-        name=path.stem,
-        path=path,
-        title=_text(values, "title", path.stem),
-        minutes=_number(values, "minutes", path),
-        objectives=_items(values, "objectives"),
-    )
+def _page_fields(path: Path, values: FrontMatter) -> tuple[str, Path, str, int, tuple[str, ...]]:
+    """Return what each page has, in the order of the fields of `Page`."""
+    title, minutes = _text(values, "title", path.stem), _number(values, "minutes", path)
+    return path.stem, path, title, minutes, _items(values, "objectives")
 
 
 def _read_tasks(folder: Path) -> tuple[Task, ...]:

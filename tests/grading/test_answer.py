@@ -21,7 +21,7 @@ def cell(source: str, grade_id: str = "") -> dict[str, Any]:
     return {"cell_type": "code", "source": source, "metadata": metadata}
 
 
-def found(tmp_path: Path, *cells: dict[str, Any]) -> answer.Answer:
+def found(tmp_path: Path, *cells: dict[str, Any]) -> answer.AnswerCode:
     path = tmp_path / "relay.ipynb"
     path.write_text(json.dumps({"cells": list(cells)}))
     return answer.read(path, "relay")

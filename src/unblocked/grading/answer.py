@@ -32,7 +32,7 @@ class Unusable(Exception):
 
 
 @dataclass(frozen=True)
-class Answer:
+class AnswerCode:
     """The cells of one answer, mostly one, in the order in which they stand."""
 
     cells: tuple[str, ...]
@@ -50,7 +50,7 @@ def existing(name: str) -> Path:
     return path
 
 
-def read(path: Path, slug: str) -> Answer:
+def read(path: Path, slug: str) -> AnswerCode:
     """The answer to `slug` in this file.
 
     Raises:
@@ -65,7 +65,7 @@ def read(path: Path, slug: str) -> Answer:
     return from_bytes(data, path.name, slug)
 
 
-def from_bytes(data: bytes, name: str, slug: str) -> Answer:
+def from_bytes(data: bytes, name: str, slug: str) -> AnswerCode:
     """The answer to `slug` in the content of a file of this name; raises as `read` does."""
     text = text_of(data, name)
     if name.lower().endswith(".ipynb"):
@@ -112,14 +112,14 @@ def script_cells(text: str) -> list[str]:
     return _BORDER.split(text)
 
 
-def _from_script(text: str, slug: str) -> Answer:
+def _from_script(text: str, slug: str) -> AnswerCode:
     """A script made of a notebook has marked cells; any other is the answer as a whole."""
     pieces = script_cells(text)
     found = [piece for piece in pieces if marked(piece) == slug and _has_code(piece)]
     return _checked(found if len(pieces) > 1 and found else [text], slug)
 
 
-def _from_cells(cells: list[dict[str, Any]], slug: str) -> Answer:
+def _from_cells(cells: list[dict[str, Any]], slug: str) -> AnswerCode:
     found = [c for c in cells if grade_id(c) == slug] or [
         c for c in cells if marked(source_of(c)) == slug
     ]
@@ -130,10 +130,10 @@ def _from_cells(cells: list[dict[str, Any]], slug: str) -> Answer:
     return _checked([source_of(cell) for cell in found], slug)
 
 
-def _checked(cells: list[str], slug: str) -> Answer:
+def _checked(cells: list[str], slug: str) -> AnswerCode:
     if not any(map(_has_code, cells)):
         raise NoAnswer(f"The answer to {slug} is empty.")
-    return Answer(tuple(cells))
+    return AnswerCode(tuple(cells))
 
 
 def _has_code(source: str) -> bool:

@@ -17,63 +17,66 @@ import struct
 import time
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from unblocked.grading.sandbox import processes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Numbers of each machine's <asm/unistd.h>, and at which argument the timeout stands.
-_UNTIMED = {  # read, write, connect, accept(4), sendto, recvfrom, sendmsg, recvmsg, wait4, waitid
-    "x86_64": (0, 1, 42, 43, 288, 44, 45, 46, 47, 61, 247),
-    "aarch64": (63, 64, 203, 202, 242, 206, 207, 211, 212, 260, 95),
-}
-_MILLISECONDS = {  # poll, epoll_wait, epoll_pwait
-    "x86_64": {7: 2, 232: 3, 281: 3},
-    "aarch64": {22: 3},
-}
-_TIMESPECS = {  # nanosleep, pselect6, ppoll, epoll_pwait2: where the time lies, or null
-    "x86_64": {35: 0, 270: 4, 271: 2, 441: 3},
-    "aarch64": {101: 0, 72: 4, 73: 2, 441: 3},
-}
-_FUTEX = {"x86_64": 202, "aarch64": 98}
-_CLOCK_NANOSLEEP = {"x86_64": 230, "aarch64": 115}
-_BLOCKING = {
-    "x86_64": {
-        7: "poll",
-        23: "select",
-        35: "nanosleep",
-        42: "connect",
-        45: "recvfrom",
-        47: "recvmsg",
-        61: "wait4",
-        128: "rt_sigtimedwait",
-        230: "clock_nanosleep",
-        247: "waitid",
-        270: "pselect6",
-        271: "ppoll",
-    },
-    "aarch64": {
-        72: "pselect6",
-        73: "ppoll",
-        95: "waitid",
-        101: "nanosleep",
-        115: "clock_nanosleep",
-        137: "rt_sigtimedwait",
-        203: "connect",
-        207: "recvfrom",
-        212: "recvmsg",
-        260: "wait4",
-    },
-}
-"""Calls in which the thread of an asyncio loop has no business to sleep. A futex is not among them:
-a thread that waits for the GIL stands in one, too."""
+
+class _Call(NamedTuple):
+    """A system call, by its number on each machine; None where there is none."""
+
+    name: str
+    x86_64: int | None
+    aarch64: int | None
+    ends: str = "unknown"
+    """When it ends by itself: never, or by a timeout in one of these forms."""
+    argument: int = 0
+    """Which argument is the timeout, or points to it."""
+    blocks: bool = False
+    """Whether the thread of an asyncio loop has no business to sleep in it. In a futex it has: a
+    thread that waits for the GIL stands in one, too."""
+
+
+_CALLS = (
+    # The name, its number on x86_64 and on aarch64 (<asm/unistd.h>), and how it ends by itself.
+    _Call("read", 0, 63, "never"),
+    _Call("write", 1, 64, "never"),
+    _Call("connect", 42, 203, "never", blocks=True),
+    _Call("accept", 43, 202, "never"),
+    _Call("accept4", 288, 242, "never"),
+    _Call("sendto", 44, 206, "never"),
+    _Call("recvfrom", 45, 207, "never", blocks=True),
+    _Call("sendmsg", 46, 211, "never"),
+    _Call("recvmsg", 47, 212, "never", blocks=True),
+    _Call("wait4", 61, 260, "never", blocks=True),
+    _Call("waitid", 247, 95, "never", blocks=True),
+    _Call("poll", 7, None, "milliseconds", 2, blocks=True),
+    _Call("epoll_wait", 232, None, "milliseconds", 3),
+    _Call("epoll_pwait", 281, 22, "milliseconds", 3),
+    _Call("nanosleep", 35, 101, "timespec", 0, blocks=True),
+    _Call("pselect6", 270, 72, "timespec", 4, blocks=True),
+    _Call("ppoll", 271, 73, "timespec", 2, blocks=True),
+    _Call("epoll_pwait2", 441, 441, "timespec", 3),
+    _Call("futex", 202, 98, "futex"),
+    _Call("clock_nanosleep", 230, 115, "clock", blocks=True),
+    _Call("select", 23, None, blocks=True),
+    _Call("rt_sigtimedwait", 128, 137, blocks=True),
+)
 _WAIT, _WAIT_BITSET, _COMMAND, _BY_REALTIME = 0, 9, 0x7F, 256  # of <linux/futex.h>
 _ABSOLUTE = 1  # TIMER_ABSTIME
 _TIMESPEC = struct.Struct("=qq")  # seconds, nanoseconds
-_MACHINE = platform.machine() if os.path.exists("/proc/self/schedstat") else ""
-_NEVER = 0xFFFFFFFF  # -1, as an int
+_ANOTHER = _Call("another", None, None)
+_TELLS = os.path.exists("/proc/self/schedstat")
+_BY_NUMBER = {
+    number: call
+    for call in _CALLS
+    if _TELLS and (number := getattr(call, platform.machine(), None)) is not None
+}
+"""The calls of this machine; none where the system does not tell."""
+_FOR_EVER = 0xFFFFFFFF  # -1, as an int
 _now = time.monotonic
 MOST_THREADS = 300
 """Beyond so many it is not known: looking at all of them would keep the marker busy."""
@@ -81,7 +84,7 @@ MOST_THREADS = 300
 
 def is_known() -> bool:
     """Whether this system tells in which call a thread stands."""
-    return _MACHINE in _UNTIMED
+    return bool(_BY_NUMBER)
 
 
 @dataclass
@@ -110,7 +113,7 @@ class Quiescence:
         0.0 when one may at any time. Process `but` does not count. Tells from what the last look
         saw: a thread that has run since, or is new, may move.
         """
-        if _MACHINE not in _UNTIMED:
+        if not _BY_NUMBER:
             return 0.0
         folders = list(islice(_folders(pid, but), MOST_THREADS + 1))
         ran = [folder for folder in folders if self._has_run(folder)]
@@ -124,12 +127,10 @@ class Quiescence:
         It stood in the same one when this was asked before, and has not run since: so no call that
         only passes by is taken for a wait.
         """
-        names = _BLOCKING.get(_MACHINE, {})
         folder = f"/proc/{pid}/task/{pid}"
-        number = processes.text(f"{folder}/syscall").split(maxsplit=1)[:1]
-        name = names.get(int(number[0]), "") if number and number[0].isdigit() else ""
-        if name and processes.state(folder) != "S":
-            name = ""  # it waits for a core, on its way through the call
+        call, _ = _call_of(folder)
+        sleeps = call.blocks and processes.state(folder) == "S"  # else it is on its way through
+        name = call.name if sleeps else ""
         now = (name, processes.text(f"{folder}/schedstat")) if name else ("", "")
         before, self._stood_in = self._stood_in, now
         return name if name and before == now else ""
@@ -160,23 +161,29 @@ def _end(folder: str, since: float) -> float:
 
     Both by the monotonic clock (s).
     """
+    call, values = _call_of(folder)
+    match call.ends:
+        case "never":
+            return math.inf
+        case "milliseconds":
+            milliseconds = values[call.argument] & _FOR_EVER
+            return math.inf if milliseconds == _FOR_EVER else since + milliseconds / 1000
+        case "timespec":
+            return since + _seconds_at(folder, values[call.argument])
+        case "futex":
+            return _end_of_futex(folder, since, *values[1:4])
+        case "clock":
+            clock, flags, request = values[:3]
+            return _by(clock, since, bool(flags & _ABSOLUTE), _seconds_at(folder, request))
+        case _:
+            return 0.0
+
+
+def _call_of(folder: str) -> tuple[_Call, list[int]]:
+    """Return the system call in which a thread stands, and the arguments of one that is known."""
     number, *arguments = processes.text(f"{folder}/syscall").split() or ("running",)
-    if not number.isdigit():
-        return 0.0
-    what, values = int(number), [int(argument, 16) for argument in arguments]
-    if what in _UNTIMED[_MACHINE]:
-        return math.inf
-    if what in _MILLISECONDS[_MACHINE]:
-        milliseconds = values[_MILLISECONDS[_MACHINE][what]] & _NEVER
-        return math.inf if milliseconds == _NEVER else since + milliseconds / 1000
-    if what in _TIMESPECS[_MACHINE]:
-        return since + _seconds_at(folder, values[_TIMESPECS[_MACHINE][what]])
-    if what == _FUTEX[_MACHINE]:
-        return _end_of_futex(folder, since, *values[1:4])
-    if what == _CLOCK_NANOSLEEP[_MACHINE]:
-        clock, flags, request = values[:3]
-        return _by(clock, since, bool(flags & _ABSOLUTE), _seconds_at(folder, request))
-    return 0.0
+    call = _BY_NUMBER.get(int(number), _ANOTHER) if number.isdigit() else _ANOTHER
+    return call, [int(argument, 16) for argument in arguments]
 
 
 def _end_of_futex(folder: str, since: float, operation: int, _: int, timeout: int) -> float:

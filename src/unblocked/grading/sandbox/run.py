@@ -11,16 +11,17 @@ import errno
 import os
 import reprlib
 import shutil
-import socket
 import subprocess
 import tempfile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from unblocked.grading.sandbox import processes, shapes
 from unblocked.grading.sandbox.child import channel, errors, isolation
+from unblocked.grading.sandbox.child.sockets import tcp_socket as tcp_socket
 from unblocked.grading.sandbox.quiescence import Quiescence
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Coroutine, Iterator, Sequence, Set
 
     from unblocked.grading.sandbox.shapes import Shape
@@ -66,11 +67,6 @@ class AnswerError(Exception):
 def is_shortage(error: object) -> bool:
     """Whether an error says that the system has no descriptors or memory left for the marker."""
     return isinstance(error, OSError) and error.errno in _SHORTAGES
-
-
-def tcp_socket() -> socket.socket:
-    """A socket that names its protocol: else asyncio does not turn off Nagle's delay."""
-    return socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
 
 
 class Code(NamedTuple):

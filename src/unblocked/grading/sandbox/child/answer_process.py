@@ -16,12 +16,11 @@ import linecache
 import logging
 import os
 import signal
-import socket
 import sys
 import traceback
 import types
 from importlib.abc import InspectLoader
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
@@ -30,6 +29,10 @@ from unblocked.grading.sandbox.child import cells, channel, inside, scripted
 from unblocked.grading.sandbox.child.blocking import Detector
 from unblocked.grading.sandbox.child.clock import VirtualClock
 from unblocked.grading.sandbox.child.errors import last_error
+from unblocked.grading.sandbox.child.sockets import tcp_socket
+
+if TYPE_CHECKING:
+    import socket
 
 FILE = "answer.py"
 """The name under which the answer's code stands in tracebacks."""
@@ -37,7 +40,7 @@ KEEP_ALIVE = 3600
 """Seconds that a caller's idle connection stays."""
 
 
-class Server(uvicorn.Server):
+class AnswerServer(uvicorn.Server):
     """uvicorn without its ticks and timeouts: with nothing to do, it must not wake up by itself."""
 
     def __init__(self, app: Any, clock: VirtualClock) -> None:
@@ -96,7 +99,7 @@ class Answer:
         self.module = types.ModuleType("answer")
         self.inspector = types.ModuleType("inspector")
         exec(INSIDE, vars(self.inspector))
-        self.server: Server | None = None
+        self.server: AnswerServer | None = None
         self.over = asyncio.Event()
         self.tasks: set[asyncio.Task[None]] = set()
 
@@ -174,7 +177,7 @@ class Answer:
         app = getattr(self.module, "app", None)
         if app is None:
             raise NameError("name 'app' is not defined")
-        self.server, log = Server(app, self.clock), _Logged()
+        self.server, log = AnswerServer(app, self.clock), _Logged()
         logging.getLogger("uvicorn.error").addHandler(log)
         sock = _listening()
         self.serving = asyncio.create_task(_survive(self.server.serve(sockets=[sock])))
@@ -250,8 +253,7 @@ INSIDE = _code_of(inside)
 
 
 def _listening() -> socket.socket:
-    """A socket that names its protocol, listening: else asyncio leaves Nagle's delay on."""
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    sock = tcp_socket()
     sock.bind(("127.0.0.1", 0))
     sock.listen(500)
     return sock

@@ -20,6 +20,7 @@ import sys
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from unblocked.grading.sandbox.child import bubblewrap, channel, isolation
+from unblocked.grading.sandbox.child.sockets import tcp_socket
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -208,13 +209,8 @@ def _serve(control: socket.socket) -> None:
         actions[message["do"]](control)
 
 
-def _tcp_socket() -> socket.socket:
-    """A socket that names its protocol: else asyncio does not turn off Nagle's delay."""
-    return socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-
-
 def _hand_out(control: socket.socket) -> None:
-    made = [_tcp_socket() for _ in range(STOCK)]
+    made = [tcp_socket() for _ in range(STOCK)]
     channel.send(control, {"event": "sockets"}, [s.fileno() for s in made])
     for sock in made:
         sock.close()

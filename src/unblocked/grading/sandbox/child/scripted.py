@@ -43,7 +43,7 @@ class Never(AssertionError):
     """What a test waits for cannot happen any more."""
 
 
-class Upstream:
+class RemoteUpstream:
     """The other side of the app, as a test has it."""
 
     def __init__(self, port: int, key: str) -> None:
@@ -150,7 +150,7 @@ def tests_of(module: Any) -> list[str]:
 async def run(test: Callable[..., Any], url: str, port: int, key: str, file: str) -> str:
     """Run one test; return "" when it passes, else what it raised, with its line in `file`."""
     before = asyncio.all_tasks()
-    upstream = Upstream(port, key)
+    upstream = RemoteUpstream(port, key)
     try:
         await _called(test, {"url": url, "upstream": upstream})
     except BaseException as error:
