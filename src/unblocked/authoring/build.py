@@ -42,7 +42,7 @@ BUILT_FOLDERS = ("notebooks", f"notebooks/{DEEPER}", "exercises", "solutions")
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class BuiltFile:
     """One file to be built. `slug` is set when learners write in it."""
 
     path: Path
@@ -89,46 +89,46 @@ def check_step(root: Path) -> int:
     return int(bool(wrong))
 
 
-def _pages(root: Path) -> Iterator[Page]:
+def _pages(root: Path) -> Iterator[BuiltFile]:
     course = read_course(root / "course")
     for lesson in course.lessons:
         yield from _lesson_pages(course, lesson, root / "notebooks")
     for deeper in course.deeper:
         path = root / "notebooks" / DEEPER / f"{deeper.name}.ipynb"
-        yield Page(path, deeper_notebook(course, deeper))
+        yield BuiltFile(path, deeper_notebook(course, deeper))
     if (course.folder / f"{GLOSSARY}.md").is_file():
-        yield Page(root / "notebooks" / f"{GLOSSARY}.ipynb", glossary_notebook(course))
+        yield BuiltFile(root / "notebooks" / f"{GLOSSARY}.ipynb", glossary_notebook(course))
     yield from _short_pages(course, root / "notebooks")
     yield from _exercise_pages(course, root)
-    yield Page(root / "README.md", readme(course, root))
+    yield BuiltFile(root / "README.md", readme(course, root))
     if (text := guide(course, root)) is not None:
-        yield Page(root / GUIDE, text)
+        yield BuiltFile(root / GUIDE, text)
 
 
-def _lesson_pages(course: Course, lesson: Lesson, folder: Path) -> Iterator[Page]:
+def _lesson_pages(course: Course, lesson: Lesson, folder: Path) -> Iterator[BuiltFile]:
     notebook = lesson_notebook(course, lesson)
-    yield Page(folder / f"{lesson.name}.ipynb", notebook)
+    yield BuiltFile(folder / f"{lesson.name}.ipynb", notebook)
     layout = workspace(notebook, lesson.name)
     if layout is not None:
-        yield Page(folder / WORKSPACES / f"{lesson.name}{WORKSPACE_SUFFIX}", layout)
+        yield BuiltFile(folder / WORKSPACES / f"{lesson.name}{WORKSPACE_SUFFIX}", layout)
 
 
-def _short_pages(course: Course, folder: Path) -> Iterator[Page]:
+def _short_pages(course: Course, folder: Path) -> Iterator[BuiltFile]:
     steps = [step for path in learning_paths(course) for step in path.steps]
     short = {step.notebook: step for step in steps if step.is_short}
     for name, step in short.items():
-        yield Page(folder / f"{name}.ipynb", short_notebook(course, step))
+        yield BuiltFile(folder / f"{name}.ipynb", short_notebook(course, step))
 
 
-def _exercise_pages(course: Course, root: Path) -> Iterator[Page]:
+def _exercise_pages(course: Course, root: Path) -> Iterator[BuiltFile]:
     for room in course.rooms:
         name = f"{room.slug}.ipynb"
-        yield Page(root / "exercises" / name, exercise_notebook(course, room), room.slug)
+        yield BuiltFile(root / "exercises" / name, exercise_notebook(course, room), room.slug)
         if room.solution.is_file():  # a copy for learners has none
-            yield Page(root / "solutions" / name, solution_notebook(course, room))
+            yield BuiltFile(root / "solutions" / name, solution_notebook(course, room))
 
 
-def _in_step(page: Page) -> bool:
+def _in_step(page: BuiltFile) -> bool:
     if not page.path.is_file():
         return False
     if page.path.read_bytes() == page.content:
@@ -141,7 +141,7 @@ def _in_step(page: Page) -> bool:
     return exercise_in_step(found, page.made, page.slug)
 
 
-def _write(page: Page) -> str:
+def _write(page: BuiltFile) -> str:
     content = page.content
     if page.path.is_file():
         if page.path.read_bytes() == content:
@@ -157,7 +157,7 @@ def _is_learners(path: Path, slug: str) -> bool:
     return found is None or holds_work(found, slug)
 
 
-def _orphans(root: Path, pages: list[Page]) -> list[Path]:
+def _orphans(root: Path, pages: list[BuiltFile]) -> list[Path]:
     """What a build made of a source that is gone, and that no learner wrote in."""
     kept = {page.path for page in pages}
     found = [path for name in BUILT_FOLDERS for path in sorted((root / name).glob("*.ipynb"))]

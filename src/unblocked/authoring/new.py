@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from importlib.resources import files
+from string import Template
 from typing import TYPE_CHECKING
 
 from unblocked.authoring.gates import room_problems
@@ -13,61 +15,7 @@ if TYPE_CHECKING:
 
 _SLUG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
-_STATEMENT = """\
----
-title: {title}
-minutes: 30
-points: 10
-lesson: {lesson}
----
-
-Say what the app must do, and name what it is given: `URL`.
-
-```{{code-cell}}
-from unblocked import Upstream, serve
-
-upstream = Upstream()
-URL = upstream.url
-```
-
-<!-- answer above -->
-
-```{{code-cell}}
-# Try your app here.
-```
-
-## Hints
-
-<details><summary>A gentle one</summary>
-
-Where to look.
-
-</details>
-"""
-
-_STARTER = """\
-from fastapi import FastAPI
-
-app = FastAPI()
-"""
-
-_CHECKS = '''\
-"""What is graded in `{slug}`."""
-
-from __future__ import annotations
-
-from unblocked.grading.checks import Exam, criterion, expect_reply, nothing_blocks
-
-
-@criterion("answers", points=9)
-async def answers(exam: Exam) -> str:
-    async with exam.serving() as (app, upstream):
-        expect_reply(app, await app.get(), status=200)
-    return "Say what a right answer may learn next."
-
-
-blocks_nothing = nothing_blocks()
-'''
+_TEMPLATES = files(__package__) / "new_room"
 
 
 def new_exercise(slug: str) -> int:
@@ -94,13 +42,15 @@ def new_exercise(slug: str) -> int:
 
 
 def _files(slug: str, course: Course) -> dict[str, str]:
+    """Return the text of each file of a new room: an answer that does nothing, in every role."""
     title = slug.replace("-", " ").capitalize()
     lesson = course.lessons[-1].name if course.lessons else ""
-    return {
-        "exercise.md": _STATEMENT.format(title=title, lesson=lesson),
-        "starter.py": _STARTER,
-        "solution.py": _STARTER,
-        "checks.py": _CHECKS.format(slug=slug),
-        "right/one.py": _STARTER,
-        "wrong/starter.py": _STARTER,
+    made = {
+        name: Template((_TEMPLATES / template).read_text("utf-8")).substitute(
+            slug=slug, title=title, lesson=lesson
+        )
+        for name, template in (("exercise.md", "exercise.md"), ("checks.py", "checks.py.txt"))
     }
+    starter = (_TEMPLATES / "starter.py.txt").read_text("utf-8")
+    answers = ("starter.py", "solution.py", "right/one.py", "wrong/starter.py")
+    return made | dict.fromkeys(answers, starter)
