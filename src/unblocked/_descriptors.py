@@ -10,7 +10,7 @@ _WANTED = 16_384
 
 
 def raise_descriptor_limit() -> int:
-    """Allow as many as the system lets us, at most 16,384; returns how many."""
+    """Let this process open as many files as the system allows, at most 16,384; return how many."""
     if sys.platform == "win32" or not find_spec("resource"):
         return _WANTED
     import resource

@@ -15,7 +15,7 @@ R = TypeVar("R")
 
 
 def interruptible(function: Callable[P, Awaitable[R]]) -> Callable[P, Coroutine[Any, Any, R]]:
-    """When the cell that awaits this is interrupted, show where it stood in the cell, not in here.
+    """Have an interrupt of the cell that awaits this show the line of the cell, and none of ours.
 
     It is still the `CancelledError` that whoever cancels a task counts on, with what AnyIO's scopes
     tell themselves by; only its traceback begins anew.

@@ -33,7 +33,7 @@ def next_step(lessons: Sequence[Lesson], rooms: Sequence[Room], best: Marks) -> 
 
 
 def rooms_of(lesson: Lesson, rooms: Sequence[Room]) -> list[Room]:
-    """The exercises that name this lesson, in full or by its number."""
+    """Return the exercises that name this lesson, in full or by its number."""
     name = lesson.name
     return [room for room in rooms if room.lesson in (name, name[:2], name[3:])]
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def shuffled(question: str, options: Iterable[str]) -> list[str]:
-    """The options in the order of a hash of question and option.
+    """Return the options, sorted by a hash of the question and the option.
 
     Neither the machine nor the order in which the options are written makes a difference, and an
     option that is reworded moves alone.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def working_folder() -> Path:
-    """The folder that holds the learner's notebooks/ and exercises/.
+    """Return the folder that holds the learner's notebooks/ and exercises/.
 
     Raises:
         CourseError: nobody works here, nor above, nor in the clone; the text says where to go.
@@ -28,7 +28,7 @@ def working_folder() -> Path:
 
 
 def find_working_folder() -> Path | None:
-    """The nearest folder, from here upwards, with a notebook of the course; else our clone."""
+    """Return the nearest folder, from here upwards, with a notebook of the course; else the clone."""
     names, here = tuple(_notebooks()), Path.cwd()
     for folder in (here, *here.parents):
         if any((folder / name).is_file() for name in names):
@@ -37,12 +37,16 @@ def find_working_folder() -> Path | None:
 
 
 def shipped_folder() -> Path:
-    """notebooks/ and exercises/ as they came with the installed package (see pyproject.toml)."""
+    """Return the folder of notebooks/ and exercises/ that came with the package (see
+    pyproject.toml).
+    """
     return course_folder().parent / "_built"
 
 
 def _notebooks() -> Iterator[str]:
-    """Names, not folders alone: many a home holds a notebooks/ that is not ours."""
+    """Yield the paths of the course's notebooks. A folder's name would not do: many a home folder
+    holds a notebooks/ of its own.
+    """
     course = course_folder()
     for path in course.glob("lessons/[0-9][0-9]-*.md"):
         yield f"notebooks/{path.stem}.ipynb"
@@ -51,7 +55,7 @@ def _notebooks() -> Iterator[str]:
 
 
 def _own_clone() -> Path | None:
-    """The clone that this runs from; not on a hub, where it is the administrator's."""
+    """Return the clone that this runs from; None on a hub, where it is the administrator's."""
     root = course_folder().parent
     ours = (root / "pyproject.toml").is_file() and os.access(root, os.W_OK)
     return root if ours else None

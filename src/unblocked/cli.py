@@ -53,20 +53,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _is_closed_pipe(error: BaseException) -> bool:
-    """Whether it only says that nobody reads what is printed: `unblocked … | head -1`."""
+    """Return whether an error only says that nobody reads the output, as in `unblocked … | head
+    -1`.
+    """
     if isinstance(error, BaseExceptionGroup):
         return all(map(_is_closed_pipe, error.exceptions))
     return isinstance(error, BrokenPipeError) and error.filename is None
 
 
 def _unread() -> int:
-    """What a shell says of a command that ends so. Python's own last flush would complain."""
+    """Return the exit code of a shell's closed pipe, and send Python's last flush to nowhere."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return _CLOSED_PIPE
 
 
 def _missing(module: str) -> str:
-    """The sentence on a tool that learners are not given, with the command that brings it.
+    """Return a sentence on a tool that learners do not have, with the command that installs it.
 
     It names the Python that runs this: a bare `pip` fills whatever Python is first on PATH.
     """
@@ -106,7 +108,9 @@ def _fault(error: Exception) -> int:
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    """What is unknown is an error, except after `lab`, which hands it on to JupyterLab."""
+    """Parse the arguments; unknown ones are an error, except after `lab`, which hands them to
+    JupyterLab.
+    """
     parser = _parser()
     args, unknown = parser.parse_known_args(argv)
     if hasattr(args, "jupyter"):
@@ -144,7 +148,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 class _Version(argparse.Action):
-    """Looked up when asked for: reading the installed metadata costs more than the parser."""
+    """Shows the version. It is read only when asked for: that costs more than the parser."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
         from importlib import metadata
@@ -248,7 +252,7 @@ def _grade(commands: Commands) -> None:
 
 
 def _choices(parser: argparse.ArgumentParser) -> None:
-    """What a person decides about a class's marks."""
+    """Add the options with which a person decides about a class's marks."""
     parser.add_argument("--only", metavar="SLUG", help="mark this exercise alone")
     text = "mark one learner afresh, by a name or id, and leave the others' marks"
     parser.add_argument("--again-for", metavar="LEARNER", help=text)
@@ -363,7 +367,7 @@ def _site(commands: Commands) -> None:
 
 
 def _path(text: str) -> Path:
-    """A path; an empty one would be the current directory, where nobody means it."""
+    """Return a path; refuse an empty one, which would be the current directory by accident."""
     if not text.strip():
         raise argparse.ArgumentTypeError("a path is needed: '' names none (an unset variable?)")
     return Path(text)

@@ -171,27 +171,27 @@ class Course:
         return self.folder.parent
 
     def rooms_of(self, lesson: Lesson) -> tuple[Room, ...]:
-        """The exercises that this lesson leads to."""
+        """Return the exercises that this lesson leads to."""
         return tuple(room for room in self.rooms if room.lesson == lesson.name)
 
     def neighbours(self, lesson: Lesson) -> tuple[Lesson | None, Lesson | None]:
-        """The lessons before and after this one; None at either end."""
+        """Return the lessons before and after this one; None at either end."""
         place = self.lessons.index(lesson)
         around = (None, *self.lessons, None)
         return around[place], around[place + 2]
 
     def lesson_of(self, room: Room) -> Lesson | None:
-        """The lesson that leads to this exercise; None for an exercise of its own."""
+        """Return the lesson that leads to this exercise; None for an exercise of its own."""
         return next((lesson for lesson in self.lessons if lesson.name == room.lesson), None)
 
 
 def read_course(folder: Path) -> Course:
-    """All lessons, exercises and deeper pages in this folder `course/`."""
+    """Return all lessons, exercises and deeper pages in this folder `course/`."""
     return Course(folder, lessons(folder), rooms(folder), deeper_pages(folder))
 
 
 def learning_paths(course: Course) -> tuple[LearningPath, ...]:
-    """The paths of course/paths.toml; none without that file.
+    """Return the paths of course/paths.toml; none without that file.
 
     Raises:
         CourseError: a path names what is not there.
@@ -222,7 +222,8 @@ def _read_steps(course: Course, steps: list[dict[str, Any]]) -> Iterator[Step]:
 
 
 def course_folder() -> Path:
-    """The folder `course/`: inside the package when that came as a wheel, else the checkout's.
+    """Return the folder `course/`: inside the package when that came as a wheel, else the
+    checkout's.
 
     Raises:
         CourseError: neither is there.
@@ -234,7 +235,7 @@ def course_folder() -> Path:
 
 
 def checkout() -> Path:
-    """The folder that holds course/, pyproject.toml and the README.
+    """Return the folder that holds course/, pyproject.toml and the README.
 
     Raises:
         CourseError: the course was installed as a package, which is not where it is written.
@@ -246,19 +247,19 @@ def checkout() -> Path:
 
 
 def exercise_slugs(course: Path | None = None) -> tuple[str, ...]:
-    """Slugs of all exercises, in the order of their lessons."""
+    """Return slugs of all exercises, in the order of their lessons."""
     return tuple(room.slug for room in rooms(course))
 
 
 def rooms(course: Path | None = None) -> tuple[Room, ...]:
-    """All exercises, in the order of their lessons."""
+    """Return all exercises, in the order of their lessons."""
     folder = (course or course_folder()) / "exercises"
     found = [_read_room(path.parent) for path in sorted(folder.glob("*/exercise.md"))]
     return tuple(sorted(found, key=lambda room: (room.lesson, room.points, room.slug)))
 
 
 def room(slug: str, course: Path | None = None) -> Room:
-    """One exercise.
+    """Return one exercise.
 
     Raises:
         CourseError: there is no such exercise; the text names the nearest.
@@ -277,13 +278,13 @@ def room(slug: str, course: Path | None = None) -> Room:
 
 
 def lessons(course: Path | None = None) -> tuple[Lesson, ...]:
-    """All lessons, in order."""
+    """Return all lessons, in order."""
     folder = (course or course_folder()) / "lessons"
     return tuple(_read_lesson(path) for path in sorted(folder.glob("[0-9][0-9]-*.md")))
 
 
 def deeper_pages(course: Path | None = None) -> tuple[Deeper, ...]:
-    """All pages of optional depth, in the order of their names."""
+    """Return all pages of optional depth, in the order of their names."""
     folder = (course or course_folder()) / "deeper"
     return tuple(
         Deeper(*_page_fields(path, _read(path)[0])) for path in sorted(folder.glob("*.md"))
@@ -291,7 +292,7 @@ def deeper_pages(course: Path | None = None) -> tuple[Deeper, ...]:
 
 
 def split_front_matter(text: str) -> tuple[FrontMatter, str]:
-    """Front matter and the rest of a Markdown file.
+    """Return front matter and the rest of a Markdown file.
 
     Understands what the course needs, no more: `key: value`, `key: [a, b]`, lists of `- item`.
     """
@@ -322,7 +323,7 @@ def _value(text: str) -> str | list[str]:
 
 
 def _split_items(text: str) -> list[str]:
-    """Split at commas that are outside quotes."""
+    """Return the parts between commas that are outside quotes."""
     items, quote = [""], ""
     for char in text:
         if char == "," and not quote:
@@ -364,7 +365,7 @@ def _page_fields(path: Path, values: FrontMatter) -> tuple[str, Path, str, int, 
 
 
 def _read_tasks(folder: Path) -> tuple[Task, ...]:
-    """`TAG.py` is a right answer, `TAG.wrong_NAME.py` a wrong one; a tag has no dot."""
+    """Return the tasks of a folder: `TAG.py` is a right answer, `TAG.wrong_NAME.py` a wrong one."""
     right = sorted(path for path in folder.glob("*.py") if "." not in path.stem)
     return tuple(
         Task(path.stem, path, tuple(sorted(folder.glob(f"{path.stem}.wrong_*.py"))))

@@ -21,7 +21,7 @@ Marks = dict[str, Mark]
 
 
 def folder() -> Path:
-    """The folder for what the course remembers; the variable `UNBLOCKED_HOME` overrides it."""
+    """Return the folder for what the course remembers; the variable `UNBLOCKED_HOME` overrides it."""
     if chosen := os.environ.get("UNBLOCKED_HOME"):
         return Path(chosen)
     if sys.platform == "win32":
@@ -31,12 +31,12 @@ def folder() -> Path:
 
 
 def file() -> Path:
-    """The file that holds the marks; it is there from the first mark on."""
+    """Return the path of the file that holds the marks; it exists from the first mark on."""
     return folder() / "marks.json"
 
 
 def best() -> Marks:
-    """The best mark of each exercise; what cannot be read as a mark is left out."""
+    """Return the best mark of each exercise; entries that are no marks are left out."""
     try:
         found = json.loads(file().read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -78,6 +78,6 @@ def merge(found: Marks) -> None:
 
 
 def _is_mark(mark: object) -> bool:
-    """Whether this is a mark: a file may have been damaged, or written by hand."""
+    """Return whether this is a mark; a file may have been damaged, or written by hand."""
     points = [mark.get(key) for key in ("points", "max_points")] if isinstance(mark, dict) else []
     return bool(points) and all(type(value) in (int, float) for value in points)

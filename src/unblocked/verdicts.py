@@ -52,13 +52,13 @@ class Reporter:
     """Hears how a marking goes on. This one says nothing."""
 
     def begin(self, criteria: Sequence[str], max_points: int) -> None:
-        """The marking begins, by criteria of these names."""
+        """Hear that the marking begins, by criteria of these names."""
 
     def update(self, check: Check) -> None:
-        """One criterion is decided, perhaps for a second time."""
+        """Hear that a criterion is decided, perhaps for a second time."""
 
     def again(self, criteria: int) -> None:
-        """So many criteria are about to be judged a second time."""
+        """Hear that so many criteria are about to be judged a second time."""
 
 
 class Printed(Reporter):

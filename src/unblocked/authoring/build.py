@@ -78,7 +78,7 @@ def write(root: Path) -> None:
 
 
 def check_step(root: Path) -> int:
-    """List the files that are not as the course says; 0 when there are none, else 1."""
+    """List the files that differ from what the course says; return 1 if there are any, else 0."""
     pages = list(_pages(root))
     wrong = [page.path for page in pages if not _in_step(page)]
     wrong += _orphans(root, pages)
@@ -158,7 +158,7 @@ def _is_learners(path: Path, slug: str) -> bool:
 
 
 def _orphans(root: Path, pages: list[BuiltFile]) -> list[Path]:
-    """What a build made of a source that is gone, and that no learner wrote in."""
+    """Return files whose source is gone from the course and in which no learner wrote."""
     kept = {page.path for page in pages}
     found = [path for name in BUILT_FOLDERS for path in sorted((root / name).glob("*.ipynb"))]
     lost = [path for path in found if path not in kept and _lost_its_source(path, root)]

@@ -40,7 +40,7 @@ def lab(jupyter: Sequence[str] = ()) -> int:
 
 
 def _as_root() -> list[str]:
-    """JupyterLab refuses to start for root, who is everybody in a container, unless told."""
+    """Return the option without which JupyterLab refuses to start for root, as in a container."""
     return ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
 
 

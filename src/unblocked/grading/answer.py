@@ -33,13 +33,13 @@ class Unusable(Exception):
 
 @dataclass(frozen=True)
 class AnswerCode:
-    """The cells of one answer, mostly one, in the order in which they stand."""
+    """The code of one answer: its cells, mostly one, in the order in which they stand."""
 
     cells: tuple[str, ...]
 
 
 def existing(name: str) -> Path:
-    """The file of this name.
+    """Return the path of an existing file.
 
     Raises:
         Unusable: there is none.
@@ -51,7 +51,7 @@ def existing(name: str) -> Path:
 
 
 def read(path: Path, slug: str) -> AnswerCode:
-    """The answer to `slug` in this file.
+    """Return the answer to `slug` in this file.
 
     Raises:
         Unusable: there is no such file, or it is neither a notebook nor Python.
@@ -66,7 +66,7 @@ def read(path: Path, slug: str) -> AnswerCode:
 
 
 def from_bytes(data: bytes, name: str, slug: str) -> AnswerCode:
-    """The answer to `slug` in the content of a file of this name; raises as `read` does."""
+    """Return the answer to `slug` in the content of a file of this name; raises as `read` does."""
     text = text_of(data, name)
     if name.lower().endswith(".ipynb"):
         return _from_cells(code_cells(text, name), slug)
@@ -76,7 +76,7 @@ def from_bytes(data: bytes, name: str, slug: str) -> AnswerCode:
 
 
 def text_of(data: bytes, name: str) -> str:
-    """The text of a file: UTF-8, or UTF-16 that says so by its first bytes.
+    """Return the text of a file in UTF-8, or in UTF-16 with a byte order mark.
 
     Raises:
         Unusable: it is too large, or no such text.
@@ -97,7 +97,7 @@ def _how_to_save(name: str) -> str:
 
 
 def code_cells(text: str, name: str) -> list[dict[str, Any]]:
-    """A notebook's code cells; raises `Unusable` when the text is no notebook."""
+    """Return a notebook's code cells; raises `Unusable` when the text is no notebook."""
     try:
         cells = json.loads(text)["cells"]
         return [cell for cell in cells if cell["cell_type"] == "code"]
@@ -108,12 +108,14 @@ def code_cells(text: str, name: str) -> list[dict[str, Any]]:
 
 
 def script_cells(text: str) -> list[str]:
-    """The cells of a script that was made of a notebook; one for any other."""
+    """Return the cells of a script that was made of a notebook; any other script is one cell."""
     return _BORDER.split(text)
 
 
 def _from_script(text: str, slug: str) -> AnswerCode:
-    """A script made of a notebook has marked cells; any other is the answer as a whole."""
+    """Return the marked cells of a script that was made of a notebook; any other script is the
+    answer as a whole.
+    """
     pieces = script_cells(text)
     found = [piece for piece in pieces if marked(piece) == slug and _has_code(piece)]
     return _checked(found if len(pieces) > 1 and found else [text], slug)
@@ -141,13 +143,13 @@ def _has_code(source: str) -> bool:
 
 
 def grade_id(cell: dict[str, Any]) -> str:
-    """The cell's `nbgrader.grade_id`, or ''."""
+    """Return the cell's `nbgrader.grade_id`, or ''."""
     metadata = cell.get("metadata")
     nbgrader = metadata.get("nbgrader") if isinstance(metadata, dict) else None
     return str(nbgrader.get("grade_id", "")) if isinstance(nbgrader, dict) else ""
 
 
 def source_of(cell: dict[str, Any]) -> str:
-    """The cell's code."""
+    """Return the cell's code."""
     source = cell.get("source", "")
     return "".join(map(str, source)) if isinstance(source, list) else str(source)

@@ -26,7 +26,7 @@ _TOO_HARD = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
 def is_untouched(cells: Sequence[str], room: Room) -> bool:
-    """Whether an answer is the exercise's starter, but for comments and layout.
+    """Return whether an answer is the exercise's starter, apart from comments and layout.
 
     An exercise of an instructor's own may have no starter: then every answer is an attempt.
     """
@@ -45,7 +45,7 @@ def is_untouched(cells: Sequence[str], room: Room) -> bool:
 
 
 def tree(source: str) -> str | None:
-    """The syntax tree as text; None of what does not parse, or is too long to try."""
+    """Return the syntax tree as text; None for code that does not parse or is too long to try."""
     parsed = _parsed(source)
     try:
         return None if parsed is None else ast.dump(parsed)
@@ -54,7 +54,8 @@ def tree(source: str) -> str | None:
 
 
 def fingerprint(cells: Sequence[str]) -> str:
-    """The same for answers alike but for names of their own, comments, docstrings and layout.
+    """Return a digest that is the same for answers that differ only in their own names, comments,
+    docstrings and layout.
 
     '' of what does not parse. Names that come from elsewhere (modules, attributes, given names)
     are kept, as are all constants.
@@ -79,7 +80,7 @@ def _parsed(source: str) -> ast.Module | None:
 
 
 def _without_layout(source: str) -> str:
-    """The text without whole-line comments, blank lines and space at the ends of lines."""
+    """Return the text without whole-line comments, blank lines and space at the ends of lines."""
     lines = (line.rstrip() for line in source.splitlines())
     return "\n".join(line for line in lines if line and not re.match(r"\s*#", line))
 
@@ -125,13 +126,15 @@ class _Anonymous(ast.NodeTransformer):
 
 
 def _bound_in(module: ast.Module) -> set[str]:
-    """Names that the code assigns, defines or takes as arguments; not those that it imports."""
+    """Return the names that the code assigns, defines or takes as arguments, without those it
+    imports.
+    """
     names = {name for node in ast.walk(module) if (name := _binds(node))}
     return names - set(dir(builtins))
 
 
 def _binds(node: ast.AST) -> str:
-    """The name that this node binds itself, or ''."""
+    """Return the name that this node binds, or ''."""
     match node:
         case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name):
             return name

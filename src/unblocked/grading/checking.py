@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def check(args: argparse.Namespace, room: Room, path: Path, preimported: Preimported | None) -> int:
-    """Mark the answer in a file: 0 on full marks, 1 on less, 2 when it could not be used."""
+    """Mark the answer in a file; return 0 on full marks, 1 on less, 2 when it could not be used."""
     try:
         result = asyncio.run(_marked(args, room, path, preimported))
     except (answer.Unusable, course.CourseError, Refused) as error:

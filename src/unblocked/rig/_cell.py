@@ -32,7 +32,7 @@ _kept: list[_Kept] = []
 
 
 def running_cell() -> Cell | None:
-    """The cell that is being executed, or None outside a Jupyter kernel.
+    """Return the cell that is being executed, or None outside a Jupyter kernel.
 
     JupyterLab says which cell it runs; where the front end does not, its text stands for it.
     """
@@ -70,7 +70,7 @@ def keep(kind: str, thing: _Stoppable) -> None:
 
 
 def forget(thing: _Stoppable) -> None:
-    """`thing` has stopped."""
+    """Drop `thing`, which has stopped."""
     with _lock:
         _kept[:] = [kept for kept in _kept if kept.thing is not thing]
 

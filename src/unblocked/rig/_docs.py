@@ -69,7 +69,7 @@ def _page(app: Any, path: str) -> bytes:
 
 
 def _schema(app: Any) -> dict[str, Any]:
-    """The app's OpenAPI, in which calls go to where the document came from."""
+    """Return the app's OpenAPI, in which calls go to the address that the document came from."""
     schema: dict[str, Any] = dict(app.openapi())
     schema.setdefault("servers", [{"url": "."}])
     return schema

@@ -18,7 +18,7 @@ _said: set[str] = set()
 
 
 def descriptors_left() -> int:
-    """How many more sockets or files this process may open."""
+    """Return how many more sockets or files this process may open."""
     import psutil
 
     process = psutil.Process()
@@ -49,14 +49,16 @@ def free_loopback_of_proxies() -> None:
 
 
 def _is_plain(name: str, value: str) -> bool:
-    """Whether HTTPX surely accepts it, so that the usual start need not import HTTPX to ask."""
+    """Return whether HTTPX surely accepts a variable, so that the usual start need not import
+    HTTPX.
+    """
     if name.lower() == "no_proxy":
         return all(map(_PLAIN_HOST.fullmatch, _hosts(value)))
     return not value or _PLAIN_PROXY.fullmatch(value) is not None
 
 
 def _proxy_variables() -> dict[str, str]:
-    """The variables that HTTPX and `requests` read, upper case first, since lower case wins."""
+    """Return the variables that HTTPX and `requests` read, upper case first: lower case wins."""
     names = sorted(name for name in os.environ if name.lower() in _PROXY_VARIABLES)
     return {name: os.environ[name] for name in names}
 

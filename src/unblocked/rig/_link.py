@@ -17,7 +17,8 @@ class Link(str):
 
 
 def reachable(port: int, path: str) -> str:
-    """The address of `path` on `port`: direct, or through jupyter-server-proxy on JupyterHub.
+    """Return the address of `path` on `port`: direct, or through jupyter-server-proxy on
+    JupyterHub.
 
     On JupyterHub and Binder the browser is on another machine than the server; both say so by
     `JUPYTERHUB_SERVICE_PREFIX`, the path at which this user's Jupyter is found.

@@ -23,7 +23,7 @@ _TICK = 0.01
 
 
 class Tally:
-    """What has happened since the last report, and how busy this process is."""
+    """Counts what has happened since the last report, and how busy this process is."""
 
     def __init__(self) -> None:
         self.begun = self.last = time.perf_counter()
@@ -42,7 +42,7 @@ class Tally:
         self.first = self.first or self.last
 
     def answered(self, status: int, latency: float) -> None:
-        """An answer has been read to its end."""
+        """Count an answer that has been read to its end."""
         self._note()
         self._statuses[status] += 1
         if status < 400:
@@ -51,7 +51,7 @@ class Tally:
             self._errors[f"status {status}"] += 1
 
     def failed(self, error: BaseException) -> None:
-        """A request got no answer."""
+        """Count a request that got no answer."""
         self._note()
         self._errors[type(error).__name__] += 1
 
@@ -64,7 +64,7 @@ class Tally:
             self._ticks += 1
 
     def seconds(self, end: float, rate: float | None) -> float:
-        """The time in which the answers came, up to `end`.
+        """Return the seconds in which the answers came, up to `end`.
 
         At a fixed rate the answers come as long as the requests went, one latency later.
         """
@@ -73,7 +73,7 @@ class Tally:
         return end - self.first + 1 / rate if self.first is not None else 0.0
 
     def report(self, rate: float | None, *, done: bool) -> Message:
-        """The news; forgets what it has told."""
+        """Return what has happened since the last report."""
         now = time.perf_counter()
         news: Message = {
             "latencies": self._latencies,
@@ -89,7 +89,7 @@ class Tally:
 
 
 class Generator:
-    """Asks one address, again and again."""
+    """Sends requests to one address, again and again."""
 
     def __init__(self, session: aiohttp.ClientSession, order: Message, tally: Tally) -> None:
         self._session = session
@@ -97,7 +97,7 @@ class Generator:
         self._tally = tally
 
     async def _ask(self, intended: float) -> bool:
-        """Whether an answer came, of whatever status."""
+        """Send one request; return whether an answer came, of whatever status."""
         order = self._order
         try:
             async with self._session.request(
@@ -112,7 +112,7 @@ class Generator:
         return True
 
     async def closed_loop(self) -> None:
-        """Users that each ask again when they have been answered."""
+        """Run users that each ask again when they have been answered."""
         wanted = self._order["requests"]
         turns = iter(range(wanted)) if wanted is not None else itertools.count()
         end = self._tally.begun + self._order["duration"] if wanted is None else float("inf")
@@ -130,7 +130,7 @@ class Generator:
                 await asyncio.sleep(0.001)  # A refused connection fails without ever waiting.
 
     async def open_loop(self) -> None:
-        """Arrivals at a fixed rate, whether or not earlier ones have been answered."""
+        """Start requests at a fixed rate, whether or not earlier ones have been answered."""
         rate, wanted = self._order["rate"], self._order["requests"]
         count = wanted if wanted is not None else round(rate * self._order["duration"])
         async with asyncio.TaskGroup() as arrivals:

@@ -126,7 +126,7 @@ def _place(error: BaseException) -> str:
 
 
 def learners_part(error: Exception) -> Exception:
-    """The error without the frames of the frameworks above the learner's own code."""
+    """Return the error without the frames of the frameworks above the learner's own code."""
     frames = error.__traceback__
     while frames is not None and _is_framework(frames.tb_frame.f_code.co_filename):
         frames = frames.tb_next

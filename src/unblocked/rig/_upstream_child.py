@@ -47,7 +47,7 @@ class Replies:
         self._default = dataclasses.replace(self._default, delay=seconds)
 
     def reply_to(self, request: web.BaseRequest) -> Reply:
-        """The reply of the path, with what the query asks for instead; raises `ValueError`."""
+        """Return the reply of the path, changed as the query asks; raises `ValueError`."""
         path = self._match(request.path)
         reply = self._routes[path] if path is not None else self._default
         if not isinstance(reply.status, int):
@@ -105,14 +105,14 @@ class CallLog:
         self.reset(opened=0)
 
     def reset(self, opened: int) -> None:
-        """Count from now; connections accepted so far are `opened`."""
+        """Count from now on; `opened` connections have been accepted before."""
         self.requests = self.cut_short = 0
         self.peak = self.in_flight
         self.opened_before = opened
         self.calls: deque[list[Any]] = deque(maxlen=_LOGGED)
 
     def begin(self, request: web.BaseRequest, connection: int) -> list[Any]:
-        """A call came. Its row has the fields of `Call` in their order."""
+        """Count a call that came; return its row, which has the fields of `Call` in their order."""
         self.requests += 1
         self.in_flight += 1
         self.peak = max(self.peak, self.in_flight)
@@ -122,13 +122,13 @@ class CallLog:
         return row
 
     def end(self, row: list[Any], *, cut_short: bool) -> None:
-        """A call has ended."""
+        """Count the end of a call."""
         self.in_flight -= 1
         self.cut_short += cut_short
         row[5], row[7] = self.now(), cut_short
 
     def now(self) -> float:
-        """Seconds since the upstream started."""
+        """Return the seconds since the upstream started."""
         return round(time.perf_counter() - self._zero, 6)
 
 
@@ -165,20 +165,20 @@ class Gate:
 
 
 class Pauses:
-    """Where calls wait for their answer; while there is a hurry none does."""
+    """Where calls wait for their answer. In a hurry none of them waits."""
 
     def __init__(self) -> None:
         self._waiting: set[asyncio.Future[None]] = set()
         self._hurry = False
 
     def hurry(self, on: bool) -> None:
-        """End all pauses, and have none until this is turned off."""
+        """End all pauses and begin none, until this is turned off."""
         self._hurry = on
         for future in self._waiting if on else ():
             _finish(future)
 
     async def wait(self, seconds: float | None) -> None:
-        """Wait so long; without end when None."""
+        """Wait for so many seconds; without end for None."""
         if self._hurry or seconds == 0:
             return
         loop = asyncio.get_running_loop()
@@ -211,7 +211,7 @@ class UpstreamServer:
         self.ended = asyncio.Event()
 
     async def serve(self) -> None:
-        """Listen, tell the parent where, and answer until it lets go."""
+        """Listen, tell the parent where, and answer until the parent ends."""
         loop = asyncio.get_running_loop()
         server = await loop.create_server(
             self._origin, "127.0.0.1", 0, backlog=_BACKLOG, ssl=self._tls
@@ -233,7 +233,7 @@ class UpstreamServer:
         watchdog.tell({"number": number, **reply})
 
     def on_counts(self) -> Message:
-        """The fields of `Counts`."""
+        """Return the fields of `Counts`."""
         log = self._log
         opened = self._origin.opened - log.opened_before
         counts = Counts(
@@ -247,7 +247,7 @@ class UpstreamServer:
         return dataclasses.asdict(counts)
 
     def on_handshakes(self) -> int:
-        """TLS handshakes that came to their end."""
+        """Return how many TLS handshakes were completed."""
         return self._tls.session_stats()["accept_good"] if self._tls is not None else 0
 
     def on_reset(self) -> None:
@@ -255,21 +255,21 @@ class UpstreamServer:
         self._log.reset(self._origin.opened)
 
     def on_delay(self, seconds: float) -> None:
-        """Answer so late from now on."""
+        """Set the delay of paths without a reply of their own."""
         self._replies.set_delay(seconds)
 
     def on_gather(self, wanted: int, patience: float) -> None:
-        """Hold calls from now on."""
+        """Hold calls until so many are in flight."""
         self._gate.shut(wanted, patience)
 
     def on_hurry(self, on: bool) -> None:
-        """Answer at once, whoever waits already included; or as told again."""
+        """Answer every call at once, those that wait already too; or as told again."""
         if on:
             self._gate.release()
         self._pauses.hurry(on)
 
     def on_log(self) -> list[list[Any]]:
-        """The calls, as rows in the order of the fields of `Call`."""
+        """Return the calls, as rows in the order of the fields of `Call`."""
         return list(self._log.calls)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -356,7 +356,9 @@ def _prose(characters: int) -> bytes:
 
 
 async def _echo(request: web.BaseRequest) -> Message:
-    """What came, with path and query as they were sent, so that a learner sees what is quoted."""
+    """Return what came, with path and query as they were sent, so that a learner sees what is
+    quoted.
+    """
     body = b"".join([piece async for piece in request.content.iter_any()])
     path, _, query = request.raw_path.partition("?")
     told = {name.lower(): value for name, value in request.headers.items()}

@@ -45,7 +45,9 @@ class LoopLag:
             self._due = None
 
     def seconds(self) -> float:
-        """The largest lag of the last 0.1 s, one that still lasts included. From any thread."""
+        """Return the largest lag of the last 0.1 s, a lag that still lasts included. Works in any
+        thread.
+        """
         now = time.perf_counter()
         due = self._due
         lags = [lag for when, lag in list(self._ticks) if now - when < _WINDOW]
@@ -55,7 +57,7 @@ class LoopLag:
 
 
 class _Uvicorn(uvicorn.Server):
-    """Says when it answers, and leaves when told instead of at the next tenth of a second."""
+    """Reports when it answers, and leaves when told instead of at the next tenth of a second."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -81,7 +83,7 @@ class _Uvicorn(uvicorn.Server):
             lag.cancel()
 
     def leave(self) -> None:
-        """Finish. On the loop."""
+        """Finish. Called on the loop."""
         self.should_exit = True
         self._leave.set()
 

@@ -1,4 +1,6 @@
-"""Values that people give to the rig: what cannot be meant is refused at once, in a sentence."""
+"""Checks of the values that people give to the rig: one that makes no sense is refused at once, in
+a sentence.
+"""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ _TOLD = (ArithmeticError, AttributeError, LookupError, NameError, TypeError, Val
 
 
 def module_from(text: str, **names: Any) -> dict[str, Any]:
-    """Run `text` as a module in which `names` are bound; the names that it then has.
+    """Run `text` as a module in which `names` are bound; return the names that it then has.
 
     Raises what the text raises.
     """
@@ -34,7 +34,8 @@ def module_from(text: str, **names: Any) -> dict[str, Any]:
 
 
 def app_from(text: str, **names: Any) -> FastAPI:
-    """The `app` of `text`, changed so that it answers 500 with the error that its endpoint raises.
+    """Return the `app` of `text`, changed so that it answers 500 with the error that its endpoint
+    raises.
 
     An error in the middle of a streamed answer cannot be told so: its status has gone out.
     Raises what the text raises, and `KeyError` when it defines no `app`.
@@ -50,7 +51,7 @@ async def _tell(_: object, error: Exception) -> PlainTextResponse:
 
 
 async def told(client: httpx.AsyncClient, url: str) -> str:
-    """What one caller of `url` gets, in a line.
+    """Return what one caller of `url` gets, in one line.
 
     Status and text of an error; status, content type and number of lines of anything else; status
     and error of an answer that breaks off. Raises `httpx.HTTPError` when there is no answer at all.

@@ -237,7 +237,9 @@ class _Messages:
         self._child.close()
 
     async def next(self) -> Message:
-        """The next report; raises `RuntimeError` when the process ended without a last one."""
+        """Wait for the next report; raises `RuntimeError` when the process ended without a last
+        one.
+        """
         message = await self._queue.get()
         if isinstance(message, RuntimeError):
             raise message

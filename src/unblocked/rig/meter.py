@@ -71,7 +71,9 @@ class Meter:
         self._peak: Sample | None = None
 
     def start(self) -> Self:
-        """Begin; the first sample is there on return. Raises `ProcessLookupError`."""
+        """Begin; the first sample is there on return. Raises `ProcessLookupError` without such a
+        process.
+        """
         import psutil
 
         try:
@@ -191,7 +193,7 @@ class _Sockets:
         self._next = 0.0
 
     def count(self) -> int:
-        """The count, fresh when it is cheap and a little older when there are many."""
+        """Return the number of sockets; where there are many, it may be a little old."""
         began = time.perf_counter()
         if began >= self._next:
             self._count = _count_sockets(self._process)

@@ -47,7 +47,7 @@ class _Connection(asyncio.Protocol):
         self.upstream._come(self)
 
     def data_received(self, data: bytes) -> None:
-        """A request has come: GET, and so in one piece."""
+        """Begin the call: a GET has no body, so it comes in one piece."""
         self.text, self.status, self.told, self.busy = self.upstream._new_text(), 200, -1, True
         self.go_on()
 
@@ -75,7 +75,7 @@ class _Connection(asyncio.Protocol):
         self.go_on()
 
     def resume_writing(self) -> None:
-        """All that was sent has been taken."""
+        """Note that all that was sent has been taken."""
         self.busy = self.told < len(self.text)
         self.upstream._moves += 1
 

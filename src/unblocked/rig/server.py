@@ -69,11 +69,11 @@ class Server:
         return self._thread.lag.seconds()
 
     def log(self) -> list[Request]:
-        """The requests since the start, at most the last 50,000."""
+        """Return the requests since the start, at most the last 50,000."""
         return list(self._recorder.requests)
 
     def link(self, path: str = "/") -> Link:
-        """The address at which a browser reaches the app: direct, or through JupyterHub."""
+        """Return the address at which a browser reaches the app: direct, or through JupyterHub."""
         return Link(reachable(self.port, path))
 
     def watch(self, **options: Any) -> Any:
@@ -164,7 +164,7 @@ def _await_start(server: Server, thread: ServerThread, recorder: Recorder) -> No
 
 
 def _reason(name: str, thread: ServerThread, recorder: Recorder) -> BaseException:
-    """What to raise for a failed start-up: the app's own error where there is one."""
+    """Return what to raise for a failed start-up: the app's own error where there is one."""
     error = recorder.lifespan_error or thread.failure
     if isinstance(error, Exception):
         error.add_note(f"Raised while {name} started, before it could answer.")
@@ -175,7 +175,7 @@ def _reason(name: str, thread: ServerThread, recorder: Recorder) -> BaseExceptio
 
 
 def _joined(thread: threading.Thread, seconds: float) -> bool:
-    """Join in small steps, which an interrupt can come between on every system."""
+    """Join a thread in small steps, between which an interrupt is heard on every system."""
     deadline = time.monotonic() + seconds
     while thread.is_alive() and time.monotonic() < deadline:
         thread.join(_POLL)

@@ -128,7 +128,8 @@ class Upstream:
 
     @contextmanager
     def hurried(self) -> Iterator[None]:
-        """Within, every call is answered at once, those that wait already and hang included.
+        """Answer every call at once during the block, also those that wait already and those that
+        hang.
 
         So an app that waits in threads, which nothing can cancel, comes to its end.
         """
@@ -139,7 +140,7 @@ class Upstream:
             self._child.ask("hurry", on=False)
 
     def log(self) -> list[Call]:
-        """The calls since the start or the last `reset()`, at most the last 50,000."""
+        """Return the calls since the start or the last `reset()`, at most the last 50,000."""
         return [Call(*row) for row in self._child.ask("log")]
 
     def stop(self) -> None:

@@ -20,7 +20,7 @@ _LEAVE_SECONDS = 1.0
 
 
 def first_message() -> Message:
-    """What the parent sends at the start; leaves when there is no parent any more."""
+    """Read what the parent sends at the start; leave when there is no parent any more."""
     line = sys.stdin.buffer.readline()
     if not line:
         sys.exit(0)
@@ -40,7 +40,7 @@ def tell(message: Message) -> None:
 def follow(
     loop: asyncio.AbstractEventLoop, hear: Callable[[Message], None], end: Callable[[], object]
 ) -> None:
-    """Call `hear` on the loop for each message, and `end` when the parent lets go.
+    """Call `hear` on the loop for each message, and `end` when the parent closes its end.
 
     A thread reads, since Windows' loops cannot; it also ends a process whose loop does not.
     """

@@ -18,12 +18,12 @@ _IN_THE_NAMESPACE = "__vsc_ipynb_file__"
 
 
 def in_kernel() -> bool:
-    """Whether this code runs in a Jupyter kernel, so that pictures can be displayed."""
+    """Return whether this code runs in a Jupyter kernel, so that pictures can be displayed."""
     return getattr(get_ipython(), "kernel", None) is not None
 
 
 def has_front_end() -> bool:
-    """Whether somebody can press buttons.
+    """Return whether somebody can press buttons.
 
     Each says which notebook the kernel belongs to: Jupyter's server in the environment, VS Code
     (a Codespace, too) by a name in the user namespace. A program that only runs a notebook
@@ -41,7 +41,7 @@ def _in_vs_code() -> bool:
 
 
 def view_bundle(widget: DOMWidget, text: str) -> Bundle:
-    """A widget's display data, with `text` for whoever cannot show widgets."""
+    """Return a widget's display data, with `text` for whoever cannot show widgets."""
     bundle = widget._repr_mimebundle_()
     data: Bundle = dict(bundle[0] if isinstance(bundle, tuple) else bundle)
     return {**data, "text/plain": text}

@@ -37,19 +37,19 @@ def plain(axes: Axes) -> None:
 
 
 def gaps(values: Any) -> list[float]:
-    """The values for a line, in which None is a gap."""
+    """Return the values for a line, in which None is a gap."""
     return [float("nan") if value is None else float(value) for value in values]
 
 
 def png(figure: Figure) -> bytes:
-    """A figure as a PNG file with a white ground, readable on dark pages too."""
+    """Return a figure as a PNG file with a white ground, readable on dark pages too."""
     data = io.BytesIO()
     figure.savefig(data, format="png", dpi=110, facecolor="white")
     return data.getvalue()
 
 
 def shown(data: bytes, alt: str, text: str = "", below: str = "") -> Bundle:
-    """Display data for a PNG file, with `alt` as its alternative text.
+    """Return display data for a PNG file, with `alt` as its alternative text.
 
     Jupyter itself gives pictures no alternative text. A page with an `<img alt>` has one, and it
     stays in a saved notebook, trusted or not.

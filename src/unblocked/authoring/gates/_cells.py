@@ -23,6 +23,7 @@ _OUTSIDE = re.compile(
 
 
 def link_problems(cells: list[Cell], folder: Path, course: Course) -> Iterator[str]:
+    """Yield each link that leads nowhere, and each image without alternative text."""
     built = _built_paths(course)
     for cell in cells:
         if cell.cell_type != "markdown":
@@ -36,7 +37,7 @@ def link_problems(cells: list[Cell], folder: Path, course: Course) -> Iterator[s
 
 
 def _built_paths(course: Course) -> set[Path]:
-    """What a build makes: a link to it is good before it is built."""
+    """Return what a build makes, so that a link to a page that is not built yet is a good one."""
     names = [f"notebooks/{lesson.name}.ipynb" for lesson in course.lessons]
     names += [f"notebooks/{DEEPER}/{page.name}.ipynb" for page in course.deeper]
     names += [f"notebooks/{GLOSSARY}.ipynb"] if read_terms(course) else []
@@ -57,6 +58,7 @@ def _target_problems(image: bool, target: str, folder: Path, built: set[Path]) -
 
 
 def cell_problems(cells: list[Cell]) -> Iterator[str]:
+    """Yield each code cell that needs a network or does not compile."""
     for cell in cells:
         if cell.cell_type != "code":
             continue

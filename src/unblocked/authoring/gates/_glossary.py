@@ -20,7 +20,7 @@ MOST_WORDS = 60
 
 
 def glossary_problems(course: Course) -> list[str]:
-    """What is wrong with course/glossary.md; nothing in a course that has none."""
+    """Return what is wrong with course/glossary.md; nothing in a course that has none."""
     path = course.folder / f"{GLOSSARY}.md"
     if not path.is_file():
         return []

@@ -20,7 +20,7 @@ _WORDS = [(re.compile(rf"\b(?:{word})\b", re.IGNORECASE), say) for word, say in 
 
 
 def language_problems(text: str) -> Iterator[str]:
-    """Each use of such a word, with the line it stands in and what to say instead."""
+    """Yield each use of such a word, with the line it stands in and what to say instead."""
     for number, line in enumerate(text.splitlines(), 1):
         for word, say in _WORDS:
             for found in word.finditer(line):

@@ -38,7 +38,9 @@ FIRST_LESSON = "00"
 
 
 def lesson_problems(course: Course, lesson: Lesson, root: Path) -> list[str]:
-    """What this lesson lacks; empty when it keeps its contract. `root` is where links lead from."""
+    """Return what this lesson lacks; empty when it keeps its contract. `root` is where links lead
+    from.
+    """
     first = lesson.number == FIRST_LESSON
     cells, body = lesson_notebook(course, lesson).cells, _body(lesson)
     return [
@@ -57,7 +59,7 @@ def lesson_problems(course: Course, lesson: Lesson, root: Path) -> list[str]:
 
 
 def deeper_problems(course: Course, page: Deeper, root: Path) -> list[str]:
-    """What this page lacks: a prediction, a quiz and tasks are welcome, and not required."""
+    """Return what this page lacks: a prediction, a quiz and tasks are welcome, and not required."""
     cells, body = deeper_notebook(course, page).cells, _body(page)
     return [
         *_length(body, WORDS_DEEPER),
@@ -73,7 +75,7 @@ def deeper_problems(course: Course, page: Deeper, root: Path) -> list[str]:
 
 
 def course_problems(course: Course) -> list[str]:
-    """What only all pages together show: a question asked twice, a term without its lesson."""
+    """Return what only all pages together show, such as a question that is asked twice."""
     made = [lesson_notebook(course, lesson) for lesson in course.lessons]
     made += [deeper_notebook(course, page) for page in course.deeper]
     asked = [question for notebook in made for question in questions_of(notebook.cells)]

@@ -17,7 +17,8 @@ _NAMES = re.compile(
 
 
 def untraced_numbers(prose: list[str], shown: str) -> list[str]:
-    """Numbers in prose that no cell holds or prints (`shown`), so that nobody can trace them.
+    """Return the numbers in prose that no cell holds or prints (`shown`), so that nobody can trace
+    them.
 
     Single digits are words here. HTTP status codes, versions, lessons and what stands in code spans
     are names, not measurements.
@@ -29,7 +30,9 @@ def untraced_numbers(prose: list[str], shown: str) -> list[str]:
 
 
 def _traced(number: str, known: set[float]) -> bool:
-    """Milliseconds may stand as seconds in a cell, and a percentage as a fraction."""
+    """Return whether a cell shows the number; milliseconds may be seconds there, and a percentage a
+    fraction.
+    """
     value = _value(number)
     return not {value, value / 1000, value / 100}.isdisjoint(known)
 

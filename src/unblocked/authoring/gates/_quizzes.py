@@ -23,7 +23,7 @@ _ENOUGH_TO_TELL = 12
 
 
 def quiz_problems(cells: list[Cell], *, required: bool = True) -> Iterator[str]:
-    """What the quiz of one lesson lacks; a deeper page may have none (`required` is false)."""
+    """Yield what a page's quiz lacks; unless it is `required`, a page may have none."""
     counts = [
         n for cell in cells if is_code(cell) for name, n in called(cell.source) if name == "quiz"
     ]
@@ -34,7 +34,7 @@ def quiz_problems(cells: list[Cell], *, required: bool = True) -> Iterator[str]:
 
 
 def questions_of(cells: list[Cell]) -> list[Question]:
-    """All whole questions that these cells ask."""
+    """Return all whole questions that these cells ask."""
     return [question for question in _all_questions(cells) if _is_whole(question)]
 
 
@@ -58,7 +58,7 @@ def _question_problems(question: Question) -> Iterator[str]:
 
 
 def questions_problems(asked: list[Question]) -> Iterator[str]:
-    """What is wrong with all questions of the course together."""
+    """Yield what is wrong with the questions of all pages together."""
     times = Counter(" ".join(question["ask"].lower().split()) for question in asked)
     for ask, count in times.items():
         if count > 1:

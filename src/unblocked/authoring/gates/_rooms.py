@@ -36,7 +36,7 @@ _DETAILS = re.compile(r"<details>.*?<summary>.+?</summary>.+?</details>", re.DOT
 
 
 def room_problems(course: Course, room: Room) -> list[str]:
-    """What this room lacks; empty when it keeps its contract."""
+    """Return what this room lacks; empty when it keeps its contract."""
     missing = [name for name in _NEEDED if not (room.folder / name).is_file()]
     if missing:
         return [f"{name} is missing" for name in missing]
@@ -55,7 +55,7 @@ def _strays(room: Room) -> Iterator[str]:
 
 
 def _apps(room: Room) -> Iterator[str]:
-    """Whether a room that judges tests has apps enough, each a right one or a change to one."""
+    """Yield whether a room that judges tests has too few apps, or a wrong one that changes nothing."""
     if not room.apps:
         return
     files = [path for path in room.apps if path.parent.name == "right"]
@@ -84,14 +84,14 @@ def _answers(room: Room) -> Iterator[str]:
 
 
 def _labels(room: Room) -> Iterator[str]:
-    """Whether each wrong answer names a criterion. Names are strings in the checks or shared."""
+    """Yield each wrong answer that names no criterion by which it is caught."""
     for path in room.wrong:
         if caught_by(path) is None:
             yield f"wrong/{path.name} must begin with `# caught by: CRITERION`"
 
 
 def caught_by(path: Path) -> str | None:
-    """The criterion that a wrong answer says it fails, from its first line."""
+    """Return the criterion that a wrong answer says it fails, from its first line."""
     found = _CAUGHT_BY.search(path.read_text(encoding="utf-8"))
     return found[1].strip() if found else None
 
@@ -130,7 +130,7 @@ def _language(room: Room) -> Iterator[str]:
 
 
 def given_names(room: Room) -> list[str]:
-    """Public names that given.py binds."""
+    """Return public names that given.py binds."""
     if room.given is None:
         return []
     tree = ast.parse(room.given.read_text(encoding="utf-8"))

@@ -27,7 +27,7 @@ LINES = range(1, 10)
 
 
 def number_problems(lesson: Lesson, cells: list[Cell], *, first: bool) -> Iterator[str]:
-    """Whether the learner is asked to write often enough, and not too often."""
+    """Yield whether the learner is asked to write too rarely or too often."""
     wanted = TASKS_OF_THE_FIRST if first else TASKS
     found = sum(task_of(cell) is not None for cell in cells)
     if found not in wanted:
@@ -35,7 +35,7 @@ def number_problems(lesson: Lesson, cells: list[Cell], *, first: bool) -> Iterat
 
 
 def task_problems(page: Lesson | Deeper, cells: list[Cell]) -> Iterator[str]:
-    """What the tasks of a lesson or a deeper page lack."""
+    """Yield what the tasks of a lesson or a deeper page lack."""
     code = [cell for cell in cells if is_code(cell)]
     tags = [tag for cell in code if (tag := task_of(cell)) is not None]
     for here, after in zip(code, [*code[1:], None], strict=True):
@@ -59,7 +59,9 @@ def _cell_problems(tag: str, cell: Cell, judge: Cell | None) -> Iterator[str]:
 
 
 def _answer_problems(page: Lesson | Deeper, given: dict[str, str]) -> Iterator[str]:
-    """`given` is the text of each task's cell as the learner finds it."""
+    """Yield what the answers to a page's tasks lack; `given` is the text of each task's cell as
+    built.
+    """
     tags = given.keys()
     answers = {task.tag: task for task in page.tasks}
     if not page.tasks_folder.is_dir() and not page.tasks_folder.parent.is_dir():

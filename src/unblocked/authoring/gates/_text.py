@@ -18,12 +18,12 @@ _TAG = re.compile(r"<[^>]+>")
 
 
 def words(text: str) -> list[str]:
-    """Words of prose: no code blocks, no tags."""
+    """Return the words of a text's prose, without code blocks and tags."""
     return _WORD.findall(_TAG.sub(" ", without_fences(text)))
 
 
 def syntax_problem(source: str) -> str | None:
-    """What Python says of a cell that it cannot compile; None when it can."""
+    """Return what Python says of a cell that it cannot compile; None when it can."""
     try:
         compile(source, "cell", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
     except SyntaxError as error:
@@ -32,23 +32,23 @@ def syntax_problem(source: str) -> str | None:
 
 
 def is_code(cell: Cell) -> bool:
-    """Whether it is a cell to run."""
+    """Return whether a cell holds code."""
     return bool(cell.cell_type == "code")
 
 
 def is_folded(cell: Cell) -> bool:
-    """Whether JupyterLab hides the cell's source."""
+    """Return whether JupyterLab hides the cell's source."""
     return bool(cell.metadata.get("jupyter", {}).get("source_hidden"))
 
 
 def lines_of_code(source: str) -> int:
-    """Lines that are neither blank nor a comment alone."""
+    """Return how many lines are neither blank nor only a comment."""
     stripped = (line.strip() for line in source.splitlines())
     return sum(bool(line) and not line.startswith("#") for line in stripped)
 
 
 def called(source: str) -> Iterator[tuple[str, int]]:
-    """Names that are called in a cell, each with its number of positional arguments."""
+    """Yield names that are called in a cell, each with its number of positional arguments."""
     try:
         tree = ast.parse(source)
     except SyntaxError:  # a magic, or a fault that the lesson shows

@@ -20,17 +20,17 @@ _MEASURES = re.compile(r"^(?:\w+\s*=\s*)?await compare\(", re.MULTILINE)
 
 
 def link(name: str) -> str:
-    """The link that a lesson called `name` shows at its top."""
+    """Return the link that a lesson called `name` shows at its top."""
     return f"[the live view beside the text]({WORKSPACES}/{name}{WORKSPACE_SUFFIX})"
 
 
 def measures(cell: Cell) -> bool:
-    """Whether a cell shows a live comparison."""
+    """Return whether a cell shows a live comparison."""
     return cell.cell_type == "code" and bool(_MEASURES.search(cell.source))
 
 
 def workspace(notebook: Notebook, name: str) -> str | None:
-    """The workspace of the lesson `name`; None when nothing in it is shown live."""
+    """Return the workspace of the lesson `name`; None when nothing in it is shown live."""
     live = next((i for i, cell in enumerate(notebook.cells) if measures(cell)), None)
     if live is None:
         return None

@@ -23,7 +23,7 @@ _FENCE = re.compile(r"^(```+|~~~+).*?^\1\s*$", re.MULTILINE | re.DOTALL)
 
 
 def read_myst(text: str) -> list[Cell]:
-    """The cells of a MyST Markdown text without front matter. Their ids are not stable yet."""
+    """Return the cells of a MyST Markdown text without front matter; their ids are not final yet."""
     if not text.strip():
         return []
     import jupytext  # type: ignore[import-untyped]  # an author's tool, which learners lack
@@ -36,7 +36,7 @@ def read_myst(text: str) -> list[Cell]:
 
 
 def _asks_quiz(cell: Cell) -> bool:
-    """Whether this cell calls `quiz(…)`: its source holds the answers."""
+    """Return whether this cell calls `quiz(…)`: its source holds the answers."""
     if cell.cell_type != "code":
         return False
     try:
@@ -99,18 +99,18 @@ def _headings(cell: Cell) -> list[str]:
 
 
 def without_fences(text: str) -> str:
-    """The text without its fenced code blocks."""
+    """Return the text without its fenced code blocks."""
     return _FENCE.sub("", text)
 
 
 def slugify(text: str) -> str:
-    """Lower-case letters, digits and hyphens only."""
+    """Return the text in lower-case letters, digits and hyphens only."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")
 
 
 def notebook(cells: list[Cell], source: str) -> Notebook:
-    """A notebook for the python3 kernel. `source` is what it was built from, for the next build."""
+    """Return a notebook for the python3 kernel; `source` is the path that it was built from."""
     made = nbformat.v4.new_notebook(cells=cells)  # type: ignore[no-untyped-call]
     made.nbformat_minor = 5
     made.metadata = {
@@ -126,7 +126,7 @@ def notebook(cells: list[Cell], source: str) -> Notebook:
 
 
 def to_bytes(made: Notebook) -> bytes:
-    """Checked, with outputs left out; the form in which JupyterLab itself saves."""
+    """Return a checked notebook without outputs, in the form in which JupyterLab itself saves it."""
     for cell in made.cells:
         cell["id"] = _short(cell["id"])
         if cell.cell_type == "code":

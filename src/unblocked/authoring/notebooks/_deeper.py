@@ -17,7 +17,7 @@ DEEPER = "deeper"
 
 
 def deeper_notebook(course: Course, page: Deeper) -> Notebook:
-    """The page with a link back to each lesson that leads to it."""
+    """Return the page with a link back to each lesson that leads to it."""
     _, text = split_front_matter(page.path.read_text(encoding="utf-8"))
     cells = _cells.read_myst(_pages.without_title(text))
     _cells.name_cells(cells, f"deeper-{page.name}")
@@ -30,7 +30,7 @@ def deeper_notebook(course: Course, page: Deeper) -> Notebook:
 
 
 def leads_to(lesson: Lesson, page: Deeper) -> bool:
-    """Whether the lesson's text links to the page."""
+    """Return whether the lesson's text links to the page."""
     return f"]({DEEPER}/{page.name}.ipynb" in lesson.path.read_text(encoding="utf-8")
 
 

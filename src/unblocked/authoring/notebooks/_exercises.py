@@ -31,6 +31,7 @@ class Statement:
 
 
 def split_statement(text: str) -> Statement:
+    """Return the parts of exercise.md."""
     _, body = split_front_matter(text)
     hints = HINTS.search(body)
     cut = hints.start() if hints else len(body)
@@ -39,22 +40,23 @@ def split_statement(text: str) -> Statement:
 
 
 def marker(slug: str) -> str:
-    """The first line of an answer cell."""
+    """Return the first line of an answer cell."""
     return f"# exercise: {slug}"
 
 
 def answer_source(slug: str, path: Path) -> str:
+    """Return the code of an answer cell, which begins with the marker line."""
     text = path.read_text(encoding="utf-8").strip("\n")
     return text if text.startswith(marker(slug)) else f"{marker(slug)}\n{text}"
 
 
 def exercise_notebook(course: Course, room: Room) -> Notebook:
-    """What a learner opens: the starter, never a solved cell."""
+    """Return the notebook that a learner opens, with the starter as its answer."""
     return _notebook(course, room, answer_source(room.slug, room.starter), [])
 
 
 def solution_notebook(course: Course, room: Room) -> Notebook:
-    """The same, solved, and below it the other right answers to compare with."""
+    """Return the exercise solved, with the other right answers below it to compare with."""
     return _notebook(course, room, answer_source(room.slug, room.solution), _others(room))
 
 
@@ -78,7 +80,9 @@ def _before(course: Course, room: Room, statement: Statement) -> list[Cell]:
 
 
 def _tries(room: Room, statement: Statement) -> list[Cell]:
-    """Cells to play in. Each remembers its text as built, so that a learner's change is seen."""
+    """Return the cells to try an app in, each with a digest of its text, which shows a learner's
+    change.
+    """
     cells = _cells.read_myst(statement.tries)
     _cells.name_cells(cells, room.slug, "try")
     for cell in cells:

@@ -35,7 +35,7 @@ class Term:
 
 
 def read_terms(course: Course) -> tuple[Term, ...]:
-    """All terms, in the order in which course/glossary.md has them; none without that file.
+    """Return all terms, in the order in which course/glossary.md has them; none without that file.
 
     Raises:
         CourseError: an entry names no lesson.
@@ -48,7 +48,7 @@ def read_terms(course: Course) -> tuple[Term, ...]:
 
 
 def _entries(text: str) -> tuple[str, list[tuple[str, str]]]:
-    """What stands before the first entry, and each entry's name and text."""
+    """Return what stands before the first entry, and each entry's name and text."""
     _, body = split_front_matter(text)
     intro, *rest = _ENTRY.split(body)
     return intro.strip(), list(zip(rest[::2], rest[1::2], strict=True))
@@ -64,7 +64,7 @@ def _read_term(name: str, text: str) -> Term:
 
 
 def glossary_notebook(course: Course) -> Notebook:
-    """All terms as one notebook to read, each with a link to its lesson."""
+    """Return all terms as one notebook to read, each with a link to its lesson."""
     path = course.folder / f"{GLOSSARY}.md"
     intro, _ = _entries(path.read_text(encoding="utf-8"))
     link = f"[The map]({course.lessons[0].name}.ipynb)"

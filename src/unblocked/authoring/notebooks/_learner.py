@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def read_notebook(path: Path) -> Notebook | None:
-    """The notebook, or None when the file is not one."""
+    """Return the notebook, or None when the file is not one."""
     try:
         found = nbformat.v4.reads(path.read_text(encoding="utf-8"))  # type: ignore[no-untyped-call]
         nbformat.validate(found)
@@ -26,13 +26,14 @@ def read_notebook(path: Path) -> Notebook | None:
 
 
 def is_answer(cell: Cell, slug: str) -> bool:
+    """Return whether a cell holds the answer, by its metadata or by its first line."""
     marks = cell.metadata.get("nbgrader", {})
     begins = cell.cell_type == "code" and cell.source.lstrip().startswith(marker(slug))
     return bool(marks.get("grade_id") == slug or begins)
 
 
 def holds_work(found: Notebook, slug: str) -> bool:
-    """Whether a build would destroy something a learner wrote."""
+    """Return whether a build would overwrite something that a learner wrote."""
     return any(_is_work(cell, slug) for cell in found.cells)
 
 
@@ -55,7 +56,7 @@ def _built(cell: Cell) -> str | None:
 
 
 def exercise_in_step(found: Notebook, fresh: Notebook, slug: str) -> bool:
-    """Whether an exercise, run and solved or not, is the one that would be built now."""
+    """Return whether an exercise, run and solved or not, is the one that would be built now."""
     if _locked_part(found) != _locked_part(fresh) or not _has_answer_cell(found, slug):
         return False
     left, wanted = _untouched_part(found, slug), _untouched_part(fresh, slug)
@@ -75,7 +76,7 @@ def _locked_part(found: Notebook) -> list[Any]:
 
 
 def _untouched_part(found: Notebook, slug: str) -> set[str]:
-    """Texts that no learner has touched: they must be those of the course as it is now."""
+    """Return the texts that no learner has changed, which must be those of the course as it is now."""
     return {
         cell.source
         for cell in found.cells
@@ -84,7 +85,7 @@ def _untouched_part(found: Notebook, slug: str) -> set[str]:
 
 
 def page_in_step(found: Notebook, fresh: Notebook) -> bool:
-    """Whether a lesson or a solution, run or not, is the one that would be built now."""
+    """Return whether a lesson or a solution, run or not, is the one that would be built now."""
     if len(found.cells) != len(fresh.cells):
         return False
     return all(_same_cell(*pair) for pair in zip(found.cells, fresh.cells, strict=True))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def lesson_notebook(course: Course, lesson: Lesson, *, for_jupyterlab: bool = True) -> Notebook:
-    """The lesson with what the build writes around it.
+    """Return the lesson with what the build writes around it.
 
     `for_jupyterlab` adds a link to the live view beside the text, which only JupyterLab can open.
     """

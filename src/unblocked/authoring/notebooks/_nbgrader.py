@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 
 def answer(cell: Cell, slug: str) -> Cell:
-    """The cell a learner writes in: it may be edited and not deleted."""
+    """Return the cell a learner writes in: it may be edited and not deleted."""
     return _mark(cell, slug, {"solution": True, "grade": False, "locked": False})
 
 
 def check(cell: Cell, slug: str, points: int) -> Cell:
-    """The cell whose last value is the mark."""
+    """Return the cell whose last value is the mark."""
     flags = {"solution": False, "grade": True, "locked": True}
     return _mark(cell, f"{slug}-check", flags, points=points)
 
 
 def locked(cell: Cell) -> Cell:
-    """A cell to read or to run only."""
+    """Return a cell to read or to run only."""
     return _mark(cell, cell["id"], {"solution": False, "grade": False, "locked": True})
 
 
@@ -40,7 +40,7 @@ def _mark(cell: Cell, grade_id: str, flags: dict[str, bool], **points: int) -> C
 
 
 def checksum(source: str, marks: dict[str, Any]) -> str:
-    """What nbgrader computes for a cell with this source and these marks."""
+    """Return what nbgrader computes for a cell with this source and these marks."""
     parts = [source, marks["cell_type"], str(marks["grade"]), str(marks["solution"])]
     parts += [str(marks["locked"]), marks["grade_id"]]
     if marks["grade"]:
@@ -49,7 +49,7 @@ def checksum(source: str, marks: dict[str, Any]) -> str:
 
 
 def is_as_released(cell: Cell) -> bool:
-    """Whether the cell's text is still the one its checksum was made of."""
+    """Return whether the cell's text still has the checksum with which it was released."""
     marks = cell.metadata.get("nbgrader", {})
     known = {"cell_type", "grade", "solution", "locked", "grade_id", "checksum"} <= marks.keys()
     return known and bool(marks["checksum"] == checksum(cell.source, marks))

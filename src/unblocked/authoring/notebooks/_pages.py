@@ -14,11 +14,12 @@ _TITLE = re.compile(r"\A\s*#\s+.+\n*")
 
 
 def name_of(lesson: Lesson) -> str:
+    """Return a lesson's number and title, as links show them."""
     return f"{lesson.number} · {lesson.title}"
 
 
 def without_title(text: str) -> str:
-    """The text without a title of its own: the build writes the one from the front matter."""
+    """Return the text without its own title; the build writes the one from the front matter."""
     return _TITLE.sub("", text, count=1)
 
 
@@ -29,7 +30,7 @@ def lesson_header(course: Course, lesson: Lesson, also: Iterable[str] = ()) -> s
 
 
 def header(links: str, title: str, facts: Iterable[str], objectives: Iterable[str]) -> str:
-    """The top of a page: links, title, facts in one line, and what one can do afterwards."""
+    """Return the top of a page: links, title, facts in one line, and the objectives."""
     parts = [links, f"# {title}", " · ".join(facts)]
     if goals := "\n".join(f"- {goal}" for goal in objectives):
         parts.append(f"After this lesson you can\n\n{goals}")

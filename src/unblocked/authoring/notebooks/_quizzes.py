@@ -18,7 +18,9 @@ INVITATION_TO_RUN = re.compile(r"Run the (?:folded )?cell to see the questions\.
 
 
 def questions(cell: Cell) -> list[dict[str, Any]]:
-    """What a cell asks by `quiz(…)`; nothing when that cannot be read without running it."""
+    """Return the questions that a cell asks by `quiz(…)`; none where they cannot be read without
+    running it.
+    """
     if cell.cell_type != "code":
         return []
     try:
@@ -34,7 +36,7 @@ def _calls(source: str) -> list[ast.Call]:
 
 
 def quiz_as_html(asked: list[dict[str, Any]]) -> str:
-    """The questions in one piece of HTML without empty lines, as Markdown wants it."""
+    """Return the questions as HTML without blank lines, which would end the block in Markdown."""
     return f'<section class="quiz">{"".join(map(_question, asked))}</section>'
 
 
@@ -50,6 +52,6 @@ def _question(question: dict[str, Any]) -> str:
 
 
 def _line(text: str) -> str:
-    """Neither Markdown nor formulas are meant in it."""
+    """Return the text in one line, escaped, so that neither Markdown nor formulas are read into it."""
     plain = escape(" ".join(text.split()))
     return re.sub(r"[*_`$\\\[\]~]", lambda found: f"&#{ord(found[0])};", plain)

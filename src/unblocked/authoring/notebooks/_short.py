@@ -18,7 +18,7 @@ _FENCE = re.compile(r"\s*(```|~~~)")
 
 
 def short_notebook(course: Course, step: Step) -> Notebook:
-    """The lesson of this step without the sections that it leaves out.
+    """Return the lesson of this step without the sections that it leaves out.
 
     Raises:
         CourseError: the step is an exercise.
@@ -40,7 +40,9 @@ def short_notebook(course: Course, step: Step) -> Notebook:
 
 
 def without_sections(text: str, headings: tuple[str, ...]) -> str:
-    """The text without these headings and what stands below each, up to the next of its level."""
+    """Return the text without these headings and what stands below each, up to the next heading of
+    the same level.
+    """
     kept, level, fenced = [], 0, False
     for line in text.splitlines(keepends=True):
         fenced ^= bool(_FENCE.match(line))
@@ -53,7 +55,7 @@ def without_sections(text: str, headings: tuple[str, ...]) -> str:
 
 
 def sections_missing(step: Step) -> list[str]:
-    """Sections that this step leaves out and its lesson has not."""
+    """Return the sections that this step leaves out although its lesson does not have them."""
     if not isinstance(step.page, Lesson):
         return list(step.leave_out)
     text = _cells.without_fences(step.page.path.read_text(encoding="utf-8"))

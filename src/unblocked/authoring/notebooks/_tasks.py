@@ -12,7 +12,9 @@ TO_WRITE_IN = "now-you"
 
 
 def task_of(cell: Cell) -> str | None:
-    """The name of the task that this cell is for, empty when it has none; None for other cells."""
+    """Return the name of the task that a cell is for, '' where it lacks one; None for any other
+    cell.
+    """
     tags: list[str] = cell.metadata.get("tags", [])
     if TO_WRITE_IN not in tags:
         return None

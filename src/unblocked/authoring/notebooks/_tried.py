@@ -18,7 +18,7 @@ _PYTHON_ON_BINDER = re.compile(r"^  - python=([\d.]+)", re.MULTILINE)
 
 
 def tried(root: Path) -> str:
-    """The line for the checkout at `root`.
+    """Return the line below a lesson, with the versions that the checkout at `root` pins.
 
     Raises:
         CourseError: requirements.txt does not pin one of `PACKAGES`.
@@ -39,7 +39,7 @@ def _pinned(pins: str, package: str) -> str:
 
 
 def _pythons(root: Path) -> list[str]:
-    """The oldest Python that pyproject.toml allows, and the one of environment.yml."""
+    """Return the oldest Python that pyproject.toml allows, and the one of environment.yml."""
     oldest = _OLDEST_PYTHON.search(_read(root / "pyproject.toml"))
     on_binder = _PYTHON_ON_BINDER.search(_read(root / "environment.yml"))
     versions = dict.fromkeys(found[1] for found in (oldest, on_binder) if found)

@@ -8,7 +8,7 @@ from unblocked.course import CourseError
 
 
 def between(text: str, name: str, made: str, page: str) -> str:
-    """The text with `made` between `<!-- built: name -->` and its end mark.
+    """Return the text with `made` between `<!-- built: name -->` and its end mark.
 
     Raises:
         CourseError: the marks are not in `page` once each.

@@ -42,7 +42,7 @@ _HEAD = (
 
 
 def figures(root: Path) -> str:
-    """The table, and where it was measured.
+    """Return the table, and where it was measured.
 
     Raises:
         CourseError: the results are not there, or not those of the fan-out study.
@@ -67,7 +67,7 @@ def _row(study: Any, name: str) -> str:
 
 
 def _by_users(study: Any, name: str) -> Iterator[Row | None]:
-    """What was measured with each number of callers; None where that was not tried."""
+    """Yield the row for each number of callers; None where that was not measured."""
     for users in _USERS:
         try:
             yield _found(study["tables"][_MEASURED], variant=name, users=users)
@@ -87,7 +87,9 @@ def _only_cold(row: Row) -> bool:
 
 
 def _failures(row: Row) -> str:
-    """How many failed; of how many where that is known: a first round asks once for each caller."""
+    """Return how many calls failed, and of how many where that is known: in a first round each
+    caller asks once.
+    """
     if not row["errors"]:
         return ""
     of = f" of {row['users']:,}" if _only_cold(row) and row["repetitions"] == 1 else ""
@@ -115,7 +117,7 @@ def _source(study: Any) -> str:
 
 
 def _how(shown: list[Row]) -> str:
-    """Whether connections were there already, and what failing means where something did."""
+    """Return whether connections were open already, and what counts as failed if anything did."""
     how = "warm."
     if any(map(_only_cold, shown)):
         how = (

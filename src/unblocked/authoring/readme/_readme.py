@@ -35,7 +35,7 @@ def readme(course: Course, root: Path) -> str:
 
 
 def repository_address(root: Path) -> str:
-    """The repository's public address, which stands in pyproject.toml and nowhere else."""
+    """Return the repository's public address, which stands in pyproject.toml and nowhere else."""
     with (root / "pyproject.toml").open("rb") as file:
         urls = tomllib.load(file).get("project", {}).get("urls", {})
     if "Repository" not in urls:
@@ -44,7 +44,7 @@ def repository_address(root: Path) -> str:
 
 
 def binder_link(address: str, path: str) -> str:
-    """Opens `path` of the repository in full JupyterLab on Binder.
+    """Return the link that opens `path` of the repository in JupyterLab on Binder.
 
     Not `labpath=`, which would open it without the file browser. Binder's own path is
     `/v2/gh/OWNER/NAME/REF` for GitHub and `/v2/git/ENCODED-ADDRESS/REF` for the rest.
@@ -72,7 +72,7 @@ def _map(course: Course, address: str) -> str:
 
 
 def _deeper(course: Course) -> Iterator[str]:
-    """Below the lessons, and not in their sum: nobody needs these pages for an exercise."""
+    """Yield the list of optional pages, which no exercise needs, and which are not in the sum."""
     if course.deeper:
         yield "\nDeeper, for those who want to know more (optional, not in the sum):\n"
     for page in course.deeper:
@@ -80,7 +80,7 @@ def _deeper(course: Course) -> Iterator[str]:
 
 
 def _rows(course: Course, lesson: Lesson, address: str) -> Iterator[str]:
-    """One line for the lesson and its first exercise, one more for each further exercise."""
+    """Yield a row for the lesson and its first exercise, and one for each further exercise."""
     path = f"notebooks/{lesson.name}.ipynb"
     begins = f"[{name_of(lesson)}]({path}) | {lesson.minutes} min"
     online = f"[Binder]({binder_link(address, path)})"

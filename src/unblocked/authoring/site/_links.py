@@ -18,7 +18,9 @@ _REFERENCE = re.compile(r'(<a\b[^>]*?\bhref|<img\b[^>]*?\bsrc)="([^"]*)"')
 
 
 def led_within(page: SitePage, address: str, root: Path, out: Path) -> str:
-    """The body, its links led to pages of the site, to copied pictures, or to the repository."""
+    """Return the body with its links led to pages of the site, to copied pictures, or to the
+    repository.
+    """
 
     def led(found: re.Match[str]) -> str:
         target = html.unescape(found[2])

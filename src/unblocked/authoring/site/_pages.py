@@ -58,7 +58,7 @@ class SitePage:
 
 
 def all_pages(course: Course, root: Path) -> Iterator[SitePage]:
-    """Every page of the site, each lesson executed when it is its turn."""
+    """Yield every page of the site, each lesson executed when it is its turn."""
     start = notebook([markdown(readme(course, root), "readme")], "README.md")
     yield SitePage("index", "Unblocked", _body(start))
     for lesson in course.lessons:
@@ -92,7 +92,9 @@ def _executed(notebook: Notebook, folder: Path, name: str) -> Notebook:
 
 
 def _with_open_quizzes(notebook: Notebook) -> Notebook:
-    """Nobody can run a quiz here, and its source gives the answers away."""
+    """Show each quiz with its replies folded away: nobody can run it here, and its source gives the
+    answers away.
+    """
     for place, cell in enumerate(notebook.cells):
         if asked := questions(cell):
             notebook.cells[place] = markdown(quiz_as_html(asked), cell["id"])
@@ -102,7 +104,7 @@ def _with_open_quizzes(notebook: Notebook) -> Notebook:
 
 
 def _without_widgets(notebook: Notebook) -> Notebook:
-    """A widget needs a kernel; what stands beside it for readers without one stays."""
+    """Remove widgets, which need a kernel; what stands beside them for readers without one stays."""
     notebook.metadata.pop("widgets", None)
     for cell in notebook.cells:
         for output in cell.get("outputs", []):

@@ -23,7 +23,7 @@ _PROMPT = re.compile(r'<div class="prompt[^>]*>.*?</div>', re.DOTALL)
 
 
 def write_index(pages: list[SitePage], out: Path) -> None:
-    """A script, not JSON: a page opened from a disk may not fetch a file."""
+    """Write the index as a script: a page that is opened from a disk may not fetch JSON."""
     sections = [section for page in pages for section in _sections(page)]
     text = json.dumps(sections, ensure_ascii=False, separators=(",", ":"))
     (out / INDEX).write_text(f"window.sections = {text};\n", "utf-8")

@@ -52,7 +52,7 @@ def site(out: Path) -> int:
 
 
 def _with_terms(page: SitePage, terms: Sequence[Term]) -> SitePage:
-    """The page with links into the glossary, unless it is the glossary or the front page."""
+    """Return the page with links into the glossary, unless it is the glossary or the front page."""
     glossary = f"notebooks/{GLOSSARY}"
     if not terms or page.place in ("index", glossary):
         return page

@@ -20,7 +20,7 @@ _MARKDOWN = re.compile(r"[`*]|\[([^\]]*)\]\([^)]*\)")
 
 
 def with_terms(body: str, terms: Sequence[Term], glossary: str) -> str:
-    """The page's body with the first use of each term linked to the page at `glossary`."""
+    """Return the page's body with the first use of each term linked to the page at `glossary`."""
     marker = _Marker(terms, glossary)
     marker.feed(body)
     marker.close()
@@ -88,6 +88,6 @@ class _Marker(HTMLParser):
         return f'<a class="term" href="{address}" title="{meaning}">{found[0]}</a>'
 
     def _term_of(self, word: str) -> Term | None:
-        """The term of a word, which may be a plural."""
+        """Return the term that a word stands for; the word may be a plural."""
         forms = (word, word.removesuffix("s"), word.removesuffix("es"))
         return next((self._terms[form] for form in forms if form in self._terms), None)

@@ -33,17 +33,17 @@ class Verdict:
 
     @classmethod
     def on(cls, criterion: Criterion, passed: bool, message: str) -> Verdict:
-        """The verdict on a criterion: all its points, or none."""
+        """Return the verdict on a criterion: all its points, or none."""
         points = criterion.points if passed else 0
         return cls(criterion.name, passed, points, criterion.points, plain(message))
 
     def as_dict(self) -> dict[str, Any]:
-        """The verdict as it stands in a result."""
+        """Return the verdict as it stands in a result."""
         return asdict(self)
 
 
 def plain(text: str) -> str:
-    """Text that is safe to print and to write: an answer may have had its hand in it.
+    """Return text that is safe to print and to write, whatever an answer put into it.
 
     Control characters could steer a terminal, lone surrogates are no UTF-8.
     """
@@ -73,7 +73,7 @@ class Judging:
         self._told: dict[str, Exception | str] = {}
 
     async def verdicts(self) -> list[Verdict]:
-        """All verdicts, in the order of the criteria.
+        """Return all verdicts, in the order of the criteria.
 
         Raises:
             NotRun: the marker could not do its part, so nothing can be said about the answer.
@@ -119,6 +119,7 @@ class Judging:
         return any(not isinstance(self._told.get(c.name), str) for c in scenario.criteria)
 
     def _in_doubt(self, scenario: Scenario) -> bool:
+        """Return whether one of the scenario's failures may have come from a busy machine."""
         found = (self._told.get(criterion.name) for criterion in scenario.criteria)
         return any(isinstance(what, Failed) and not what.certain for what in found)
 
@@ -135,7 +136,7 @@ class Judging:
 
 
 def _first_not_run(errors: BaseExceptionGroup[Any]) -> BaseException | None:
-    """The first `NotRun` that is among them, in whatever group, or None."""
+    """Return the first `NotRun` in a group of errors, however deep, or None."""
     found: BaseException | None = errors.subgroup(NotRun)
     while isinstance(found, BaseExceptionGroup):
         found = found.exceptions[0]
@@ -162,7 +163,7 @@ async def played(scenario: Scenario, exam: Exam) -> dict[str, Exception | str]:
 
 
 class NotJudged(Exception):
-    """A scenario came to its end without a word on a criterion."""
+    """A scenario ended without a verdict on a criterion."""
 
     def __str__(self) -> str:
         return "This check failed itself: nothing was judged. Tell whoever gave you the exercise."
@@ -174,7 +175,7 @@ def _fail_the_rest(criteria: Iterable[Criterion], facts: Facts, error: Exception
 
 
 def _as_failure(scenario: Scenario, error: Exception) -> Exception:
-    """The error as the learner reads it; a failure stays as it is."""
+    """Return the error in the words that the learner reads; a `Failed` stays as it is."""
     match error:
         case Failed():
             return error
@@ -187,7 +188,7 @@ def _as_failure(scenario: Scenario, error: Exception) -> Exception:
 
 
 def _whose_fault(scenario: Scenario, error: Exception) -> str:
-    """Whose fault an error is: a reply that is no HTTP is the answer's, one in a check its own."""
+    """Return a sentence that says whether the app or the check itself caused an error."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     if last.filename != scenario.checks or isinstance(error, OSError):
         return f"Your app could not be called: {error!r}"

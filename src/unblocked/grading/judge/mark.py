@@ -74,7 +74,7 @@ async def mark(
     on_verdict: Callable[[Verdict], None] = lambda _: None,
     on_doubt: Callable[[int], None] = lambda _: None,
 ) -> Result:
-    """Judge an answer by every criterion; whatever it does, there is a mark and a reason.
+    """Judge an answer by every criterion. Whatever it does, there is a mark and a reason.
 
     `answer` is its code, or its cells when there are several.
     `on_doubt` hears how many criteria are about to be judged a second time.
@@ -103,7 +103,7 @@ def result(
     seconds: float = 0.0,
     note: str = "",
 ) -> Result:
-    """The object that `unblocked check --json` prints."""
+    """Return the object that `unblocked check --json` prints."""
     checks = [verdict.as_dict() for verdict in verdicts]
     made: Result = {
         "exercise": task.slug,
@@ -119,18 +119,18 @@ def result(
 
 
 def no_answer(task: Exercise, reason: str) -> Result:
-    """The result for a submission without an answer."""
+    """Return the result for a submission without an answer."""
     return gave_up(task, reason, "no-answer")
 
 
 def gave_up(task: Exercise, reason: str, outcome: str = "crashed") -> Result:
-    """The result for a submission of which nothing could be judged."""
+    """Return the result for a submission of which nothing could be judged."""
     verdicts = _all_failed(task, reason)
     return result(task, verdicts, outcome, "none")
 
 
 def _all_failed(task: Exercise, reason: str) -> list[Verdict]:
-    """No criterion is met, for one reason, which is told once, on top."""
+    """Return a failed verdict for every criterion; the first one tells the reason."""
     first, *others = task.criteria
     not_judged = "Not judged, for the reason that is told with the first criterion."
     return [

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def course_version(room: Room) -> str:
-    """The package's version, and a digest of all that a room marks with.
+    """Return the package's version and a digest of all files that a room marks with.
 
     Raises:
         CourseError: its checks cannot be read.
@@ -36,7 +36,7 @@ def _package() -> str:
 
 
 def text_of(room: Room, name: str) -> str:
-    """A file that a room may have, or ''."""
+    """Return the text of a file that a room may have, or ''."""
     path = room.folder / name
     return _text(path) if path.is_file() else ""
 

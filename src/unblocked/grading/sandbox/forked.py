@@ -37,7 +37,7 @@ MOST_SOCKETS = 4000
 
 
 class Forks:
-    """The pre-imported process, and the marker's line to it."""
+    """The process that has imported everything, and the marker's connection to it."""
 
     def __init__(self, preimported: Preimported) -> None:
         self.process, self.line = preimported
@@ -51,7 +51,7 @@ class Forks:
             raise Refused("The process that answers are forked from does not start.") from error
 
     async def end(self) -> None:
-        """Let it go."""
+        """Close its connection, which ends it, and wait for it."""
         self.line.close()
         await asyncio.to_thread(self.process.wait)
 
@@ -61,7 +61,7 @@ class Forks:
         return self.process.poll() is not None
 
     def run(self, level: str, code: Code) -> AnswerRun:
-        """A run of this answer at this level."""
+        """Return a run of this answer at this level."""
         return ForkedRun(self, level, code)
 
 
@@ -138,11 +138,13 @@ class ForkedRun(AnswerRun):
             sock.close()
 
     def family(self) -> list[int]:
-        """The answer's process and all that the supervisor keeps: orphans are its children, too."""
+        """Return the processes that the supervisor keeps: the answer's and all that it started,
+        orphans too.
+        """
         return [pid for pid in processes.family(self.supervisor) if pid != self.supervisor]
 
     def memory(self) -> int:
-        """Resident bytes of all that the supervisor keeps: orphans are its children, too."""
+        """Return the resident bytes of all processes that the supervisor keeps."""
         return processes.resident_with_children(self.supervisor) - processes.resident(
             self.supervisor
         )
@@ -154,7 +156,7 @@ class ForkedRun(AnswerRun):
             self._kill()
 
     def quiescent_for(self) -> float:
-        """For how long (s) the answer, with its orphans, will not move by itself."""
+        """Return for how many seconds the answer, with its orphans, will not move by itself."""
         return self.quiescence.seconds(self.supervisor, but=self.supervisor)
 
     def _kill(self) -> None:
@@ -166,7 +168,7 @@ class ForkedRun(AnswerRun):
             os.kill(pid, number)
 
     def blank_socket(self) -> socket.socket:
-        """A TCP socket made in the answer's network, neither bound nor connected."""
+        """Return a TCP socket made in the answer's network, neither bound nor connected."""
         if not self._stock:
             self._stock = self._handed_out()
         return self._stock.pop()

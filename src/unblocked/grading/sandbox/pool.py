@@ -28,7 +28,7 @@ SLOTS = 2 * max(1, min(2, os.cpu_count() or 1))
 
 
 class _Way(Protocol):
-    """How the processes of answers come to be."""
+    """A way to make the processes of answers: by forking, or by starting each anew."""
 
     async def ready(self) -> None: ...
     async def end(self) -> None: ...
@@ -48,7 +48,7 @@ def _best_way(preimported: Preimported | None) -> _Way:
 
 
 def _wished() -> str:
-    """The isolation level that the environment asks for, or ''.
+    """Return the isolation level that the environment asks for, or ''.
 
     Raises:
         Refused: there is no such level.
@@ -120,7 +120,7 @@ class Sandbox:
         raise Refused("no way to run an answer on this system")
 
     def run(self, code: Code) -> AnswerRun:
-        """A run of this answer, to be entered with `async with`."""
+        """Return a run of this answer, to be entered with `async with`."""
         return self._way.run(self.level, code)
 
 

@@ -27,7 +27,9 @@ _MUCH = 1 << 16
 
 
 def threads(pid: int, *, but: str = "") -> int:
-    """Threads of the process, but for those of this name (Linux); 0 when it has gone."""
+    """Return how many threads the process has, without those of this name (Linux); 0 when it has
+    gone.
+    """
     if _PROC:
         found = tasks(pid)
         if not but or len(found) == 1:
@@ -39,7 +41,7 @@ def threads(pid: int, *, but: str = "") -> int:
 
 
 def runs_for_itself(pid: int) -> bool:
-    """Whether a child has not ended and is not the one that tracks shared memory. (Linux)
+    """Return whether a child runs and is not the one that tracks shared memory. (Linux)
 
     One that has ended is there until somebody asks how: no command line is left of it.
     """
@@ -48,7 +50,7 @@ def runs_for_itself(pid: int) -> bool:
 
 
 def resident(pid: int) -> int:
-    """Resident bytes of the process; 0 when it has gone."""
+    """Return the resident bytes of the process; 0 when it has gone."""
     if _PROC:
         return _number(f"/proc/{pid}/statm", 1) * _PAGE
     with contextlib.suppress(psutil.Error):
@@ -57,17 +59,17 @@ def resident(pid: int) -> int:
 
 
 def resident_with_children(pid: int) -> int:
-    """Resident bytes of the process and all that descend from it."""
+    """Return the resident bytes of the process and all that descend from it."""
     return sum(map(resident, family(pid)))
 
 
 def threads_with_children(pid: int) -> int:
-    """Threads of the process and all that descend from it."""
+    """Return how many threads the process and all that descend from it have."""
     return sum(map(threads, family(pid)))
 
 
 def family(pid: int) -> list[int]:
-    """The process and all that descend from it, however deep."""
+    """Return the process and all that descend from it, however deep."""
     if not _PROC:
         with contextlib.suppress(psutil.Error):
             return [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
@@ -76,7 +78,7 @@ def family(pid: int) -> list[int]:
 
 
 def threads_of_family(pid: int) -> Iterator[tuple[int, list[str]]]:
-    """The process and all that descend from it, each with its threads. (Linux)"""
+    """Yield the process and all that descend from it, each with its threads. (Linux)"""
     family = [pid]
     for member in family:  # grows while it is read
         threads = tasks(member)
@@ -85,7 +87,7 @@ def threads_of_family(pid: int) -> Iterator[tuple[int, list[str]]]:
 
 
 def asleep(pid: int) -> bool:
-    """Whether no thread of the process wants the CPU: all wait for something."""
+    """Return whether no thread of the process wants the CPU: all wait for something."""
     if _PROC:
         return all(_state(f"/proc/{pid}/task/{tid}/stat") != "R" for tid in tasks(pid))
     return _rests(pid)
@@ -93,7 +95,7 @@ def asleep(pid: int) -> bool:
 
 @dataclass(frozen=True)
 class _Look:
-    """What a process had used at a moment, both in seconds, and whether it rested before."""
+    """What a process had used at a moment (both in seconds), and whether it rested before."""
 
     moment: float
     used: float
@@ -108,7 +110,7 @@ _BUSY = 0.1
 
 
 def _rests(pid: int) -> bool:
-    """Whether the process took next to no CPU since the last look.
+    """Return whether the process took next to no CPU since the last look.
 
     The states that Windows and macOS give say nothing: there every process is running.
     """
@@ -120,7 +122,7 @@ def _rests(pid: int) -> bool:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Seconds of CPU that the process has used; 0.0 when it has gone."""
+    """Return seconds of CPU that the process has used; 0.0 when it has gone."""
     if _PROC:
         ticks = text(f"/proc/{pid}/stat").rpartition(")")[2].split()[11:13]
         return sum(map(int, ticks)) / _TICKS
@@ -165,7 +167,7 @@ def _has(process: psutil.Process, name: str, value: str) -> bool:
 
 
 def waited_for_cpu(pid: int) -> float:
-    """Seconds that the process's first thread was ready to run and had no core to run on.
+    """Return for how many seconds the process's first thread was ready to run and had no core.
 
     0.0 where the system does not tell. (Linux: /proc/PID/schedstat, its second number.)
     """
@@ -174,7 +176,7 @@ def waited_for_cpu(pid: int) -> float:
 
 @contextlib.contextmanager
 def suspended(pid: int) -> Iterator[None]:
-    """Stop the process, and let it go on at the end; one that has gone is left alone."""
+    """Stop the process for the block, and let it go on afterwards; one that has gone is left alone."""
     with contextlib.suppress(psutil.Error):
         psutil.Process(pid).suspend()
     try:
@@ -185,7 +187,8 @@ def suspended(pid: int) -> Iterator[None]:
 
 
 def queued(pid: int, upstream: int, app: int, callers: Set[int]) -> int | None:
-    """Bytes in the system's queues on their way from the upstream to the app, and on to callers.
+    """Return the bytes in the system's queues on their way from the upstream to the app and on to
+    callers.
 
     All three are ports of the process's network, at 127.0.0.1. What was sent and not yet taken
     counts, and what came in and was not yet read; connections that only look alike do not. None
@@ -209,7 +212,8 @@ def queued(pid: int, upstream: int, app: int, callers: Set[int]) -> int | None:
 
 
 def listening(pid: int, family: list[int]) -> set[str]:
-    """The addresses at which these processes accept connections, such as "127.0.0.1". (Linux)
+    """Return the addresses at which these processes accept connections, such as "127.0.0.1".
+    (Linux)
 
     They share a network with `pid`. Empty where the system does not tell.
     """
@@ -233,23 +237,23 @@ def _socket_inodes(pid: int) -> Iterator[str]:
 
 
 def _address(words: str, kind: socket.AddressFamily) -> str:
-    """An address as /proc/net writes it: words of four bytes, each a number in memory."""
+    """Return an address that /proc/net writes as words of four bytes, each a number in memory."""
     numbers = (int(words[i : i + 8], 16) for i in range(0, len(words), 8))
     return socket.inet_ntop(kind, b"".join(n.to_bytes(4, sys.byteorder) for n in numbers))
 
 
 def _end(port: int) -> str:
-    """One end of a connection, as /proc/net/tcp writes it: the address is a number in memory."""
+    """Return one end of a connection as /proc/net/tcp writes it."""
     return f"{int.from_bytes(_LOOPBACK, sys.byteorder):08X}:{port:04X}"
 
 
 def sockets(pid: int) -> int:
-    """Sockets of all kinds in the process's network; 0 where the system does not tell."""
+    """Return how many sockets the process's network has; 0 where the system does not tell."""
     return _number(f"/proc/{pid}/net/sockstat", 2)
 
 
 def tasks(pid: int) -> list[str]:
-    """The numbers of the process's threads; none when it has gone. (Linux)"""
+    """Return the numbers of the process's threads; none when it has gone. (Linux)"""
     try:
         return os.listdir(f"/proc/{pid}/task")
     except OSError:
@@ -271,12 +275,14 @@ def _number(path: str, index: int) -> int:
 
 
 def state(folder: str) -> str:
-    """The state of a process or thread, by its folder in `/proc`: R runs or wants to, S sleeps."""
+    """Return the state of a process or thread by its folder in `/proc`: R runs or wants to, S
+    sleeps.
+    """
     return text(f"{folder}/stat").rpartition(")")[2].strip()[:1]
 
 
 def text(path: str) -> str:
-    """A file of `/proc`, in half the time that `open` takes; '' when it cannot be read."""
+    """Return the text of a file in `/proc`, twice as fast as by `open`; '' when it cannot be read."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:

@@ -83,7 +83,7 @@ MOST_THREADS = 300
 
 
 def is_known() -> bool:
-    """Whether this system tells in which call a thread stands."""
+    """Return whether this system tells in which call a thread stands."""
     return bool(_BY_NUMBER)
 
 
@@ -108,7 +108,8 @@ class Quiescence:
         self._stood_in = ("", "")
 
     def seconds(self, pid: int, *, but: int = 0) -> float:
-        """For how long (s) the process and all that descend from it will not move by themselves.
+        """Return for how many seconds the process and all that descend from it will not move by
+        themselves.
 
         0.0 when one may at any time. Process `but` does not count. Tells from what the last look
         saw: a thread that has run since, or is new, may move.
@@ -122,7 +123,8 @@ class Quiescence:
         return max(0.0, min(map(self._seconds_of, folders)))
 
     def blocking_call(self, pid: int) -> str:
-        """The system call in which the main thread sleeps although its loop should turn, or ''.
+        """Return the system call in which the main thread sleeps although its loop should turn, or
+        ''.
 
         It stood in the same one when this was asked before, and has not run since: so no call that
         only passes by is taken for a wait.
@@ -136,7 +138,7 @@ class Quiescence:
         return name if name and before == now else ""
 
     def _has_run(self, folder: str) -> bool:
-        """Whether a thread may have run since the last look, or is new."""
+        """Return whether a thread may have run since the last look, or is new."""
         ran, seen, now = processes.text(f"{folder}/schedstat"), self._threads.get(folder), _now()
         if seen is None or seen.ran != ran:
             since = self._begun if seen is None else seen.looked
@@ -157,7 +159,8 @@ def _folders(pid: int, but: int) -> Iterator[str]:
 
 
 def _end(folder: str, since: float) -> float:
-    """When a thread's system call, begun after `since`, ends by itself; 0.0 when it is not known.
+    """Return when a thread's system call, begun after `since`, ends by itself; 0.0 when it is not
+    known.
 
     Both by the monotonic clock (s).
     """
@@ -195,7 +198,9 @@ def _end_of_futex(folder: str, since: float, operation: int, _: int, timeout: in
 
 
 def _by(clock: int, since: float, absolute: bool, seconds: float) -> float:
-    """A time (s) by this clock, or so many seconds after `since`, as the monotonic clock has it."""
+    """Return a time (s) by this clock, or so many seconds after `since`, converted to the monotonic
+    clock.
+    """
     if not absolute:
         return since + seconds
     if clock not in (time.CLOCK_REALTIME, time.CLOCK_MONOTONIC):
@@ -204,7 +209,9 @@ def _by(clock: int, since: float, absolute: bool, seconds: float) -> float:
 
 
 def _seconds_at(folder: str, address: int) -> float:
-    """The time that lies there in a thread's memory; infinite for null, 0.0 if it is not known."""
+    """Return the time at this address in a thread's memory; infinity for null, 0.0 if it is not
+    known.
+    """
     if not address:
         return math.inf
     try:

@@ -65,7 +65,9 @@ class AnswerError(Exception):
 
 
 def is_shortage(error: object) -> bool:
-    """Whether an error says that the system has no descriptors or memory left for the marker."""
+    """Return whether an error says that the system has no descriptors or memory left for the
+    marker.
+    """
     return isinstance(error, OSError) and error.errno in _SHORTAGES
 
 
@@ -188,7 +190,7 @@ class AnswerRun:
             raise channel.ChannelClosed
 
     def keep(self, piece: bytes) -> None:
-        """Keep what the process printed, the newest of it."""
+        """Keep the newest part of what the process printed."""
         self.output = (self.output + piece)[-TAIL:]
 
     async def _watch(self) -> None:
@@ -207,7 +209,7 @@ class AnswerRun:
             self._kill()
 
     def wait_for(self, what: str) -> asyncio.Future[dict[str, Any]]:
-        """A future for the next "what-done" or "what-failed" that the process says."""
+        """Return a future for the next "what-done" or "what-failed" that the process says."""
         future = self._waiting[what] = asyncio.get_running_loop().create_future()
         if self.gone.is_set():
             future.set_exception(Gone(self.last_error()))
@@ -216,7 +218,7 @@ class AnswerRun:
     def order(
         self, what: str, *, shape: Shape = object, **args: Any
     ) -> asyncio.Future[dict[str, Any]]:
-        """Tell the process to do something; the future ends when it says that it has.
+        """Tell the process to do something; the future is done when it says that it has.
 
         When the value that it says does not have this shape, it is as good as gone.
         """
@@ -239,15 +241,15 @@ class AnswerRun:
         self.note = str(loaded.get("value"))[:LONGEST_NOTE]
 
     def blank_socket(self) -> socket.socket:
-        """A TCP socket that belongs to the answer's network, neither bound nor connected."""
+        """Return a TCP socket that belongs to the answer's network, neither bound nor connected."""
         return tcp_socket()
 
     def family(self) -> list[int]:
-        """The answer's process and all that descend from it."""
+        """Return the answer's process and all that descend from it."""
         return processes.family(self.pid)
 
     def threads(self) -> int:
-        """Threads of the answer's process and of all that descend from it, orphans included.
+        """Return threads of the answer's process and of all that descend from it, orphans included.
 
         Threads that uvloop keeps for itself do not count, nor does the process in which Python's
         `multiprocessing` tracks shared memory: nobody can end them.
@@ -256,43 +258,45 @@ class AnswerRun:
         return sum(processes.threads(pid, but=UVLOOPS_OWN) for pid in counted)
 
     def stands_in(self) -> str:
-        """The blocking system call in which the main thread sleeps, or '' (Linux, else '')."""
+        """Return the blocking system call in which the main thread sleeps, or '' (Linux, else '')."""
         return self.quiescence.blocking_call(self.pid)
 
     def used_up_its_cpu(self) -> bool:
-        """Whether it was last seen to have used most of the CPU seconds that it may."""
+        """Return whether it had used most of its CPU seconds when it was last seen."""
         used = max(self.cpu_seconds, processes.cpu_seconds(self.pid))
         return used >= MUCH_CPU * isolation.STANDARD["cpu"]
 
     def memory(self) -> int:
-        """Resident bytes of the answer's process and its children; 0 when it has gone."""
+        """Return resident bytes of the answer's process and its children; 0 when it has gone."""
         return processes.resident_with_children(self.pid)
 
     def queued(self, upstream: int, app: int, callers: Set[int]) -> int | None:
-        """Bytes in its network's queues on their way between these ports, or None."""
+        """Return the bytes in its network's queues between these ports; None where that is unknown."""
         return processes.queued(self.pid, upstream, app, callers)
 
     @contextlib.contextmanager
     def suspended(self) -> Iterator[None]:
-        """Keep the answer's process from running meanwhile."""
+        """Keep the answer's process from running during the block."""
         with processes.suspended(self.pid):
             yield
 
     def asleep(self) -> bool:
-        """Whether no thread of the process wants the CPU: it waits for something."""
+        """Return whether no thread of the process wants the CPU: it waits for something."""
         return processes.asleep(self.pid)
 
     def quiescent_for(self) -> float:
-        """For how long (s) the answer will not move by itself; counts from what was last seen."""
+        """Return for how many seconds the answer will not move by itself, counted from the last
+        look.
+        """
         return self.quiescence.seconds(self.pid)
 
     def last_error(self) -> str:
-        """The last error that the answer's process printed, with the answer's line, or ''."""
+        """Return the last error that the answer's process printed, with the answer's line, or ''."""
         return self._nonsense or errors.last_error(self.output.decode(errors="replace"))
 
 
 def remove(folder: str) -> None:
-    """Delete a folder; one made too deep for Python's own way is left to the system's tool."""
+    """Delete a folder. One that is too deep for Python's recursion is left to the system's `rm`."""
     with contextlib.suppress(RecursionError):
         shutil.rmtree(folder, ignore_errors=True)
     if os.path.isdir(folder) and (tool := shutil.which("rm")):

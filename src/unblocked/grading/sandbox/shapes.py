@@ -31,7 +31,7 @@ OF_CALLS: dict[str, Shape] = {
 
 
 def fits(value: Any, shape: Shape) -> bool:
-    """Whether a value that was JSON has this shape; True is no number here."""
+    """Return whether a value that came as JSON has this shape; True does not count as a number."""
     if isinstance(shape, list):
         return isinstance(value, list) and all(fits(item, shape[0]) for item in value)
     if isinstance(shape, dict):

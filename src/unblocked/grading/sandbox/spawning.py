@@ -44,18 +44,18 @@ _Line = tuple[asyncio.StreamReader, asyncio.StreamWriter, dict[str, Any]]
 
 
 class Spawns:
-    """The way that needs nothing prepared."""
+    """The way to make processes that needs nothing prepared."""
 
     lost = False
 
     async def ready(self) -> None:
-        """Nothing is to wait for."""
+        """Do nothing: there is no process to wait for."""
 
     async def end(self) -> None:
-        """Nothing is to end."""
+        """Do nothing: there is no process to end."""
 
     def run(self, level: str, code: Code) -> AnswerRun:
-        """A run of this answer; only the last level can be had."""
+        """Return a run of this answer; only the level `limits` can be had."""
         return SpawnedRun(level, code)
 
 
@@ -113,7 +113,7 @@ class SpawnedRun(AnswerRun):
             raise NotRun("its process did not start") from error
 
     async def _greeted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Take the line of whoever knows the secret, once."""
+        """Accept the connection of the process that knows the secret, once."""
         try:
             hello = await channel.read(reader)
         except channel.ChannelClosed:
@@ -161,14 +161,15 @@ class SpawnedRun(AnswerRun):
         return processes.resident_with_children(self.pid), processes.cpu_seconds(self.pid)
 
     async def load(self, seconds: float = START_PATIENCE) -> None:
-        """As everywhere; computing without end is no end of one's own."""
+        """Execute the answer as everywhere; one that computes without end has not ended by itself."""
         try:
             await super().load(seconds)
         except Gone as gone:
             raise (TimeoutError() if self.killed_for_cpu else gone) from None
 
     def threads(self) -> int:
-        """Threads of the answer's processes less those that it had at first; 0 when it has gone.
+        """Return the threads of the answer's processes beyond those of its start; 0 when it has
+        gone.
 
         One waits for the marker's end, and Windows adds its own.
         """

@@ -46,7 +46,8 @@ class Preimported(NamedTuple):
 
 
 def environment() -> dict[str, str]:
-    """What Python needs of ours: the rest may be secret, and an answer could print it.
+    """Return the variables that Python and our code need; the others may be secret, and an answer
+    could print them.
 
     A certificate variable that names no file is left out: no TLS context could be made with it.
     """
@@ -56,7 +57,7 @@ def environment() -> dict[str, str]:
 
 
 def shut_out(*folders: Path) -> None:
-    """Have no answer that is run from now on read these folders, wherever they lie.
+    """Keep these folders unreadable for every answer that is run from now on.
 
     Processes of ours that are started later know it from the environment.
     """
@@ -67,7 +68,8 @@ def shut_out(*folders: Path) -> None:
 
 @contextlib.contextmanager
 def no_certificates() -> Iterator[None]:
-    """Find none meanwhile: aiohttp, when imported, reads all of them twice, for 45 ms.
+    """Hide the certificates during the block: aiohttp, when imported, reads them twice, which takes
+    45 ms.
 
     The marker speaks plain HTTP. What answers are given is not touched.
     """

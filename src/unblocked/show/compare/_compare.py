@@ -113,7 +113,7 @@ async def _session(
     *,
     interactive: bool,
 ) -> Comparison:
-    """Runs until one has ended by itself or by Stop; with `interactive`, until Keep."""
+    """Measure until a run has ended by itself or by *Stop*; with `interactive`, until *Keep*."""
     order: Order = "start"
     while True:
         if order == "start":
@@ -130,7 +130,7 @@ async def _session(
 async def _until_next_order(
     bench: Bench, controls: Controls, view: LiveView
 ) -> tuple[Comparison, Order]:
-    """One run, to its end or to the press of a button, which is the second of the pair."""
+    """Run once, to the end or to the press of a button; return the result and the button."""
     stop = asyncio.Event()
     running = asyncio.ensure_future(bench.run(controls.plan(), view, stop))
     pressed = asyncio.ensure_future(controls.order())

@@ -39,7 +39,7 @@ class Comparison:
     _shown_at: int | None = None
 
     def __getitem__(self, variant: str) -> Numbers:
-        """The numbers of one variant.
+        """Return the numbers of one variant.
 
         Raises:
             KeyError: it was not measured.
@@ -50,7 +50,7 @@ class Comparison:
         raise KeyError(variant)
 
     def only(self, *variants: str) -> Comparison:
-        """The same result with some of its variants only, to be drawn beside another.
+        """Return the same result with some of its variants only, to be drawn beside another.
 
         Raises:
             KeyError: one of them was not measured.
@@ -61,7 +61,7 @@ class Comparison:
         return replace(self, rows=rows, curves=kept, beside=None, _shown_at=None)
 
     def together(self) -> tuple[list[Numbers], list[Curve]]:
-        """Rows and curves of all that is shown: the earlier ones first.
+        """Return rows and curves of all that is shown: the earlier ones first.
 
         An earlier variant is named with what was different about its load, such as `50 users`.
         """
@@ -89,15 +89,15 @@ class Comparison:
     __repr__ = __str__
 
     def png(self) -> bytes:
-        """The picture, as a PNG file."""
+        """Return the picture, as a PNG file."""
         return draw(self.title, *self.together(), self.counted)
 
     def alt(self) -> str:
-        """The numbers in one sentence per variant, for whoever does not see the picture."""
+        """Return the numbers in one sentence per variant, for whoever does not see the picture."""
         return f"{self.title}. " + " ".join(_sentence(row) for row in self.together()[0])
 
     def bundle(self) -> Bundle:
-        """Display data: the picture, and a page with picture and table that needs no trust."""
+        """Return display data: the picture, and a page with picture and table that needs no trust."""
         if not self.rows:
             return {"text/plain": f"{self.title}\nNothing was measured."}
         notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)

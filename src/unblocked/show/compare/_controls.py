@@ -54,15 +54,15 @@ class Controls(anywidget.AnyWidget):
         self.on_msg(self._pressed)
 
     def plan(self) -> Plan:
-        """What the controls said when *Start* was pressed; before, what they began with."""
+        """Return the load that the controls showed when *Start* was pressed last."""
         return self._plan
 
     async def order(self) -> Order:
-        """The next button that is pressed."""
+        """Wait for the next button that is pressed."""
         return await self._orders.get()
 
     def _pressed(self, _widget: object, message: Any, _buffers: object) -> None:
-        """A button of the browser. Older kernels call this in another thread with another loop."""
+        """Queue the order of a button. Older kernels call this in another thread with another loop."""
         wish = message.get("order") if isinstance(message, dict) else None
         for order in _ORDERS:
             if order == wish:
@@ -71,7 +71,7 @@ class Controls(anywidget.AnyWidget):
                 self._loop.call_soon_threadsafe(self._orders.put_nowait, order)
 
     def _planned(self, values: dict[str, Any]) -> Plan:
-        """The plan with these numbers, each within its bounds."""
+        """Return the plan with these numbers, each within its bounds."""
         new: dict[str, Any] = {}
         for field in self.fields:
             value = values.get(field["key"])
@@ -84,7 +84,7 @@ class Controls(anywidget.AnyWidget):
 def _field(
     key: str, label: str, value: float | None, least: float, step: float
 ) -> dict[str, Any] | None:
-    """What the browser needs to draw one control; None for what cannot be varied."""
+    """Return what the browser needs to draw one control; None for what cannot be varied."""
     if value is None:
         return None
     most = max(_MOST[key], value)

@@ -96,13 +96,13 @@ class LiveView(Watcher):
         self._controls.progress = self._done(variant, 1.0)
 
     def rest(self, result: Comparison) -> None:
-        """Between two runs: the last result below, the controls ready."""
+        """Show the last result between two runs, with the controls ready."""
         self._controls.running = False
         self._controls.says = "Change the numbers and press Start, or Keep this result and go on."
         self._last.value = str(result.bundle().get("text/html", ""))
 
     def close(self) -> None:
-        """Close all widgets; the slot shows something else by now."""
+        """Close all widgets, when the slot shows something else."""
         self._controls.close()
         self._panels.close()
         self.box.close()
@@ -112,7 +112,7 @@ class LiveView(Watcher):
         return (before + share) / (self._rounds * len(self._variants))
 
     def _share_scale(self, row: Row) -> None:
-        """All panels have the same scales, or side by side would mislead."""
+        """Give all panels the same scales: side by side, different ones would mislead."""
         highest = [max(row[1] or 0, row[2] or 0), max(row[4] or 0, row[5] or 0)]
         tops = [
             old if value <= old else nice(value)
@@ -124,7 +124,7 @@ class LiveView(Watcher):
 
 
 def nice(value: float) -> float:
-    """The next round number above, so that a scale grows in few steps."""
+    """Return the next round number above, so that a scale grows in few steps."""
     size = 10.0 ** len(str(int(value))) / 10
     return float(next(step * size for step in _NICE if step * size >= value))
 

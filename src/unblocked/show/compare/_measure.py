@@ -80,19 +80,19 @@ class Watcher:
     """Hears how a comparison goes on. This one shows nothing."""
 
     def begin(self, plan: Plan) -> None:
-        """A comparison starts."""
+        """Hear that a comparison starts."""
 
     def warming(self, variant: str, turn: int) -> None:
-        """A variant is served and warmed up for its round number `turn`, from 1."""
+        """Hear that a variant is served and warmed up for its round number `turn`, from 1."""
 
     def counting(self, variant: str, turn: int) -> None:
-        """The variant is warm; what it does from now on counts."""
+        """Hear that the variant is warm, and that what it does counts from now on."""
 
     def measured(self, variant: str, row: Row) -> None:
-        """A row in the order of `SERIES`; comes from a thread, ten times a second."""
+        """Hear a row in the order of `SERIES`; called from a thread, ten times a second."""
 
     def ended(self, variant: str, turn: int) -> None:
-        """The round is over."""
+        """Hear that the round is over."""
 
 
 @dataclass
@@ -135,7 +135,9 @@ class Bench:
         )
 
     def _within_limits(self, plan: Plan) -> tuple[Plan, list[str]]:
-        """Fewer users where this system does not allow enough open sockets."""
+        """Return the plan with no more users than this system allows open sockets for, and a note
+        on it.
+        """
         each = 1 + (plan.fan_out or 5)
         most = max(1, (descriptors_left() - _SPARE_DESCRIPTORS) // each)
         if plan.users <= most:
@@ -222,13 +224,13 @@ class Measured:
         return self.partial or (self.rounds[-1] if self.rounds else None)
 
     def curve(self) -> Curve:
-        """What was sampled while it counted."""
+        """Return what was sampled while it counted."""
         columns = list(zip(*self.counted, strict=True)) or [()] * 3
         seconds = [value or 0.0 for value in columns[0]]
         return Curve(self.variant, seconds, columns[1], columns[2], self.counted)
 
     def numbers(self) -> Numbers:
-        """The medians of the rounds; of threads, memory and sockets the largest of any round."""
+        """Return medians over the rounds, and the largest threads, memory and sockets of any round."""
         most = max(self.meters, key=lambda meter: meter.added.threads)
         told = self._told()
         return {
@@ -250,7 +252,7 @@ class Measured:
         }
 
     def remarks(self) -> list[str]:
-        """What whoever reads the numbers should mind."""
+        """Return what a reader of the numbers should mind."""
         told = self._told()
         if not told.results:
             return [f"{self.variant}: nothing was answered before the end."]
@@ -309,7 +311,7 @@ class Sampler:
         self.meter.stop()
 
     def take(self, partial: LoadResult) -> None:
-        """What the load has counted so far."""
+        """Take what the load has counted so far."""
         self._found.partial = partial
 
     def _sample(self) -> None:
@@ -353,7 +355,7 @@ class Sampler:
 async def _unless(
     stop: asyncio.Event, loading: Coroutine[Any, Any, LoadResult], begin: Callable[[], None]
 ) -> LoadResult | None:
-    """The result of a load; None when `stop` was set before."""
+    """Return the result of a load; None when `stop` was set before."""
     running = asyncio.ensure_future(loading)
     stopping = asyncio.ensure_future(stop.wait())
     try:

@@ -26,13 +26,13 @@ _ONLY_WHEN_THERE = ("lowest to highest", "errors")
 
 
 def as_text(rows: Sequence[Numbers]) -> str:
-    """The numbers as a table for a terminal."""
+    """Return the numbers as a table for a terminal."""
     head, *body = _lines(rows)
     return text_table(head, body)
 
 
 def html_table(title: str, rows: Sequence[Numbers]) -> str:
-    """The numbers as an HTML table with a caption and row headings."""
+    """Return the numbers as an HTML table with a caption and row headings."""
     head, *body = _lines(rows)
     cells = "".join(f'<th scope="col">{name}</th>' for name in head)
     return (
@@ -42,7 +42,7 @@ def html_table(title: str, rows: Sequence[Numbers]) -> str:
 
 
 def number(value: object) -> str:
-    """A measured value as people write it: 1,006, 77.3, 0.4; a dash for None."""
+    """Return a measured value as people write it: 1,006, 77.3, 0.4; a dash for None."""
     if value is None:
         return "-"
     if not isinstance(value, int | float):
@@ -53,7 +53,7 @@ def number(value: object) -> str:
 
 
 def text_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table for a terminal: the first column to the left, the others to the right."""
+    """Return a table for a terminal: the first column to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
 
     def line(cells: Sequence[str]) -> str:
@@ -65,7 +65,7 @@ def text_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _lines(rows: Sequence[Numbers]) -> list[list[str]]:
-    """The headings, then the cells of each row; without columns that say nothing."""
+    """Return the headings, then the cells of each row; without columns that say nothing."""
     columns = [
         (name, keys.split())
         for name, keys in COLUMNS
@@ -76,7 +76,7 @@ def _lines(rows: Sequence[Numbers]) -> list[list[str]]:
 
 
 def _says(row: Numbers, keys: list[str]) -> bool:
-    """Whether there were errors, or rounds that differ."""
+    """Return whether a column has something to say: errors, or rounds that differ."""
     return bool(row[keys[0]]) if len(keys) == 1 else row[keys[0]] != row[keys[1]]
 
 

@@ -47,7 +47,7 @@ class Timeline:
     left_out: int = 0
 
     def png(self) -> bytes:
-        """The picture, as a PNG file."""
+        """Return the picture, as a PNG file."""
         return _drawn(self)
 
     def __str__(self) -> str:
@@ -63,7 +63,7 @@ class Timeline:
         return text + (f" {self.left_out} earlier ones are left out." if self.left_out else "")
 
     def bundle(self) -> Bundle:
-        """Display data: the picture with its alternative text."""
+        """Return display data: the picture with its alternative text."""
         if not self.requests and not self.calls:
             return {"text/plain": str(self)}
         text = str(self)
@@ -77,7 +77,7 @@ class Timeline:
 
 
 def timeline(server: Server, upstream: Upstream, *, most: int = _MOST_BARS) -> Timeline:
-    """What ran when: a bar per request to `server` and per call that `upstream` got.
+    """Return what ran when: a bar per request to `server` and per call that `upstream` got.
 
     Calls are those since the upstream's last `reset()`; requests those that ended after it. Only
     the newest `most` of each are kept. A bar's colour stands for the task that answered a request,
@@ -123,7 +123,7 @@ def _from_zero(requests: Sequence[Bar], calls: Sequence[Bar], left_out: int) -> 
 
 
 def most_at_once(bars: Sequence[Bar]) -> int:
-    """How many bars overlap at most."""
+    """Return how many bars overlap at most."""
     steps = sorted([(bar.start, 1) for bar in bars] + [(bar.end, -1) for bar in bars])
     level = most = 0
     for _, step in steps:

@@ -71,7 +71,7 @@ class Watch:
         return f"<Watch {self._server.name} {'live' if self.running else 'stopped'}>"
 
     def _ipython_display_(self) -> None:
-        """The strip is there already."""
+        """Show nothing more: the strip is there already."""
 
     def _run(self) -> None:
         self._begun.wait()
@@ -100,7 +100,7 @@ class Watch:
 
 
 def _strip(rows: Sequence[Row], label: str) -> bytes:
-    """What a watched app did: threads added and requests in flight; a PNG file."""
+    """Draw what a watched app did: threads added and requests in flight; return a PNG file."""
     figure = new_figure(figsize=(10.5, 1.9), layout="constrained")
     axes = figure.subplots()
     draw_lines(axes, *zip(*(row[:3] for row in rows), strict=True))

@@ -96,7 +96,7 @@ async def measured(
     seconds: float = SECONDS,
     rounds: int = ROUNDS,
 ) -> list[Run]:
-    """Each variant under each load, in rounds, the variants in turn.
+    """Measure each variant under each load, in rounds, the variants in turn.
 
     All variants are served at the same time, each in a process of its own, and idle while another
     has its turn. A round of `seconds` begins when every user was answered once, so that no
@@ -125,7 +125,7 @@ async def _rounds(
 
 
 async def _idle(variant: Variant) -> Meter:
-    """What the app uses before its load: what is loaded late is loaded now."""
+    """Measure what the app uses before its load, when everything it loads late is loaded."""
     await load(variant.url, users=1, requests=1)
     with Meter(variant.pid) as meter:
         pass
@@ -142,7 +142,7 @@ async def _round(run: Run, variant: Variant, idle: Meter, seconds: float) -> Non
 
 @contextmanager
 def serving(name: str, upstream: str) -> Iterator[Variant]:
-    """A variant in a process of its own, served until the block ends.
+    """Serve a variant in a process of its own, until the block ends.
 
     Raises:
         RuntimeError: it did not start.
@@ -158,7 +158,7 @@ def serving(name: str, upstream: str) -> Iterator[Variant]:
 
 
 def table(runs: Sequence[Run]) -> str:
-    """The runs as a table for a terminal."""
+    """Return the runs as a table for a terminal."""
     head = [*_HEAD, "errors"] if any(run.told.errors for run in runs) else list(_HEAD)
     return text_table(head, [_cells(run)[: len(head)] for run in runs])
 
@@ -178,7 +178,8 @@ def _cells(run: Run) -> list[str]:
 
 
 def _drawn(runs: Sequence[Run], delay: float) -> bytes:
-    """Threads and answers a second of each variant, a bar per number of users; a PNG file.
+    """Draw threads and answers a second of each variant, a bar for each number of users; return a
+    PNG file.
 
     A thin line leads from the slowest to the quickest round.
     """
@@ -230,6 +231,6 @@ def _draw_runs(
 
 
 def _say(text: str) -> None:
-    """One line that is written over; only for somebody who looks."""
+    """Write a line over the last one, if somebody looks at a terminal."""
     if sys.stderr.isatty():
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)

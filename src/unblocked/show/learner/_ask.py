@@ -64,7 +64,7 @@ class Predict:
         self._entered.pop(key, None)
 
     def value(self, key: str) -> float | None:
-        """What was entered for `key`, or None."""
+        """Return what was entered for `key`, or None."""
         return self._entered.get(key)
 
     def score(self, key: str, actual: float, *, because: Mapping[float, str] | None = None) -> None:
@@ -104,7 +104,7 @@ def _verdict(guess: float | None, actual: float) -> str:
 
 
 def _close(guess: float, actual: float) -> bool:
-    """Whether the two differ by no more than a tenth."""
+    """Return whether the two differ by no more than a tenth."""
     if guess <= 0 or actual <= 0:
         return guess == actual
     return max(guess, actual) / min(guess, actual) <= 1.1
@@ -115,7 +115,7 @@ def _number(value: float) -> str:
 
 
 def _noted(value: float) -> str:
-    """A prediction as it was meant, for the learner to see how it was read."""
+    """Return a prediction as it was understood, for the learner to see."""
     return f"{value:,.10g}"
 
 
@@ -159,7 +159,7 @@ def _unit_in(text: str) -> str:
 
 
 def _read(text: str, unit: str = "") -> float:
-    """The number in `text`, in `unit`; raises `ValueError` where there is none.
+    """Return the number in `text`, in `unit`; raises `ValueError` where there is none.
 
     A comma is a decimal point, as half of the world writes it, unless it parts thousands. The unit
     may stand behind the number; of times another one may, and is converted.

@@ -111,7 +111,7 @@ class _Found:
 
 
 def _executed() -> Sequence[str]:
-    """All cells of this session as they were typed; the number of a cell is its index."""
+    """Return all cells of this session as they were typed; a cell's number is its index."""
     from IPython.core.getipython import get_ipython
 
     history = getattr(get_ipython(), "history_manager", None)
@@ -119,7 +119,7 @@ def _executed() -> Sequence[str]:
 
 
 def _needed(room: course.Room) -> str:
-    """The name that the answer must define, as the exercise's checks state it."""
+    """Return the name that the answer must define, as the exercise's checks state it."""
     try:
         found = _NEEDED.search(room.checks.read_text(encoding="utf-8"))
     except OSError:
@@ -128,7 +128,7 @@ def _needed(room: course.Room) -> str:
 
 
 def _last_executed(slug: str, needed: str, cells: Sequence[str]) -> _Found:
-    """The newest cell with the marker line, and whether a newer one may be the answer instead."""
+    """Return the newest cell with the marker line, and tell of a newer cell that may be the answer."""
     numbered = list(enumerate(cells))
     run = max((number for number, cell in numbered if marked(cell) == slug), default=None)
     newer = [number for number, cell in numbered if run is None or number > run]
@@ -190,7 +190,7 @@ async def _marked(room: course.Room, file: Path, found: _Found | None = None) ->
 
 
 def _follow(grader: subprocess.Popen[str], on_line: Callable[[dict[str, Any]], None]) -> str:
-    """Hand on each line of the grader; then what it said on stderr."""
+    """Hand on each line of the grader; return what it said on stderr."""
     assert grader.stdout is not None
     assert grader.stderr is not None
     for line in grader.stdout:
@@ -222,7 +222,7 @@ class _Shown:
             self._view(message).update(message)
 
     def end(self) -> None:
-        """The grader is gone; where it never got to its criteria, say so."""
+        """Report that the grader has stopped, if it never came to its criteria."""
         if self.view is None:
             self._say("The grader has stopped.")
 
@@ -250,7 +250,7 @@ class _Shown:
 
 
 def hints(room: course.Room) -> list[str]:
-    """The exercise's hints, from gentle to plain, as Markdown.
+    """Return the exercise's hints, from gentle to plain, as Markdown.
 
     A hint may say by a comment `<!-- for: NAME, NAME -->` which criteria it helps with.
     """
@@ -260,7 +260,7 @@ def hints(room: course.Room) -> list[str]:
 
 
 def solutions(room: course.Room) -> list[tuple[str, str]]:
-    """Heading and code of the reference solution and of two answers in other styles.
+    """Return heading and code of the reference solution and of two answers in other styles.
 
     What a learner's copy of the course does not have is left out.
     """
@@ -269,7 +269,9 @@ def solutions(room: course.Room) -> list[tuple[str, str]]:
 
 
 def _titled(kind: str, path: Path) -> tuple[str, str]:
-    """The first line says what this style buys, when it is a comment or a docstring."""
+    """Return a heading and the code. The heading takes what this style buys from the first line, if
+    that is a comment or a docstring.
+    """
     code = path.read_text(encoding="utf-8").strip()
     first = code.partition("\n")[0]
     buys = first.strip("#\"' .") if first.startswith(("#", '"""')) else ""

@@ -26,13 +26,13 @@ class CheckView(Protocol):
     """Shows a mark while it is made. May be called from any thread, one call at a time."""
 
     def update(self, check: Check) -> None:
-        """One criterion is decided: `name`, `passed`, `points`, `max_points`, `message`."""
+        """Show that a criterion is decided; `check` has the keys of `verdicts.Check`."""
 
     def again(self, criteria: int) -> None:
-        """So many criteria are about to be judged a second time, alone."""
+        """Show that so many criteria are about to be judged a second time, alone."""
 
     def finish(self, result: dict[str, Any]) -> None:
-        """All is decided: the object that `check` returns, `outcome` and `checks` among it."""
+        """Show that all is decided; `result` is what `check` returns."""
 
 
 def check_view(
@@ -46,7 +46,8 @@ def check_view(
     own: str = "",
     others: Callable[[], Solutions] = list,
 ) -> CheckView:
-    """A view for one marking of the exercise `slug`, shown at once with all criteria waiting.
+    """Return a view for one marking of the exercise `slug`, shown at once with all criteria
+    waiting.
 
     It takes the place of what `slot` shows, if there is one.
 
@@ -70,7 +71,7 @@ def check_view(
 
 @dataclass(frozen=True, slots=True)
 class _About:
-    """What a view is told once."""
+    """What a view is told once, at the beginning."""
 
     slug: str
     title: str
@@ -81,13 +82,13 @@ class _About:
 
 
 def notice(title: str, what: str) -> Bundle:
-    """What stands in the place of a view that has no criteria yet."""
+    """Return a sentence to show before a view has any criteria."""
     html = f'<p role="status"><b>{escape(title)}</b>: {escape(what)}</p>'
     return {"text/plain": f"{title}: {what}", "text/html": html}
 
 
 class _TextView(Printed):
-    """Prints a line for each criterion when it is decided, and hints at hints."""
+    """Prints a line for each criterion when it is decided, and mentions the hints at the end."""
 
     def __init__(self, slug: str, title: str, criteria: list[str], hints: list[str]) -> None:
         super().__init__()
@@ -152,7 +153,7 @@ class _PageView:
         return sum(float(check["points"]) for check in self._checks.values() if check)
 
     def _reason(self) -> str:
-        """Why nothing could be judged, as the first criterion tells it; '' when it could."""
+        """Return why nothing could be judged, as the first criterion tells it; '' when it could."""
         result = self._result or {}
         first, *others = result.get("checks") or [{}]
         if result.get("outcome") == "graded" or first.get("passed", True):
@@ -161,12 +162,12 @@ class _PageView:
         return "" if judged else str(first["message"] or "")
 
     def _on_top(self) -> list[str]:
-        """What concerns the answer as a whole, each said once."""
+        """Return what concerns the answer as a whole, each said once."""
         note = str((self._result or {}).get("note") or "")
         return [text for text in (self._about.told, self._reason(), note) if text]
 
     def _brief(self, check: Check) -> Check:
-        """A criterion's row, without the reason that stands on top for all of them."""
+        """Return a criterion's row, without the reason that stands on top for all of them."""
         return {**check, "message": ""} if self._reason() else check
 
     def _html(self) -> str:
@@ -223,7 +224,7 @@ def _cell(content: str, width: str) -> str:
 
 
 def _message(text: str) -> str:
-    """A message as HTML: *called*, *saw* and *expected* stand out at the start of a line."""
+    """Return a message as HTML: *called*, *saw* and *expected* stand out at the start of a line."""
     lines = []
     for said in text.splitlines():
         label, colon, rest = said.partition(":")
@@ -242,7 +243,7 @@ _FOR = re.compile(r"<!--\s*for:(.*?)-->", re.DOTALL)
 
 
 def _nested_hints(failed: Sequence[str], hints: Sequence[str]) -> str:
-    """Each hint is folded away inside the one before, so that they are read one by one."""
+    """Return the hints, each folded away inside the one before, so that they are read one by one."""
     html = ""
     for number, hint in reversed(list(enumerate(fitting(failed, hints), start=1))):
         name = "A hint" if number == 1 else "The next hint"
@@ -251,7 +252,7 @@ def _nested_hints(failed: Sequence[str], hints: Sequence[str]) -> str:
 
 
 def fitting(failed: Iterable[str], hints: Iterable[str]) -> list[str]:
-    """The hints in a useful order, without the comments that say what they are for.
+    """Return the hints in a useful order, without the comments that say what they are for.
 
     First those that name a criterion that failed, then those that name none, then the others.
     """
@@ -268,12 +269,12 @@ def fitting(failed: Iterable[str], hints: Iterable[str]) -> list[str]:
 
 
 def _joined(name: str) -> str:
-    """A criterion's name as it stands in a list of names: it may have a comma in it."""
+    """Return a criterion's name as it stands in a list of names: it may have a comma in it."""
     return ",".join(part.strip() for part in name.split(","))
 
 
 def _beside(own: str, solutions: Solutions) -> str:
-    """Each solution is folded, and opens beside the learner's own code."""
+    """Return the solutions, each folded, to be opened beside the learner's own code."""
     panes = [
         f"<details><summary>{escape(heading)}</summary>"
         f'<div style="display:flex;flex-wrap:wrap;gap:1em">'
@@ -284,7 +285,7 @@ def _beside(own: str, solutions: Solutions) -> str:
 
 
 def _pane(heading: str, code: str) -> str:
-    """Lines wrap, so that nothing has to be scrolled sideways."""
+    """Return a heading and code whose lines wrap, so that nothing is scrolled sideways."""
     wrapped = "white-space:pre-wrap;overflow-wrap:anywhere"
     return (
         f'<div style="flex:1 1 24em;min-width:0"><b>{escape(heading)}</b>'
@@ -295,7 +296,7 @@ def _pane(heading: str, code: str) -> str:
 
 
 def _blocks(markdown: str) -> str:
-    """Paragraphs, inline code and fenced code: the Markdown that hints use."""
+    """Return paragraphs, inline code and fenced code as HTML: the Markdown that hints use."""
     parts = re.split(r"^```\w*\n(.*?)^```\s*$", markdown, flags=re.DOTALL | re.MULTILINE)
     html = []
     for position, part in enumerate(parts):

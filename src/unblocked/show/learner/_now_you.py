@@ -107,7 +107,7 @@ async def _end(tasks: set[asyncio.Task[object]]) -> None:
 
 
 def _told(error: BaseException) -> str:
-    """An error in one line, with the line of the learner's cell that it came from."""
+    """Return an error in one line, with the line of the learner's cell that it came from."""
     if isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         return _told(error.exceptions[0])
     said = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
@@ -116,7 +116,9 @@ def _told(error: BaseException) -> str:
 
 
 def _line_in_a_cell(error: BaseException) -> tuple[int, str] | None:
-    """Number and text of the innermost line that lies in another cell than the one that runs."""
+    """Return number and text of the innermost line of an error that lies in a cell other than the
+    running one.
+    """
     shell = get_ipython()
     if shell is None:
         return None
@@ -130,7 +132,7 @@ def _line_in_a_cell(error: BaseException) -> tuple[int, str] | None:
 
 
 def _cells() -> str:
-    """How the file names begin under which IPython compiles cells."""
+    """Return how the names begin under which IPython compiles cells."""
     from ipykernel.compiler import get_tmp_directory
 
     return str(get_tmp_directory())  # type: ignore[no-untyped-call]

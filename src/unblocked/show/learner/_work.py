@@ -29,14 +29,14 @@ _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, Runti
 
 
 def vanishing_machine() -> str | None:
-    """What this machine is called when it goes away with all that is on it, else None."""
+    """Return the name of a machine that is deleted with all that is on it, else None."""
     if any(name.startswith("BINDER_") for name in os.environ):
         return "Binder"
     return "Codespace" if os.environ.get("CODESPACES") else None
 
 
 def packed() -> bytes:
-    """A zip file of the marks and of all notebooks in exercises/, as they are.
+    """Return a zip file of the marks and of all notebooks in exercises/, as they are.
 
     Raises:
         CourseError: there is no notebook, or more than `restore` would take back; or nobody works
@@ -118,7 +118,9 @@ def _own_notebooks() -> Members:
 
 
 def _member(path: Path) -> tuple[zipfile.ZipInfo, bytes]:
-    """Not strict: files of an image may be older than 1980, where zips begin."""
+    """Return a notebook as a member of a zip. Not strict: files of an image may be older than 1980,
+    where zips begin.
+    """
     info = zipfile.ZipInfo.from_file(path, f"exercises/{path.name}", strict_timestamps=False)
     return info, path.read_bytes()
 
@@ -161,7 +163,7 @@ def _read(source: Path) -> _Saved:
 
 
 def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    """By names without a folder, so that nothing can be written anywhere else."""
+    """Return the members by names without a folder, so that nothing can be written anywhere else."""
     found = {}
     for info in archive.infolist():
         path = PurePosixPath(info.filename)
@@ -207,7 +209,7 @@ def _not_ours(source: Path) -> CourseError:
 
 
 def _take_notebook(target: Path, content: bytes) -> Path | None:
-    """Where the one that was there and differed is now."""
+    """Write a notebook; return the new name of the one that was there, if it differed."""
     same = target.is_file() and target.read_bytes() == content
     return None if same else put(target, content)
 
@@ -216,7 +218,9 @@ def _take_notebook(target: Path, content: bytes) -> Path | None:
 
 
 def _is_notebook(content: bytes) -> bool:
-    """Whether Jupyter could open it: not when a write was cut off, or git left a conflict in it."""
+    """Return whether Jupyter could open a file; it cannot after a write that was cut off, or a
+    conflict in git.
+    """
     try:
         return isinstance(json.loads(content), dict)
     except (ValueError, RecursionError):

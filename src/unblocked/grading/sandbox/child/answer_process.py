@@ -41,7 +41,9 @@ KEEP_ALIVE = 3600
 
 
 class AnswerServer(uvicorn.Server):
-    """uvicorn without its ticks and timeouts: with nothing to do, it must not wake up by itself."""
+    """uvicorn without its ticks and timeouts: a server with nothing to do must not wake up by
+    itself.
+    """
 
     def __init__(self, app: Any, clock: VirtualClock) -> None:
         self.clock = clock
@@ -118,7 +120,9 @@ class Answer:
         self.say(event="blocking", where=where, what=what)
 
     async def load(self, spec: dict[str, Any]) -> bool:
-        """Execute the given names, the answer and the room's functions; say how it went."""
+        """Execute the given names, the answer and the room's functions, and report how it went;
+        return whether it succeeded.
+        """
         sys.modules["answer"] = self.module
         vars(sys.modules["unblocked"])["__getattr__"] = _of_the_notebook
         self.inspector.watch()
@@ -212,7 +216,9 @@ class Answer:
         self.clock.forward(seconds)
 
     async def _do_timer(self) -> float:
-        """Seconds until the loop's next timer, by the virtual clock; less than 0 for none."""
+        """Return the seconds until the loop's next timer, by the virtual clock; a negative number
+        for none.
+        """
         due = self.clock.next_timer()
         return -1.0 if due is None else due
 
@@ -227,7 +233,7 @@ class Answer:
 
 
 def _code_of(module: types.ModuleType) -> types.CodeType:
-    """What is executed when it is imported; later, its file may be out of reach."""
+    """Return a module's code, read now: later its file may be out of reach."""
     loader = module.__spec__ and module.__spec__.loader
     code = loader.get_code(module.__name__) if isinstance(loader, InspectLoader) else None
     assert code
@@ -235,7 +241,8 @@ def _code_of(module: types.ModuleType) -> types.CodeType:
 
 
 def _of_the_notebook(name: str) -> Any:
-    """What `from unblocked import …` gives an answer: names that say, when used, that they cannot.
+    """Return a stand-in for a name that `from unblocked import …` gives notebooks only; calling it
+    raises.
 
     The lines that try an answer out stand in other cells; an import may stand in its own.
     """
@@ -253,6 +260,7 @@ INSIDE = _code_of(inside)
 
 
 def _listening() -> socket.socket:
+    """Return a TCP socket that listens on a free port of 127.0.0.1."""
     sock = tcp_socket()
     sock.bind(("127.0.0.1", 0))
     sock.listen(500)
@@ -260,7 +268,7 @@ def _listening() -> socket.socket:
 
 
 async def _survive(serving: Any) -> None:
-    """Uvicorn leaves by SystemExit when a start-up fails; the loop must not go with it."""
+    """Keep the loop running when uvicorn leaves by SystemExit after a failed start-up."""
     try:
         await serving
     except SystemExit:
@@ -276,7 +284,9 @@ async def _execute(source: str, file: str, namespace: dict[str, Any]) -> None:
 
 
 def describe(error: BaseException) -> str:
-    """One line a learner can act on: the error's class, its text and the answer's own line."""
+    """Return one line that a learner can act on: the error's class, its text and the answer's own
+    line.
+    """
     lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == FILE]
     if isinstance(error, SyntaxError) and error.filename == FILE:
         lines = [error.lineno]

@@ -122,7 +122,9 @@ class Detector:
 
 
 class _Lock:
-    """A lock of the answer's own: taking it is noted when it is not free. Others stay plain."""
+    """A lock made by the answer, which notes that it is taken when it is not free. Other locks stay
+    plain.
+    """
 
     plain: Callable[[], Any]
     detector: Detector
@@ -151,13 +153,15 @@ class _Lock:
 
 
 def _waits(_: object, timeout: float | None = None) -> bool:
-    """Whether a condition is waited for, but for a thread to begin: `Thread.start` does that."""
+    """Return whether a condition is waited for; `Thread.start` waits, too, for the thread to begin,
+    and does not count.
+    """
     starting = sys._getframe(3).f_code is threading.Thread.start.__code__
     return (timeout is None or timeout > 0) and not starting
 
 
 def _waits_for_a_process(_: int, options: int) -> bool:
-    """Whether this is no look only, and none of asyncio's, which asks for those that have ended."""
+    """Return whether this call waits; asyncio's own calls collect processes that have ended."""
     if sys.platform == "win32":
         return False  # there is no such call
     by_asyncio = str(sys._getframe(2).f_globals.get("__name__")).startswith("asyncio.")
@@ -169,12 +173,14 @@ def _gets(simple_queue: Any, block: bool = True, timeout: float | None = None) -
 
 
 def _connects(sock: socket.socket, address: object) -> bool:
-    """Whether this connects by TCP and waits; multiprocessing speaks to helpers of its own."""
+    """Return whether this connects by TCP and waits; multiprocessing's connections to its own
+    helpers do not count.
+    """
     by_tcp = sock.type == socket.SOCK_STREAM and type(address) is tuple
     return by_tcp and sock.gettimeout() != 0
 
 
 def _asks_for_a_name(host: object, *_: object) -> bool:
-    """Whether a name is looked up; numbers are no question to anybody."""
+    """Return whether a host name is looked up; an IP address needs no look-up."""
     text = host.decode(errors="replace") if isinstance(host, bytes) else str(host or "")
     return bool(text) and ":" not in text and not text.replace(".", "").isdigit()

@@ -27,7 +27,7 @@ SHOWN = (*(f"{package}__init__.py" for package in _PACKAGES), "grading/sandbox/c
 
 
 def become(command: Sequence[str], scratch: str, fds: Iterable[int]) -> NoReturn:
-    """Replace this process by bubblewrap, which runs the command and keeps the descriptors open.
+    """Replace this process by bubblewrap, which runs the command with these descriptors open.
 
     Raises:
         OSError: there is no bubblewrap here.
@@ -41,7 +41,9 @@ def become(command: Sequence[str], scratch: str, fds: Iterable[int]) -> NoReturn
 
 
 def _mounts(scratch: str) -> list[str]:
-    """Options that show what Python needs and of this package only what the run imports."""
+    """Return the options that show what Python needs, and of this package only what the run
+    imports.
+    """
     python = [sys.base_prefix, sys.prefix, os.path.dirname(os.path.realpath(sys.executable))]
     more = [path for path in (*isolation.readable(), *_LINKER) if not _is_in(path, *python)]
     shown = [*python, *(path for path in more if not _is_in(path, "/proc", "/dev"))]

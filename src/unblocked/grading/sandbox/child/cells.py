@@ -29,7 +29,8 @@ class Put(NamedTuple):
 
 
 def put_together(cells: list[str], needed: str) -> Put:
-    """One cell is the answer. Of several, the last one is, if it can stand alone.
+    """Return one cell as the answer; of several, the last one if it can stand alone, else all of
+    them.
 
     JupyterLab gives the tail of a cell that is split the old id, and the head a copy of the
     metadata. A tail reads names that only the head binds, or lacks the name that is `needed`.
@@ -44,7 +45,8 @@ def put_together(cells: list[str], needed: str) -> Put:
 
 
 def as_python(source: str, left_out: Callable[[str], None]) -> tuple[str, dict[str, Any]]:
-    """Code that Python compiles, and names that it needs: what IPython accepts is accepted.
+    """Return code that Python compiles, and the names that it needs; what IPython accepts is
+    accepted.
 
     Lines for the shell and magics do nothing but say so to `left_out`. What follows `%%magic` is
     taken as Python. Lines keep their numbers.
@@ -85,13 +87,13 @@ class _NoShell:
 
 
 def note_of(lines: list[str]) -> str:
-    """A sentence about what was left out, or ''."""
+    """Return a sentence about what was left out, or ''."""
     named = ", ".join(f"`{line[:60]}`" for line in lines[:MOST_NAMED])
     return f"Left out, as it is for the shell or for IPython: {named}." if lines else ""
 
 
 def _binds(source: str, name: str) -> bool:
-    """Whether the code binds this name at its top level; code that does not parse binds nothing.
+    """Return whether the code binds this name at its top level; False for code that does not parse.
 
     `test_*` stands for any name that begins so.
     """
@@ -110,7 +112,7 @@ def _bound(statement: ast.stmt) -> set[str]:
 
 
 def _continues(last: str, earlier: list[str]) -> bool:
-    """Whether the code reads a name that it never binds, and that code before it does.
+    """Return whether the code reads a name that only the code before it binds.
 
     So does the tail of a cell that was split after its imports. A copy has imports of its own.
     """
@@ -126,7 +128,7 @@ class _Names(NamedTuple):
 
 
 def _names(source: str) -> _Names:
-    """Those of this code; code that does not parse has none."""
+    """Return the global names that the code reads and binds; none for code that does not parse."""
     names = _Names(set(), set())
     try:
         tables = [symtable.symtable(source, "answer.py", "exec")]

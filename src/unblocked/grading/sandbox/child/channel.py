@@ -29,7 +29,7 @@ class ChannelClosed(Exception):
 
 
 def encode(message: dict[str, Any]) -> bytes:
-    """Frame a message: four bytes of length, then JSON."""
+    """Return a message in its frame: four bytes of length, then JSON."""
     body = json.dumps(message).encode()
     return _HEAD.pack(len(body)) + body
 

@@ -1,4 +1,4 @@
-"""One virtual clock for all of Python's: it goes as usual until it is frozen, then by hand.
+"""One virtual clock for all of Python's clocks: it runs as usual until it is frozen, then by hand.
 
 trio's `MockClock` is the model. A deadline is judged by moving the clock, so that nobody waits for
 seconds and no busy machine decides. It holds for `time.monotonic`, `time.perf_counter`, `time.time`
@@ -62,7 +62,7 @@ class VirtualClock:
         self._ahead += seconds
 
     def next_timer(self) -> float | None:
-        """Seconds until the running loop's next timer, by this clock; None when it has none.
+        """Return seconds until the running loop's next timer, by this clock; None when it has none.
 
         asyncio's own loops tell; any other is taken for one without timers.
         """

@@ -9,7 +9,7 @@ _LONGEST_LINE = 1000
 
 
 def last_error(text: str) -> str:
-    """The last error in a text with tracebacks, with the answer's line, or ''."""
+    """Return the last error in a text with tracebacks, with the answer's line, or ''."""
     shown = [line[:_LONGEST_LINE] for line in text.splitlines()]
     errors = [line for line in shown if _ERROR.fullmatch(line.partition(":")[0][:100])]
     lines = re.findall(r'File "[^"]*answer\.py", line (\d+)', text)

@@ -65,7 +65,7 @@ def _import_httpx() -> None:
 
 
 def _prepare() -> None:
-    """Import all that answers need, and leave it in pages that forks share.
+    """Import all that answers need, and leave it in memory pages that forks share.
 
     Nothing is collected before: freed pages would be filled, and so copied, by every fork.
     """
@@ -88,7 +88,7 @@ def _prepare() -> None:
 
 
 def _share_certificates() -> None:
-    """Have HTTPX read the certificates once for all runs: 25 ms for each client otherwise."""
+    """Have HTTPX read the certificates once for all runs, instead of in 25 ms for each client."""
     from importlib import import_module
 
     import httpx
@@ -150,7 +150,7 @@ def _refuse(control: socket.socket, error: BaseException) -> None:
 
 
 def supervisor(order: dict[str, Any], control: socket.socket, talk: int, out: int) -> None:
-    """Isolate, fork the answer's process, serve the marker's wishes, then clear up."""
+    """Isolate, fork the answer's process, serve the marker's requests, then clear up."""
     os.setsid()
     isolation.around(order["level"], order["scratch"])
     channel.send(control, {"event": "supervisor", "pid": os.getpid()})
@@ -182,7 +182,7 @@ def _as_answer(order: dict[str, Any], control: socket.socket, talk: int, out: in
 
 
 def _shut_in(order: dict[str, Any], control: socket.socket) -> None:
-    """Shut the door, and say so while the marker's line is still in hand."""
+    """Isolate this process, and report so while the marker's line is still at hand."""
     with control:
         try:
             isolation.inside(order["level"], order["scratch"], order["limits"])

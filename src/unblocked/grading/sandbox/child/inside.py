@@ -37,7 +37,7 @@ def watch() -> None:
 
 
 def lifespan() -> str:
-    """What was given last as a lifespan: "none", "enterable", or a type's name."""
+    """Return what was given last as a lifespan: "none", "enterable", or a type's name."""
     given = _lifespans[-1] if _lifespans else _of_router()
     if given is None:
         return "none"
@@ -51,14 +51,14 @@ def lifespan() -> str:
 
 
 def _of_router() -> Any:
-    """What was put into the app's router later, as Starlette allows, or None."""
+    """Return the lifespan that was put into the app's router later, as Starlette allows, or None."""
     app = getattr(sys.modules.get("answer"), "app", None)
     found = getattr(getattr(app, "router", None), "lifespan_context", None)
     return None if type(found).__name__ == "_DefaultLifespan" else found
 
 
 def clients() -> list[dict[str, Any]]:
-    """The HTTPX clients that exist: kind, closed or not, timeouts in seconds, `kept_alive`."""
+    """Return the HTTPX clients that exist: kind, closed or not, timeouts in seconds, `kept_alive`."""
     found = [o for o in get_objects() if issubclass(type(o), (AsyncClient, Client))]
     return [
         {
@@ -72,12 +72,14 @@ def clients() -> list[dict[str, Any]]:
 
 
 def timeouts_of_calls() -> list[Any]:
-    """The timeouts in seconds of HTTPX's requests that exist; None of one that has none."""
+    """Return the timeouts in seconds of the HTTPX requests that exist; None for a request without
+    one.
+    """
     return [r.extensions.get("timeout") for r in get_objects() if type(r) is Request]
 
 
 def _kept_alive(client: AsyncClient | Client) -> list[int | None]:
-    """How many idle connections each of its transports keeps; None where that cannot be seen."""
+    """Return how many idle connections each of its transports keeps; None where that is unknown."""
     transports = [client._transport, *filter(None, client._mounts.values())]
     pools = [getattr(transport, "_pool", None) for transport in transports]
     return [getattr(pool, "_max_keepalive_connections", None) for pool in pools]

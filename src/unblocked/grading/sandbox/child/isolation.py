@@ -54,7 +54,7 @@ SCRATCH = 64 << 20
 
 
 def around(level: str, scratch: str) -> None:
-    """Before the answer's process is forked: what must surround it.
+    """Prepare what must surround the answer's process, before it is forked.
 
     Raises:
         OSError: the system does not allow this level.
@@ -73,7 +73,7 @@ def around(level: str, scratch: str) -> None:
 
 
 def inside(level: str, scratch: str, limits: Limits) -> None:
-    """In the answer's process, before any of its code runs: shut the door.
+    """Shut this process in, before any of the answer's code runs in it.
 
     Raises:
         OSError: the system does not allow this level.
@@ -102,7 +102,7 @@ def _shut(scratch: str, *, private: bool) -> None:
 
 
 def settle(scratch: str) -> None:
-    """Have this process live in its scratch folder."""
+    """Make the scratch folder this process's working directory, home and place for temporary files."""
     os.chdir(scratch)
     homes = dict.fromkeys(("HOME", "USERPROFILE", "TMPDIR", "TEMP", "TMP"), scratch)
     os.environ.update(MALLOC_ARENA_MAX="2", **homes)
@@ -129,7 +129,7 @@ def _limit(limits: Limits, count_processes: bool) -> None:
 
 @functools.cache
 def shared_handles() -> list[int]:
-    """Handles of all that is `readable`, made once for all forks: there are hundreds."""
+    """Return handles of all that is `readable`, made once for all forks, as there are hundreds."""
     return _handles(path for path in readable() if path not in _OWN)
 
 
@@ -138,7 +138,8 @@ def _handles(paths: Iterable[str]) -> list[int]:
 
 
 def readable() -> list[str]:
-    """What Python needs, less what is to be shut out by name, wherever that lies.
+    """Return the paths that Python needs, without the folders that are shut out, wherever these
+    lie.
 
     This package's checks and solutions are none of an answer's, nor are the course, what a class
     handed in, and its marks: their folders stand in the environment's `UNBLOCKED_SHUT`.
@@ -148,7 +149,9 @@ def readable() -> list[str]:
 
 
 def _without(path: str, shut: list[str]) -> list[str]:
-    """A path, or what lies in it beside the folders that are shut out, if some lie there."""
+    """Return a path; or the entries in it beside the folders that are shut out, where some lie in
+    it.
+    """
     real = os.path.realpath(path)
     inside = [folder for folder in shut if _is_below(os.path.realpath(folder), real)]
     if not inside:
@@ -179,14 +182,16 @@ def _needed() -> list[str]:
 
 
 def _pythons() -> list[str]:
-    """Where this Python and its standard library lie: not all of /usr, when it is the system's."""
+    """Return where this Python and its standard library lie; of the system's Python, not all of
+    /usr.
+    """
     if sys.base_prefix not in ("/usr", "/usr/local"):
         return [sys.base_prefix]
     return [sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), sys.executable]
 
 
 def _installed_packages() -> list[str]:
-    """The folders of packages; one in which something of ours was installed, entry by entry."""
+    """Return the folders of packages, entry by entry where something of ours is among the entries."""
     folders = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
     return [part for folder in folders for part in _packages_in(folder)]
 
@@ -208,7 +213,7 @@ def clear(child: int) -> None:
 
 
 def _kill_children() -> bool:
-    """Kill every child there is, orphans that were adopted included; True while one is left."""
+    """Kill every child, adopted orphans included; return whether one is left."""
     for pid in _children():
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

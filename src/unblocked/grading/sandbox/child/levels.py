@@ -7,5 +7,7 @@ LEVELS = ("namespaces+landlock", "bubblewrap", "landlock", "limits")
 
 
 def at_least(required: str | None) -> tuple[str, ...]:
-    """The levels that are good enough where this one, or none, is required."""
+    """Return the levels that are good enough where this one is required; all, and "none", without
+    one.
+    """
     return LEVELS[: LEVELS.index(required) + 1] if required else (*LEVELS, "none")

@@ -70,7 +70,7 @@ def enter_namespaces() -> None:
 
 
 def has_users_of_its_own() -> bool:
-    """Whether this process is in a user namespace, so that its processes are counted apart."""
+    """Return whether this process is in a user namespace, where its processes are counted apart."""
     return Path("/proc/self/uid_map").read_text().split() != ["0", "0", "4294967295"]
 
 
@@ -112,14 +112,16 @@ class _PathRule(ctypes.Structure):
 
 
 def landlock_version() -> int:
-    """The kernel's Landlock version; 0 where there is none."""
+    """Return the kernel's Landlock version; 0 where there is none."""
     if sys.platform != "linux":
         return 0
     return max(0, int(_libc().syscall(_CREATE_RULESET, None, 0, 1)))
 
 
 def handle(path: str) -> int | None:
-    """A descriptor that names `path` for `landlock`, and gives no other access; None without it."""
+    """Return a descriptor that names `path` for `landlock` and gives no other access; None if there
+    is no such path.
+    """
     try:
         return os.open(path, os.O_PATH | os.O_CLOEXEC)
     except FileNotFoundError:

@@ -29,22 +29,24 @@ _FILLER = LETTERS * (LARGEST // len(LETTERS) + 1)
 
 
 def text_of(secret: str, size: int) -> str:
-    """A call's text: `size` characters that begin with its secret."""
+    """Return a call's text: `size` characters that begin with its secret."""
     return piece_of(secret, 0, size)
 
 
 def piece_of(secret: str, begin: int, end: int) -> str:
-    """The characters of a call's text from `begin` to before `end`, without making all of it."""
+    """Return the characters of a call's text from `begin` to before `end`, without making the rest."""
     skipped = len(secret)
     return secret[begin:end] + _FILLER[max(begin - skipped, 0) : max(end - skipped, 0)]
 
 
 class Never(AssertionError):
-    """What a test waits for cannot happen any more."""
+    """A test waits for something that cannot happen any more."""
 
 
 class RemoteUpstream:
-    """The other side of the app, as a test has it."""
+    """The upstream as a test scripts it: each method is a message to the marker, where the upstream
+    lives.
+    """
 
     def __init__(self, port: int, key: str) -> None:
         self._port, self._key = port, key
@@ -70,7 +72,7 @@ class RemoteUpstream:
         self._ask("hold", after=after)
 
     def hold_bodies(self, after: int = 60) -> None:
-        """The same as `hold(after=60)`."""
+        """Do the same as `hold(after=60)`."""
         self.hold(after)
 
     def release(self) -> None:
@@ -143,7 +145,7 @@ def _value(reply: dict[str, Any]) -> Any:
 
 
 def tests_of(module: Any) -> list[str]:
-    """The names of a module's test functions, in their order."""
+    """Return the names of a module's test functions, in their order."""
     return [n for n, v in vars(module).items() if n.startswith("test_") and callable(v)]
 
 
@@ -180,7 +182,7 @@ async def _end(tasks: set[asyncio.Task[Any]]) -> None:
 
 
 def _told(error: BaseException, file: str) -> str:
-    """What was raised, in one line: the error, and the line of the test."""
+    """Return what was raised, in one line: the error, and the line of the test."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == file]

@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def _own_input() -> int:
-    """Standard input for this process alone; the answer finds an empty one."""
+    """Return standard input as a descriptor of this process alone; the answer finds an empty one."""
     watchdog = os.dup(0)
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
@@ -59,7 +59,7 @@ def _leave_with_marker(watchdog: int) -> None:
 
 
 def _import_all() -> Any:
-    """What answers need, so that no first request has to wait for it."""
+    """Import what answers need, so that no first request waits for it; return `answer_process`."""
     import anyio._backends._asyncio  # noqa: F401
     import uvicorn.lifespan.on
     import uvicorn.protocols.http.h11_impl  # noqa: F401
@@ -70,7 +70,7 @@ def _import_all() -> Any:
 
 
 def _shut_in(order: dict[str, Any]) -> None:
-    """The limits that the system knows; the marker watches over the others."""
+    """Set the limits that the system knows; the marker watches over the others."""
     try:
         isolation.inside("limits", order["scratch"], order["limits"])
     except ImportError:  # no `resource`, on Windows

@@ -99,7 +99,7 @@ class LiveChart(anywidget.AnyWidget):
         self.states = [state if title in told else before for title, before in old]
 
     def describe(self, title: str) -> str:
-        """The latest and the largest value of each series of a panel, in words."""
+        """Return the latest and the largest value of each series of a panel, in words."""
         if not self.rows[title]:
             return f"{title}: nothing measured yet"
         columns = list(zip(*self.rows[title], strict=True))[1:]
@@ -110,7 +110,7 @@ class LiveChart(anywidget.AnyWidget):
         return f"{title}. " + "; ".join(parts)
 
     def _answer(self, _widget: object, message: dict[str, Any], _buffers: object) -> None:
-        """A browser that has just loaded the page asks for what it missed."""
+        """Send all rows to a browser that has just loaded the page."""
         if message.get("k") == "hello" and any(self.rows.values()):
             with self._lock:
                 self._send_rows("set", self.rows)
