@@ -32,7 +32,9 @@ def put(path: Path, content: bytes) -> Path | None:
 
 @contextmanager
 def _written(path: Path, content: bytes) -> Iterator[Path]:
-    """Write the content to a file beside `path` for the block, and remove it if it was not moved."""
+    """Write the content to a file beside `path` for the block, and remove it if
+    it was not moved.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     half = path.with_name(f".{path.name}.{os.getpid()}")
     try:

@@ -28,7 +28,9 @@ def working_folder() -> Path:
 
 
 def find_working_folder() -> Path | None:
-    """Return the nearest folder, from here upwards, with a notebook of the course; else the clone."""
+    """Return the nearest folder, from here upwards, with a notebook of the
+    course; else the clone.
+    """
     names, here = tuple(_notebooks()), Path.cwd()
     for folder in (here, *here.parents):
         if any((folder / name).is_file() for name in names):

@@ -21,7 +21,9 @@ Marks = dict[str, Mark]
 
 
 def folder() -> Path:
-    """Return the folder for what the course remembers; the variable `UNBLOCKED_HOME` overrides it."""
+    """Return the folder for what the course remembers; the variable
+    `UNBLOCKED_HOME` overrides it.
+    """
     if chosen := os.environ.get("UNBLOCKED_HOME"):
         return Path(chosen)
     if sys.platform == "win32":

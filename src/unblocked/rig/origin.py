@@ -57,7 +57,9 @@ class Origin(web.Server):
         return len(self.connections)
 
     def number_of(self, request: web.BaseRequest) -> int:
-        """Return which connection a call came on: 1 for the first ever accepted; 0 when it is gone."""
+        """Return which connection a call came on: 1 for the first ever accepted; 0
+        when it is gone.
+        """
         return self._numbers.get(request.protocol, 0)
 
     def refuse(self) -> None:

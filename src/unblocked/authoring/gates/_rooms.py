@@ -55,7 +55,9 @@ def _strays(room: Room) -> Iterator[str]:
 
 
 def _apps(room: Room) -> Iterator[str]:
-    """Yield whether a room that judges tests has too few apps, or a wrong one that changes nothing."""
+    """Yield whether a room that judges tests has too few apps, or a wrong one
+    that changes nothing.
+    """
     if not room.apps:
         return
     files = [path for path in room.apps if path.parent.name == "right"]

@@ -23,7 +23,9 @@ _FENCE = re.compile(r"^(```+|~~~+).*?^\1\s*$", re.MULTILINE | re.DOTALL)
 
 
 def read_myst(text: str) -> list[Cell]:
-    """Return the cells of a MyST Markdown text without front matter; their ids are not final yet."""
+    """Return the cells of a MyST Markdown text without front matter; their ids
+    are not final yet.
+    """
     if not text.strip():
         return []
     import jupytext  # type: ignore[import-untyped]  # an author's tool, which learners lack
@@ -126,7 +128,9 @@ def notebook(cells: list[Cell], source: str) -> Notebook:
 
 
 def to_bytes(made: Notebook) -> bytes:
-    """Return a checked notebook without outputs, in the form in which JupyterLab itself saves it."""
+    """Return a checked notebook without outputs, in the form in which JupyterLab
+    itself saves it.
+    """
     for cell in made.cells:
         cell["id"] = _short(cell["id"])
         if cell.cell_type == "code":

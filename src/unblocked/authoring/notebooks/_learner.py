@@ -76,7 +76,9 @@ def _locked_part(found: Notebook) -> list[Any]:
 
 
 def _untouched_part(found: Notebook, slug: str) -> set[str]:
-    """Return the texts that no learner has changed, which must be those of the course as it is now."""
+    """Return the texts that no learner has changed, which must be those of the
+    course as it is now.
+    """
     return {
         cell.source
         for cell in found.cells

@@ -52,6 +52,8 @@ def _question(question: dict[str, Any]) -> str:
 
 
 def _line(text: str) -> str:
-    """Return the text in one line, escaped, so that neither Markdown nor formulas are read into it."""
+    """Return the text in one line, escaped, so that neither Markdown nor formulas
+    are read into it.
+    """
     plain = escape(" ".join(text.split()))
     return re.sub(r"[*_`$\\\[\]~]", lambda found: f"&#{ord(found[0])};", plain)

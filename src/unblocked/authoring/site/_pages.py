@@ -104,7 +104,9 @@ def _with_open_quizzes(notebook: Notebook) -> Notebook:
 
 
 def _without_widgets(notebook: Notebook) -> Notebook:
-    """Remove widgets, which need a kernel; what stands beside them for readers without one stays."""
+    """Remove widgets, which need a kernel; what stands beside them for readers
+    without one stays.
+    """
     notebook.metadata.pop("widgets", None)
     for cell in notebook.cells:
         for output in cell.get("outputs", []):

@@ -176,7 +176,9 @@ def waited_for_cpu(pid: int) -> float:
 
 @contextlib.contextmanager
 def suspended(pid: int) -> Iterator[None]:
-    """Stop the process for the block, and let it go on afterwards; one that has gone is left alone."""
+    """Stop the process for the block, and let it go on afterwards; one that has
+    gone is left alone.
+    """
     with contextlib.suppress(psutil.Error):
         psutil.Process(pid).suspend()
     try:
@@ -282,7 +284,9 @@ def state(folder: str) -> str:
 
 
 def text(path: str) -> str:
-    """Return the text of a file in `/proc`, twice as fast as by `open`; '' when it cannot be read."""
+    """Return the text of a file in `/proc`, twice as fast as by `open`; '' when
+    it cannot be read.
+    """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:

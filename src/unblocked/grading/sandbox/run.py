@@ -258,7 +258,9 @@ class AnswerRun:
         return sum(processes.threads(pid, but=UVLOOPS_OWN) for pid in counted)
 
     def stands_in(self) -> str:
-        """Return the blocking system call in which the main thread sleeps, or '' (Linux, else '')."""
+        """Return the blocking system call in which the main thread sleeps, or ''
+        (Linux, else '').
+        """
         return self.quiescence.blocking_call(self.pid)
 
     def used_up_its_cpu(self) -> bool:
@@ -271,7 +273,9 @@ class AnswerRun:
         return processes.resident_with_children(self.pid)
 
     def queued(self, upstream: int, app: int, callers: Set[int]) -> int | None:
-        """Return the bytes in its network's queues between these ports; None where that is unknown."""
+        """Return the bytes in its network's queues between these ports; None where
+        that is unknown.
+        """
         return processes.queued(self.pid, upstream, app, callers)
 
     @contextlib.contextmanager
@@ -291,7 +295,9 @@ class AnswerRun:
         return self.quiescence.seconds(self.pid)
 
     def last_error(self) -> str:
-        """Return the last error that the answer's process printed, with the answer's line, or ''."""
+        """Return the last error that the answer's process printed, with the answer's
+        line, or ''.
+        """
         return self._nonsense or errors.last_error(self.output.decode(errors="replace"))
 
 

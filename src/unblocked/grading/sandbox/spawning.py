@@ -161,7 +161,9 @@ class SpawnedRun(AnswerRun):
         return processes.resident_with_children(self.pid), processes.cpu_seconds(self.pid)
 
     async def load(self, seconds: float = START_PATIENCE) -> None:
-        """Execute the answer as everywhere; one that computes without end has not ended by itself."""
+        """Execute the answer as everywhere; one that computes without end has not
+        ended by itself.
+        """
         try:
             await super().load(seconds)
         except Gone as gone:

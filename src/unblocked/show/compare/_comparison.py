@@ -97,7 +97,9 @@ class Comparison:
         return f"{self.title}. " + " ".join(_sentence(row) for row in self.together()[0])
 
     def bundle(self) -> Bundle:
-        """Return display data: the picture, and a page with picture and table that needs no trust."""
+        """Return display data: the picture, and a page with picture and table that
+        needs no trust.
+        """
         if not self.rows:
             return {"text/plain": f"{self.title}\nNothing was measured."}
         notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)

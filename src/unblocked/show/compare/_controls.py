@@ -62,7 +62,9 @@ class Controls(anywidget.AnyWidget):
         return await self._orders.get()
 
     def _pressed(self, _widget: object, message: Any, _buffers: object) -> None:
-        """Queue the order of a button. Older kernels call this in another thread with another loop."""
+        """Queue the order of a button. Older kernels call this in another thread with
+        another loop.
+        """
         wish = message.get("order") if isinstance(message, dict) else None
         for order in _ORDERS:
             if order == wish:

@@ -230,7 +230,9 @@ class Measured:
         return Curve(self.variant, seconds, columns[1], columns[2], self.counted)
 
     def numbers(self) -> Numbers:
-        """Return medians over the rounds, and the largest threads, memory and sockets of any round."""
+        """Return medians over the rounds, and the largest threads, memory and sockets
+        of any round.
+        """
         most = max(self.meters, key=lambda meter: meter.added.threads)
         told = self._told()
         return {

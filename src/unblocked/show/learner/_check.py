@@ -128,7 +128,9 @@ def _needed(room: course.Room) -> str:
 
 
 def _last_executed(slug: str, needed: str, cells: Sequence[str]) -> _Found:
-    """Return the newest cell with the marker line, and tell of a newer cell that may be the answer."""
+    """Return the newest cell with the marker line, and tell of a newer cell that
+    may be the answer.
+    """
     numbered = list(enumerate(cells))
     run = max((number for number, cell in numbered if marked(cell) == slug), default=None)
     newer = [number for number, cell in numbered if run is None or number > run]

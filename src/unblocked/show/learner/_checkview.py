@@ -243,7 +243,9 @@ _FOR = re.compile(r"<!--\s*for:(.*?)-->", re.DOTALL)
 
 
 def _nested_hints(failed: Sequence[str], hints: Sequence[str]) -> str:
-    """Return the hints, each folded away inside the one before, so that they are read one by one."""
+    """Return the hints, each folded away inside the one before, so that they are
+    read one by one.
+    """
     html = ""
     for number, hint in reversed(list(enumerate(fitting(failed, hints), start=1))):
         name = "A hint" if number == 1 else "The next hint"

@@ -163,7 +163,9 @@ def _read(source: Path) -> _Saved:
 
 
 def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    """Return the members by names without a folder, so that nothing can be written anywhere else."""
+    """Return the members by names without a folder, so that nothing can be
+    written anywhere else.
+    """
     found = {}
     for info in archive.infolist():
         path = PurePosixPath(info.filename)

@@ -51,14 +51,18 @@ def lifespan() -> str:
 
 
 def _of_router() -> Any:
-    """Return the lifespan that was put into the app's router later, as Starlette allows, or None."""
+    """Return the lifespan that was put into the app's router later, as Starlette
+    allows, or None.
+    """
     app = getattr(sys.modules.get("answer"), "app", None)
     found = getattr(getattr(app, "router", None), "lifespan_context", None)
     return None if type(found).__name__ == "_DefaultLifespan" else found
 
 
 def clients() -> list[dict[str, Any]]:
-    """Return the HTTPX clients that exist: kind, closed or not, timeouts in seconds, `kept_alive`."""
+    """Return the HTTPX clients that exist: kind, closed or not, timeouts in
+    seconds, `kept_alive`.
+    """
     found = [o for o in get_objects() if issubclass(type(o), (AsyncClient, Client))]
     return [
         {

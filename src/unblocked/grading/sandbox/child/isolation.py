@@ -102,7 +102,9 @@ def _shut(scratch: str, *, private: bool) -> None:
 
 
 def settle(scratch: str) -> None:
-    """Make the scratch folder this process's working directory, home and place for temporary files."""
+    """Make the scratch folder this process's working directory, home and place
+    for temporary files.
+    """
     os.chdir(scratch)
     homes = dict.fromkeys(("HOME", "USERPROFILE", "TMPDIR", "TEMP", "TMP"), scratch)
     os.environ.update(MALLOC_ARENA_MAX="2", **homes)
@@ -191,7 +193,9 @@ def _pythons() -> list[str]:
 
 
 def _installed_packages() -> list[str]:
-    """Return the folders of packages, entry by entry where something of ours is among the entries."""
+    """Return the folders of packages, entry by entry where something of ours is
+    among the entries.
+    """
     folders = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
     return [part for folder in folders for part in _packages_in(folder)]
 

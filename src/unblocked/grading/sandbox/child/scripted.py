@@ -34,7 +34,9 @@ def text_of(secret: str, size: int) -> str:
 
 
 def piece_of(secret: str, begin: int, end: int) -> str:
-    """Return the characters of a call's text from `begin` to before `end`, without making the rest."""
+    """Return the characters of a call's text from `begin` to before `end`,
+    without making the rest.
+    """
     skipped = len(secret)
     return secret[begin:end] + _FILLER[max(begin - skipped, 0) : max(end - skipped, 0)]
 

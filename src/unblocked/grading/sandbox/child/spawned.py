@@ -36,7 +36,9 @@ def main() -> None:
 
 
 def _own_input() -> int:
-    """Return standard input as a descriptor of this process alone; the answer finds an empty one."""
+    """Return standard input as a descriptor of this process alone; the answer
+    finds an empty one.
+    """
     watchdog = os.dup(0)
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
