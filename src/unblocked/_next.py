@@ -26,6 +26,7 @@ def next_step(lessons: Sequence[Lesson], rooms: Sequence[Room], best: Marks) -> 
             return _exercise(next(room for room in own if not _is_full(room, best)), best)
         if own or not any(room.slug in best for room in later):
             return f"Next: lesson {lesson.name[:2]}, {lesson.title} ({lesson.minutes} min)."
+
     left = [room for room in rooms if not _is_full(room, best)]
     if left:
         return _exercise(left[0], best)

@@ -36,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _write_what_cannot_be_written()
     args = _parse(argv)
     command: Command = args.command
+
     try:
         return command(args)
     except (CourseError, OSError) as error:

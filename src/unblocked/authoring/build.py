@@ -93,9 +93,11 @@ def _pages(root: Path) -> Iterator[BuiltFile]:
     course = read_course(root / "course")
     for lesson in course.lessons:
         yield from _lesson_pages(course, lesson, root / "notebooks")
+
     for deeper in course.deeper:
         path = root / "notebooks" / DEEPER / f"{deeper.name}.ipynb"
         yield BuiltFile(path, deeper_notebook(course, deeper))
+
     if (course.folder / f"{GLOSSARY}.md").is_file():
         yield BuiltFile(root / "notebooks" / f"{GLOSSARY}.ipynb", glossary_notebook(course))
     yield from _short_pages(course, root / "notebooks")

@@ -32,6 +32,7 @@ def lab(jupyter: Sequence[str] = ()) -> int:
     place = [f"--ServerApp.root_dir={folder}", f"--LabApp.default_url=/lab/tree/notebooks/{first}"]
     command = [sys.executable, "-m", "jupyterlab", *place, *_as_root(), *jupyter]
     process = Popen(command, cwd=folder)
+
     while True:
         try:
             return process.wait()

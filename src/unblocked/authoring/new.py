@@ -31,13 +31,16 @@ def new_exercise(slug: str) -> int:
         raise CourseError(f"{slug!r} is no slug: use lower-case words joined by hyphens.")
     if folder.exists():
         raise CourseError(f"{folder.relative_to(root).as_posix()} is there already.")
+
     for name, text in _files(slug, course).items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
+
     print(f"{folder.relative_to(root).as_posix()} is made. Before it keeps its contract:")
     for problem in room_problems(course, room(slug, course.folder)):
         print(f"  {problem}")
+
     return 0
 
 

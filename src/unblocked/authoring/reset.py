@@ -85,5 +85,6 @@ def _put_back(found: Notebook, room: Room) -> bool:
             continue
         if cell.get("id") != f"{slug}-others":
             built.append(cell)
+
     found.cells = built
     return any(cell.get("id") == slug for cell in built)

@@ -34,6 +34,7 @@ def is_untouched(cells: Sequence[str], room: Room) -> bool:
         starter = room.starter.read_text("utf-8", errors="replace")
     except OSError:
         return False
+
     source = "\n".join(cells)
     mine, given = _without_layout(source), _without_layout(starter)
     if mine == given:

@@ -33,11 +33,13 @@ def check(args: argparse.Namespace, room: Room, path: Path, preimported: Preimpo
     except NotRun as error:
         print(f"Not marked, by no fault of the answer: {error}. Try again.", file=sys.stderr)
         return 2
+
     marks.remember(result)
     if args.json or args.stream:
         print(json.dumps(result), flush=True)
     else:
         _print_total(result)
+
     return 0 if result["points"] == result["max_points"] else 1
 
 

@@ -83,9 +83,11 @@ def _leave_out_what_httpx_refuses(found: dict[str, str]) -> None:
         return
     for name in found:
         del os.environ[name]
+
     refused = [name for name, value in found.items() if not _put_back(name, value)]
     new = [name for name in refused if name not in _said]
     _said.update(new)
+
     if new and "ipykernel" in sys.modules:  # In a terminal no client is the learner's own.
         print(
             f"Left out in this notebook, as HTTPX refuses what they say: {', '.join(new)}. "

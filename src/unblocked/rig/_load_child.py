@@ -109,6 +109,7 @@ class Generator:
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             self._tally.failed(error)
             return False
+
         return True
 
     async def closed_loop(self) -> None:
@@ -150,6 +151,7 @@ async def _main() -> None:
     watchdog.follow(asyncio.get_running_loop(), lambda _: None, task.cancel)
     connector = aiohttp.TCPConnector(limit=0, use_dns_cache=True)
     timeout = aiohttp.ClientTimeout(total=order["timeout"])
+
     async with aiohttp.ClientSession(
         connector=connector,
         timeout=timeout,
@@ -166,11 +168,13 @@ async def _generate(session: aiohttp.ClientSession, order: Message) -> None:
         asyncio.create_task(tally.watch_lag()),
         asyncio.create_task(_report(tally, order["rate"])),
     ]
+
     try:
         await (generator.open_loop() if order["rate"] else generator.closed_loop())
     finally:
         for task in beside:
             task.cancel()
+
     watchdog.tell(tally.report(order["rate"], done=True))
 
 

@@ -71,12 +71,15 @@ def _overridden(reply: Reply, request: web.BaseRequest) -> Reply:
     for name in ("delay", "drip"):
         if name in query:
             changes[name] = _seconds(query[name])
+
     for name in ("size", "status"):
         if name in query:
             changes[name] = int(query[name])
+
     for name in ("hang", "cut", "echo"):
         if name in query:
             changes[name] = _truth(query[name])
+
     if "redirect" in query:
         changes["redirect"] = query["redirect"]
     if reply.json is None and _truth(query.get("json", "0")):
@@ -185,6 +188,7 @@ class Pauses:
         future = loop.create_future()
         timer = loop.call_later(seconds, _finish, future) if seconds is not None else None
         self._waiting.add(future)
+
         try:
             await future
         finally:

@@ -120,6 +120,7 @@ class ServerThread:
         self.lag = self._uvicorn.lag
         self.settled = self._uvicorn.settled
         self.thread = threading.Thread(target=self._run, name=f"serve {name}", daemon=True)
+
         try:
             self.thread.start()
         except BaseException:

@@ -88,6 +88,7 @@ class Child:
         assert self._process.stdout is not None
         with suppress(OSError):
             self._process.stdin.close()
+
         try:
             self._process.wait(_LEAVE_SECONDS)
         except BaseException as error:

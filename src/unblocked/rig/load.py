@@ -154,11 +154,13 @@ async def load(
         "body": body,
     }
     so_far = _SoFar()
+
     async with _Messages(order) as messages:
         while not so_far.done:
             so_far.add(await messages.next())
             if on_progress is not None and not so_far.done:
                 on_progress(so_far.result())
+
     return so_far.result()
 
 

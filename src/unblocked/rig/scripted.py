@@ -224,6 +224,7 @@ async def serving(app: Any, upstream: Upstream) -> AsyncIterator[str]:
     loop = asyncio.get_running_loop()
     listening = upstream._socket.dup()
     server = await loop.create_server(lambda: _Connection(upstream), sock=listening)
+
     try:
         upstream._server = await asyncio.to_thread(serve, app)
         yield upstream._server.url

@@ -66,11 +66,13 @@ class Upstream:
         }
         self._child = Child("unblocked.rig._upstream_child", start)
         atexit.register(self.stop)
+
         try:
             said = self._child.receive()
         except BaseException:
             self.stop()
             raise
+
         self._delay = delay
         self._scheme = "https" if certificate is not None else "http"
         self.port: int = said["port"]

@@ -63,9 +63,11 @@ def _apps(room: Room) -> Iterator[str]:
     files = [path for path in room.apps if path.parent.name == "right"]
     right = {path.stem: path.read_text("utf-8") for path in files}
     wrong = tomllib.loads((room.folder / "apps" / "wrong.toml").read_text("utf-8"))["app"]
+
     for what, found, fewest in zip(("right", "wrong"), (right, wrong), FEWEST_APPS, strict=True):
         if len(found) < fewest:
             yield f"apps/ has {len(found)} {what} apps, at least {fewest} are wanted"
+
     for app in wrong:
         count = right.get(app["of"], "").count(app["old"].strip("\n"))
         if count != 1:

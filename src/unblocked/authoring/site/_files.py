@@ -36,6 +36,7 @@ def copy_mermaid(out: Path) -> bool:
     if npm is None:
         print("npm is not here: diagrams stay text")
         return False
+
     with tempfile.TemporaryDirectory() as folder:
         command = [npm, "pack", "--silent", "--pack-destination", folder, MERMAID]
         done = subprocess.run(command, capture_output=True, check=False, cwd=folder)
@@ -44,6 +45,7 @@ def copy_mermaid(out: Path) -> bool:
             print("npm could not fetch Mermaid: diagrams stay text")
             return False
         target.write_bytes(_member(packed[0], "package/dist/mermaid.min.js"))
+
     return True
 
 

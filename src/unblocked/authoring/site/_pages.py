@@ -66,10 +66,12 @@ def all_pages(course: Course, root: Path) -> Iterator[SitePage]:
         to_run = lesson_notebook(course, lesson, for_jupyterlab=False)
         made = _executed(to_run, root / "notebooks", lesson.name)
         yield SitePage(f"notebooks/{lesson.name}", name_of(lesson), _body(made))
+
     for deeper in course.deeper:
         print(f"running {deeper.name}", flush=True)
         made = _executed(deeper_notebook(course, deeper), root / "notebooks" / DEEPER, deeper.name)
         yield SitePage(f"notebooks/{DEEPER}/{deeper.name}", deeper.title, _body(made))
+
     if (course.folder / f"{GLOSSARY}.md").is_file():
         yield SitePage(f"notebooks/{GLOSSARY}", "Glossary", _body(glossary_notebook(course)))
     for room in course.rooms:

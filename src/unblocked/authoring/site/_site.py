@@ -40,12 +40,14 @@ def site(out: Path) -> int:
     _files.copy_files(out)
     diagrams = _files.copy_mermaid(out)
     address = repository_address(root)
+
     for page in pages:
         linked = _with_terms(page, terms)
         text = _whole(linked, course, address, root, out, diagrams)
         path = out / page.url
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
+
     write_index(pages, out)
     print(f"{out / 'index.html'}: {len(pages)} pages")
     return 0

@@ -84,10 +84,12 @@ class Judging:
                     group.create_task(self._play(scenario))
         except ExceptionGroup as errors:
             raise _first_not_run(errors) or errors from None
+
         await self._play_again()
         for scenario in self._having(last=True):
             await self._play(scenario)
             self._tell(scenario)
+
         made = [self._verdict(c) for s in self.scenarios for c in s.criteria]
         return [] if self.exam.findings.first_load.reason else made
 

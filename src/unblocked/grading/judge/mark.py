@@ -55,11 +55,13 @@ def exercise(room: Room) -> Exercise:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+
     try:
         spec.loader.exec_module(module)
     except Exception as error:
         why = f"{type(error).__name__}: {error}"
         raise CourseError(f"{room.checks} cannot be loaded: {why}.") from error
+
     scenarios = tuple(v for v in vars(module).values() if isinstance(v, Scenario))
     given, inside = (text_of(room, name) for name in ("given.py", "inside.py"))
     needed = getattr(module, "NEEDED", "app")
@@ -84,12 +86,14 @@ async def mark(
     exam = Exam(sandbox, Code(cells, task.needed, task.given, task.inside))
     verdicts = await Judging(task.scenarios, exam, on_verdict, on_doubt).verdicts()
     outcome, reason = exam.findings.first_load.outcome, exam.findings.first_load.reason
+
     if reason:
         verdicts = _all_failed(task, reason)
         for verdict in verdicts:
             on_verdict(verdict)
     elif exam.findings.out_of_memory:
         outcome = "out-of-memory"
+
     return result(
         task, verdicts, outcome, sandbox.level, time.monotonic() - started, exam.findings.note
     )

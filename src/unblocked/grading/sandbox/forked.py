@@ -78,10 +78,12 @@ class ForkedRun(AnswerRun):
         channel.tell_senders(self.control)
         self.talk, talk = self._pair()
         out, write_out = os.pipe()
+
         with os.fdopen(write_out, "wb", 0), control, talk:
             pipe = self.to_clear.enter_context(os.fdopen(out, "rb", 0))
             order = {"level": self.level, "scratch": self.scratch, "limits": STANDARD}
             channel.send(self.forks.line, order, (control.fileno(), talk.fileno(), write_out))
+
         await self._born()
         self.to_clear.callback(self._close_stock)  # also when the end is cut short
         self.to_clear.push_async_callback(self._end)

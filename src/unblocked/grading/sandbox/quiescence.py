@@ -218,11 +218,13 @@ def _seconds_at(folder: str, address: int) -> float:
         fd = os.open(f"{folder}/mem", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return 0.0
+
     try:
         seconds, nanoseconds = _TIMESPEC.unpack(os.pread(fd, _TIMESPEC.size, address))
     except (OSError, OverflowError, struct.error):
         return 0.0
     finally:
         os.close(fd)
+
     total: float = seconds + nanoseconds / 1e9
     return total

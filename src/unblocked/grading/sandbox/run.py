@@ -181,6 +181,7 @@ class AnswerRun:
         future = self._waiting.get(what or event)
         if future is None or future.done():
             return
+
         if how == "failed":
             future.set_exception(AnswerError(str(message.get("error"))[:800]))
         elif shapes.fits(value := message.get("value"), self._shapes.get(what, object)):

@@ -74,12 +74,14 @@ class SpawnedRun(AnswerRun):
             raise Refused(f"This system cannot fork, so it has no isolation {self.level!r}.")
         self.line: asyncio.Future[_Line | None] = asyncio.get_running_loop().create_future()
         server = await asyncio.start_server(self._greeted, "127.0.0.1", 0, start_serving=False)
+
         try:
             await server.start_serving()
             self._spawn(server.sockets[0].getsockname()[1])
             self.reader, self.writer, hello = await self._introduced()
         finally:
             server.close()  # the line stays open
+
         self._is_process(int(hello["pid"]))  # in a venv of Windows, Popen's is a launcher's
         self._threads_of_ours = processes.threads(self.pid) - 1
 

@@ -97,9 +97,11 @@ def preimport() -> Preimported | None:
             f"This system lets a process open only {allowed} files, and marking needs "
             f"{FEWEST_DESCRIPTORS}: raise the limit (`ulimit -n 1024`) and run this again."
         )
+
     if not hasattr(os, "fork"):
         return None
     line, theirs = socket.socketpair()
+
     with theirs:
         process = subprocess.Popen(
             python("unblocked.grading.sandbox.child.fork_server"),
@@ -108,4 +110,5 @@ def preimport() -> Preimported | None:
             env=environment(),
             **apart(),
         )
+
     return Preimported(process, line)

@@ -70,11 +70,13 @@ async def compare(
         raise ValueError("compare needs at least one variant: compare({'name': app})")
     if delay is not None and upstream is None:
         raise ValueError("delay is the upstream's: give compare the upstream, too")
+
     if rounds < 1 or seconds <= 0 or users < 1:
         raise ValueError(
             "compare needs at least one round, one user and some seconds, "
             f"not rounds={rounds}, users={users}, seconds={seconds:g}"
         )
+
     if upstream is not None and delay is None:
         delay = upstream.delay
     plan = Plan(users, seconds, fan_out, delay, path, rounds)
@@ -134,6 +136,7 @@ async def _until_next_order(
     stop = asyncio.Event()
     running = asyncio.ensure_future(bench.run(controls.plan(), view, stop))
     pressed = asyncio.ensure_future(controls.order())
+
     try:
         await asyncio.wait({running, pressed}, return_when=asyncio.FIRST_COMPLETED)
         stop.set()

@@ -60,15 +60,18 @@ class LiveView(Watcher):
         self._rounds, self._round = plan.rounds, plan.round_seconds + _LAST_ANSWERS_SECONDS
         self._tops = [0.0, 0.0]
         self._panels.clear()
+
         with self._panels.hold_sync():
             self._panels.say("waiting")
             if self._earlier:
                 self._panels.say("before", *self._earlier)
             self._panels.span = self._rounds * self._round
             self._panels.y_max = list(self._tops)
+
         self._last.value = ""
         self._controls.running = True
         self._controls.progress = 0.0
+
         for title, curve in self._earlier.items():
             self._panels.add({title: curve.rows})
             for row in curve.rows:

@@ -159,6 +159,7 @@ class Bench:
         server = serve(app, name=found.variant, **self.serve_options)
         sampler = Sampler(found, server, self.upstream, watcher)
         url = server.url + plan.query
+
         try:
             if self.upstream is not None:
                 self.upstream.reset()
@@ -172,6 +173,7 @@ class Bench:
         finally:
             sampler.stop()
             self._stop(server, hurry=stop.is_set() or not sampler.counting)
+
         found.meters.append(sampler.meter)
 
     def _stop(self, server: Server, *, hurry: bool) -> None:

@@ -61,6 +61,7 @@ def draw(title: str, numbers: Sequence[Numbers], curves: Sequence[Curve], counte
         heights.append(0.7 + _INCHES_OF_A_BAR * max(len(numbers), 2))
     figure = new_figure(figsize=(10.5, 0.5 + sum(heights)), layout="constrained")
     figure.suptitle(title, fontsize=12, fontweight="bold")
+
     if heights:
         parts: Any = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)
         rest = list(parts[:, 0])
@@ -68,6 +69,7 @@ def draw(title: str, numbers: Sequence[Numbers], curves: Sequence[Curve], counte
             _draw_curves(rest.pop(0), drawn, counted)
         if panels:
             _draw_bars(rest.pop(0), numbers, panels)
+
     return png(figure)
 
 
@@ -76,15 +78,18 @@ def _draw_curves(figure: Any, curves: Sequence[Curve], counted: str) -> None:
     columns = many if many <= _IN_A_ROW else 2 if many == 4 else _IN_A_ROW
     lines = -(-many // columns)
     axes = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
+
     for one, curve in zip(axes.flat, curves, strict=False):
         _draw_curve(one, curve, 100 // columns)
     for one in axes.flat[many:]:
         one.set_axis_off()
+
     for one in axes[:, 0]:
         one.set_ylabel("count", fontsize=9)
     for one in axes.flat[max(0, many - columns) : many]:
         one.set_xlabel("seconds of load, round after round", fontsize=9)
         one.tick_params(labelbottom=True)
+
     axes[0][0].set_ylim(bottom=0)
     axes[0][0].set_xlim(left=0)
     handles, _ = axes[0][0].get_legend_handles_labels()
@@ -122,10 +127,12 @@ def _draw_bar(axes: Axes, numbers: Sequence[Numbers], key: str, colour: str) -> 
     positions = range(len(numbers))
     axes.barh(positions, values, color=colour, height=0.6)
     ends = values
+
     if key == "answers_per_second":
         ends = [max(row["answers_highest"], row[key]) for row in numbers]
         lowest = [row["answers_lowest"] for row in numbers]
         axes.hlines(positions, lowest, ends, color="#222222", linewidth=1.4)
+
     names = ["\n".join(textwrap.wrap(row["variant"], 24)) for row in numbers]
     axes.set_yticks(positions, names)
     for position, end, row in zip(positions, ends, numbers, strict=True):
@@ -137,6 +144,7 @@ def _draw_bar(axes: Axes, numbers: Sequence[Numbers], key: str, colour: str) -> 
             va="center",
             fontsize=9,
         )
+
     axes.set_xlim(0, max([*ends, 1e-9]) * 1.35)
     axes.xaxis.set_visible(False)
     axes.spines["bottom"].set_visible(False)

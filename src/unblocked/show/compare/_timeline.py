@@ -163,6 +163,7 @@ def _draw_bars_in_time(axes: Axes, bars: Sequence[Bar], label: str) -> None:
         )
         if len(bars) <= _MOST_LABELS:
             axes.text(bar.start, position, f" {bar.group}", va="center", fontsize=7, color="black")
+
     axes.set_yticks([])
     axes.set_ylabel(label, fontsize=9, rotation=0, ha="right", va="center")
     axes.set_ylim(max(len(bars), 1) - 0.4, -0.6)

@@ -40,10 +40,12 @@ class Watch:
         self._slot = Slot()
         self._begun, self._over = threading.Event(), threading.Event()
         self._chart: LiveChart | None = None
+
         if has_front_end():
             self._chart = LiveChart([server.name], _SERIES, window_s=window, span=10.0, height=110)
             self._chart.say("live")
             self._slot.put_widget(self._chart, f"Watching {server.name} live needs a browser.")
+
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
         self._thread.start()  # Before the meter, which then counts this thread as there already.
         self._meter.start()

@@ -75,9 +75,11 @@ def race(args: argparse.Namespace) -> int:
     )
     runs = asyncio.run(measured(args.users))
     print(table(runs))
+
     for run in runs:
         if run.told.limited:
             print(f"{NAMES[run.name]}, {run.users} users: the load generator was the limit.")
+
     if args.out is not None:
         args.out.write_bytes(_drawn(runs, DELAY))
         print(f"The picture is in {args.out}.")

@@ -135,6 +135,7 @@ def _last_executed(slug: str, needed: str, cells: Sequence[str]) -> _Found:
     run = max((number for number, cell in numbered if marked(cell) == slug), default=None)
     newer = [number for number, cell in numbered if run is None or number > run]
     rivals = [n for n in newer if not marked(cells[n]) and defines(cells[n], needed)]
+
     if run is None:
         told = f"Run the cell that begins '# exercise: {slug}' first, then this one."
         if rivals:
@@ -143,6 +144,7 @@ def _last_executed(slug: str, needed: str, cells: Sequence[str]) -> _Found:
                 "answer, let it begin with that line."
             )
         return _Found(None, told)
+
     told = f"Marked: your cell as it was run at [{run}]."
     if rivals:
         told += (
@@ -150,6 +152,7 @@ def _last_executed(slug: str, needed: str, cells: Sequence[str]) -> _Found:
             f"not begin with `# exercise: {slug}`, so it was not marked. If it is your answer, "
             "write that line at its top, run it, and check again."
         )
+
     return _Found(cells[run], told)
 
 
@@ -180,12 +183,14 @@ async def _marked(room: course.Room, file: Path, found: _Found | None = None) ->
     )
     shown = _Shown(room, found)
     error = ""
+
     try:
         error = await asyncio.to_thread(_follow, grader, shown.line)
     finally:
         grader.kill()
         grader.communicate()
         shown.end()
+
     if shown.result is None:
         return _without_mark(room.slug, room.points, error or "The grader was stopped.")
     return shown.result

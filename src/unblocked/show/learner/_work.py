@@ -56,6 +56,7 @@ def save(target: Path) -> int:
             f"{target} does not end in .zip, so nothing was written: it might be another file of "
             f"yours. Try `unblocked save {FILE_NAME}`."
         )
+
     notebooks = _own_notebooks()
     kept = put(target, _zipped(notebooks))
     marked = _count(len(marks.best()), "exercise")
@@ -64,9 +65,11 @@ def save(target: Path) -> int:
     print(f"`unblocked restore {target.name}` in the course's folder brings them back.")
     if kept is not None:
         print(f"The file that had this name: {kept.name}")
+
     for info, content in notebooks:
         if not _is_notebook(content):
             print(f"{info.filename} cannot be read as a notebook; it is in the file as it is.")
+
     return 0
 
 
@@ -87,9 +90,11 @@ def restore(source: Path) -> int:
     if any(kept):
         print("What was there:", ", ".join(path.name for path in kept if path))
         print("Is one of them open in JupyterLab? Choose File → Reload Notebook from Disk.")
+
     for name, content in saved.notebooks.items():
         if not _is_notebook(content):
             print(f"{name} cannot be read as a notebook; so it was saved.{_mend(name)}")
+
     for name in saved.lost:
         print(f"{name} is damaged in {source.name} and did not come back.")
     return int(bool(saved.lost))
@@ -106,6 +111,7 @@ def _own_notebooks() -> Members:
             f"{folder} holds no notebook, so nothing was saved. "
             f"Your marks alone are in {marks.file()}."
         )
+
     size = sum(len(content) for _, content in found)
     if size > _MOST_BYTES:
         largest, content = max(found, key=lambda one: len(one[1]))
@@ -114,6 +120,7 @@ def _own_notebooks() -> Members:
             f"{largest.filename} is the largest ({_megabytes(len(content))}): open it, choose "
             "Edit → Clear Outputs of All Cells, save it, and try again."
         )
+
     return found
 
 
@@ -153,12 +160,14 @@ def _read(source: Path) -> _Saved:
             f"{source} is no zip file, or only a part of one. Fetch it again from where it was "
             "saved, or take another copy of it."
         ) from error
+
     with archive:
         members = _members(archive)
         if _MARKS not in members:
             raise _not_ours(source)
         _check_size(sum(info.file_size for info in members.values()), source)
         found, lost = _whole(archive, members)
+
     return _Saved(_marks(found.pop(_MARKS, b"{}"), source), found, lost)
 
 

@@ -128,6 +128,7 @@ class Answer:
         self.inspector.watch()
         vars(self.inspector)["answer"] = self.module
         vars(self.module).update(spec["bindings"], __builtins__=builtins)
+
         try:
             # What looks at the answer is there before it, and takes nothing that it has changed.
             await _execute(spec["inside"], "inside.py", vars(self.inspector))
@@ -137,6 +138,7 @@ class Answer:
             traceback.print_exc()
             self.say(event="load-failed", error=describe(error))
             return False
+
         self.say(event="loaded", value=note)
         return True
 

@@ -72,15 +72,18 @@ class Detector:
             self._guard(time, "sleep", lambda seconds: seconds > 0)
         self._guard(threading.Condition, "wait", _waits)  # Event, Semaphore, Future, Queue, Barrier
         self._guard(threading.Thread, "join", lambda t, timeout=None: t.is_alive() and timeout != 0)
+
         for name in ("wait", "communicate"):
             self._guard(subprocess.Popen, name, lambda p, *_, **__: p.returncode is None)
         if hasattr(os, "waitpid"):
             self._guard(os, "waitpid", _waits_for_a_process)
         self._guard(select, "select", lambda r, w, x, timeout=None: timeout is None or timeout > 0)
+
         for name in _SOCKET_CALLS:
             self._guard(socket.socket, name, lambda sock, *_, **__: sock.gettimeout() != 0)
         queue.SimpleQueue = type("SimpleQueue", (queue.SimpleQueue,), {})  # type: ignore
         self._guard(queue.SimpleQueue, "get", _gets)
+
         for name in ("Lock", "RLock"):
             made = {"plain": staticmethod(getattr(threading, name)), "detector": self}
             setattr(threading, name, type(name, (_Lock,), made))

@@ -134,6 +134,7 @@ def _names(source: str) -> _Names:
         tables = [symtable.symtable(source, "answer.py", "exec")]
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return names
+
     for table in tables:  # grows while it is read
         tables += table.get_children()
         for symbol in table.get_symbols():
@@ -142,4 +143,5 @@ def _names(source: str) -> _Names:
                     names.read.add(symbol.get_name())
                 if symbol.is_assigned() or symbol.is_imported():
                     names.bound.add(symbol.get_name())
+
     return names

@@ -39,9 +39,11 @@ def main() -> None:
         _prepare()
         order, *fds = map(json.loads, sys.argv[1:])
         _isolated(order, fds)
+
     _prepare()
     marker = socket.socket(fileno=os.dup(0))
     channel.send(marker, {"event": "ready"})
+
     while True:
         _reap()
         try:
@@ -159,6 +161,7 @@ def supervisor(order: dict[str, Any], control: socket.socket, talk: int, out: in
         _as_answer(order, control, talk, out)
     os.close(talk)
     os.close(out)
+
     try:
         _serve(control)
     finally:

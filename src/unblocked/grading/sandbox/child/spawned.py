@@ -20,15 +20,18 @@ def main() -> None:
     watchdog = _own_input()
     order = json.loads(_line(watchdog))
     _thread.start_new_thread(_leave_with_marker, (watchdog,))
+
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(  # type: ignore[union-attr]
             encoding="utf-8", errors="backslashreplace", line_buffering=True
         )
+
     answer_process = _import_all()
     talk = socket.create_connection(("127.0.0.1", order["port"]))
     talk.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     _shut_in(order)
     channel.send(talk, {"secret": order["secret"], "pid": os.getpid()})
+
     try:
         answer_process.main(talk)
     finally:
