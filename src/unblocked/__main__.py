@@ -1,4 +1,4 @@
-"""`python -m unblocked …` is `unblocked …`."""
+"""Runs `unblocked` for `python -m unblocked …`."""
 
 from __future__ import annotations
 

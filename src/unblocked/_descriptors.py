@@ -1,4 +1,4 @@
-"""How many sockets and files this process may have open. Imports nothing heavy."""
+"""The limit on sockets and files that a process may have open. Imports nothing heavy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that people care for: written in one step, and never over what was there."""
+"""Writes files that people care for: in one step, and never over what was there."""
 
 from __future__ import annotations
 

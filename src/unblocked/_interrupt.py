@@ -1,4 +1,4 @@
-"""What a learner sees when a cell is interrupted."""
+"""What a learner sees when a cell is interrupted: a traceback that ends in the cell."""
 
 from __future__ import annotations
 

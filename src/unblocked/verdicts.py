@@ -1,4 +1,4 @@
-"""A mark in words, the same in a terminal and in a notebook. Imports nothing of ours."""
+"""Puts a mark into words, the same in a terminal and in a notebook. Imports nothing of ours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`unblocked reset SLUG`: the starter is back, and what was there is kept.
+"""`unblocked reset SLUG`: puts the starter back, and keeps what was there.
 
 Learners need not have the tools that authors have. Without jupytext the notebook is put together
 from one that was built before: the learner's own, the solved one, or the one in the package.

@@ -1,4 +1,7 @@
-"""`python -m unblocked.grading [COURSE] [RUNG] [LANES] [ONLY]`, a worker; each may be ''."""
+"""A worker that marks answers.
+
+`python -m unblocked.grading [COURSE] [LEVEL] [SLOTS] [ONLY]`; each argument may be ''.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from unblocked.grading.sandbox import starting
 
 
 def main() -> None:
-    """Mark what comes on standard input, as `worker.py` says."""
+    """Mark what comes on standard input; `classroom/worker.py` says in which form."""
     gc.disable()  # until all is imported
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     try:

@@ -1,4 +1,4 @@
-"""Whether an answer was attempted at all, and which answers are alike: by their syntax trees.
+"""Tells by syntax trees whether an answer was attempted at all, and which answers are alike.
 
 Learners' text is parsed here in the grader's own process, so only as much of it as a parser reads
 in a moment: a file of some hundred kilobytes can keep Python's parser for many seconds.
@@ -87,7 +87,7 @@ def _without_layout(source: str) -> str:
 
 
 class _Anonymous(ast.NodeTransformer):
-    """Gives the names that an answer binds itself numbers, in the order in which they come."""
+    """Numbers the names that an answer binds itself, in the order in which they come."""
 
     def __init__(self, module: ast.Module) -> None:
         self._own = _bound_in(module)

@@ -1,4 +1,4 @@
-"""Mark one answer, and say how each criterion went as soon as it is known."""
+"""Marks one answer, and reports each criterion as soon as it is decided."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""FastAPI's `/docs` from local files and with relative addresses.
+"""Serves FastAPI's `/docs` from local files and with relative addresses.
 
 As FastAPI writes it, the page takes Swagger UI from a CDN, so that it is blank offline, and asks
 for `/openapi.json`, which is not there behind a proxy with a prefix. Here the page is answered

@@ -1,4 +1,4 @@
-"""What the rig asks of the machine: descriptors for many connections, no proxy for loopback."""
+"""Prepares the machine for the rig: descriptors for many connections, no proxy for loopback."""
 
 from __future__ import annotations
 

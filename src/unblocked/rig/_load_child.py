@@ -1,4 +1,4 @@
-"""The process that makes the load. Started by `load`."""
+"""The process that makes the load; `load` starts it."""
 
 from __future__ import annotations
 

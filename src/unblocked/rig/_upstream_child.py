@@ -1,4 +1,4 @@
-"""The process of an upstream: a scripted server that counts. Started by `Upstream`."""
+"""The process of an upstream: a scripted server that counts; `Upstream` starts it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""uvicorn on a thread and a loop of its own, started and stopped without leaving anything."""
+"""Runs uvicorn on a thread and a loop of its own, and stops it without leaving anything."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _WINDOW = 0.1
 
 
 class LoopLag:
-    """How late an event loop runs its timers: the time for which something else held it."""
+    """Measures how late an event loop runs its timers, because something else held it."""
 
     def __init__(self) -> None:
         self._ticks: deque[tuple[float, float]] = deque(maxlen=64)

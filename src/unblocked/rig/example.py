@@ -1,4 +1,4 @@
-"""Try an example that somebody published: run its text as an app, call it, and tell what it said.
+"""Tries a published example: runs its text as an app, calls it, and prints the replies.
 
 The text stays a string, so that it can be run again and again with one thing changed. Import it as
 `from unblocked.rig.example import ask`: the rig itself does not need FastAPI or HTTPX.

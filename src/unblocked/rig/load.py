@@ -1,4 +1,4 @@
-"""Load on an address, made by a process of its own."""
+"""Makes load on an address, from a process of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a process uses while something runs: threads, memory, sockets, CPU, event-loop lag."""
+"""Measures what a process uses: threads, memory, sockets, CPU, event-loop lag."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an upstream answers, what it counted, and what was called."""
+"""What an upstream replies, what it counted, and the calls that it got."""
 
 from __future__ import annotations
 

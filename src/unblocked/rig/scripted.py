@@ -1,4 +1,4 @@
-"""An upstream that a test scripts, and an app served beside it: to try tests out in a notebook.
+"""An upstream that a test scripts, and an app served beside it, to try tests out in a notebook.
 
 `serving` gives what the tests of the exercise `catch-the-bug` are given. There, app and upstream
 run in processes of their own; here all share this one, so a test that blocks blocks everything.

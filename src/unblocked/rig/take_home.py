@@ -1,4 +1,4 @@
-"""A small project in a folder of its own, with a `conftest.py` to take home, and pytest for it."""
+"""A small project in a folder of its own, with a `conftest.py` to take home, run by pytest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The other side: a scripted HTTP server in a process of its own."""
+"""The upstream of an app: a scripted HTTP server in a process of its own."""
 
 from __future__ import annotations
 

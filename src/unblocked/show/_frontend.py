@@ -1,4 +1,4 @@
-"""Who is looking: a notebook with widgets, a notebook being run by a program, or a terminal."""
+"""Finds out who is looking: a notebook with widgets, a program that runs it, or a terminal."""
 
 from __future__ import annotations
 

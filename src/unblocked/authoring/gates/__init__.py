@@ -1,4 +1,4 @@
-"""Says in sentences what a lesson or an exercise's room lacks; tests ask it about all of them.
+"""Says in sentences what a lesson or an exercise's room lacks. Tests ask it about all of them.
 
 Import from this room itself; it imports `unblocked.authoring.notebooks` and `unblocked.course`.
 """

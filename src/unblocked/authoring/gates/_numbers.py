@@ -1,4 +1,4 @@
-"""Numbers in prose that no cell prints: nobody could trace them."""
+"""Finds numbers in prose that no cell prints, so that nobody could trace them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A JupyterLab workspace for a lesson that measures live: its text left, the live view right.
+"""Makes a JupyterLab workspace for a lesson that measures live: its text left, the live view right.
 
 JupyterLab opens such a file, by its link or a double click, as a layout at an address of its own;
 nothing has to be installed or imported for it, so it works on Binder as on a laptop.

@@ -1,4 +1,4 @@
-"""A page of optional depth → its notebook, which lies one folder below the lessons."""
+"""Makes the notebook of a page of optional depth, which lies one folder below the lessons."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An exercise's room → the learner's notebook, and the same one solved."""
+"""Makes the learner's notebook of an exercise, and the same one solved."""
 
 from __future__ import annotations
 

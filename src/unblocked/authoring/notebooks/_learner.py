@@ -1,4 +1,4 @@
-"""What in a notebook is a learner's own, and whether the rest is as built."""
+"""Tells what in a notebook is a learner's own, and whether the rest is as it was built."""
 
 from __future__ import annotations
 

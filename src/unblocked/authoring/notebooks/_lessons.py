@@ -1,4 +1,4 @@
-"""A lesson's text → its notebook."""
+"""Makes the notebook of a lesson."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Judge an answer by all criteria: its scenarios side by side, those in doubt once more, alone."""
+"""Judges an answer by all criteria; those that are in doubt are judged once more, alone."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def plain(text: str) -> str:
 
 
 class Judging:
-    """The scenarios of one answer, each played until its criteria are certain.
+    """The scenarios of one answer, each played until its verdicts are certain.
 
     What failed on a machine that was too busy, or only because patience ran out, is played once
     more, alone. Verdicts are told to `on_verdict` as they come; `on_doubt` hears beforehand how

@@ -1,4 +1,4 @@
-"""By what an answer was marked: the same answer is marked again when that has changed."""
+"""The version of what an answer was marked by; the answer is marked again when that has changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs of answers whose processes are forked from one that has imported everything.
+"""Runs answers in processes forked from one that has imported everything.
 
 For POSIX only: descriptors are handed from process to process.
 """

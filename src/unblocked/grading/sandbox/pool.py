@@ -1,4 +1,4 @@
-"""Where answers are run: in the best way, and the best isolation, that this system has."""
+"""Chooses how answers are run: in the best way, with the best isolation that this system has."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _wished() -> str:
 
 
 class Sandbox:
-    """Where the processes of answers come from. Use as `async with`.
+    """Makes the processes of answers. Use as `async with`.
 
     Where the system can fork, that is a process that has imported everything.
 

@@ -1,4 +1,4 @@
-"""What the system says about a process, read as cheaply as it can be, for many looks a second.
+"""Reads what the system says about a process, as cheaply as it can be done many times a second.
 
 On Linux that is `/proc`; elsewhere psutil is asked.
 """

@@ -1,4 +1,4 @@
-"""One run of an answer, as the marker sees it, however its process came to be.
+"""One run of an answer, as the marker sees it, in whatever way its process was made.
 
 `forked.py` has the runs of systems that fork, `spawning.py` those of the others.
 """
@@ -53,11 +53,11 @@ class NotRun(Exception):
 
 
 class Refused(NotRun):
-    """This system does not allow the isolation that was asked for."""
+    """This system does not allow the isolation that was asked for, or none at all."""
 
 
 class Gone(Exception):
-    """The answer's process has ended, or said something that is no message."""
+    """The answer's process has ended, or sent something that is no message."""
 
 
 class AnswerError(Exception):

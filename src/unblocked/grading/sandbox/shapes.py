@@ -1,4 +1,4 @@
-"""What an answer's process may say of itself: learner's code is in there, and could say anything.
+"""What an answer's process may say: learners' code is in there, and could say anything.
 
 A shape is a type; a list of one shape, for a list of any length; or a dict of shapes, for a dict
 that has these keys at least. `object` is anything.

@@ -1,4 +1,4 @@
-"""Runs of answers without fork: each starts a Python of its own, which dials back to the marker.
+"""Runs answers without fork: each in a Python of its own, which connects back to the marker.
 
 It works on every system, and is what Windows has. Importing takes each run a second. There are no
 walls: of the ladder it is the last level, `limits`.

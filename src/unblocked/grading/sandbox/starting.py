@@ -1,4 +1,4 @@
-"""Starting Python processes of ours, above all the one that answers are forked from.
+"""Starts Python processes of ours, above all the one that answers are forked from.
 
 That one imports for half a second, and so does its marker: started first, before the marker has
 imported much, it takes half a second for both. So this module imports nothing heavy.

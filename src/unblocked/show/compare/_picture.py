@@ -1,4 +1,4 @@
-"""The picture of a comparison: what a saved notebook keeps of it."""
+"""Draws the picture of a comparison, which a saved notebook keeps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What several rounds of load say together: the figures of a table's row."""
+"""The figures of several rounds of load, as a table's row shows them."""
 
 from __future__ import annotations
 

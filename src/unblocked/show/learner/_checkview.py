@@ -1,4 +1,4 @@
-"""How a mark appears: a line per criterion as it comes, the points, and hints on request."""
+"""Shows a mark: a line per criterion as it comes, the points, and hints on request."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Download(anywidget.AnyWidget):
-    """A button; `make()` gives the bytes of the file `name` each time it is pressed.
+    """A button that calls `make()` for the bytes of the file `name` each time it is pressed.
 
     Why it cannot (`CourseError`, `OSError`) is shown beside the button.
     """

@@ -1,4 +1,4 @@
-"""The learner's marks and answers as one file, for machines that vanish."""
+"""Saves and restores the learner's marks and answers, for machines that are deleted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What runs in an answer's own process: execute it, serve its app, do what the marker says.
+"""The answer's own process: executes the answer, serves its app, and does what the marker says.
 
 Everything here runs beside the learner's code, which could change it at will. So nothing that this
 process says decides a mark alone: behaviour is judged by what reaches the upstream and the callers.
@@ -92,7 +92,7 @@ class _Logged(logging.Handler):
 
 
 class Answer:
-    """The learner's module, the functions that look at it, and the server of its app."""
+    """The learner's module, the functions that inspect it, and the server of its app."""
 
     def __init__(self, talk: socket.socket) -> None:
         self.talk = talk

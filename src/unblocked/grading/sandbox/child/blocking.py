@@ -39,7 +39,7 @@ _SOCKET_CALLS = [
 
 
 class Detector:
-    """Calls `note(where, sentence)` before the watched thread blocks.
+    """Calls `note(where, sentence)` whenever the watched thread is about to block.
 
     Args:
         file: the file name of the answer's code, whose line is named.

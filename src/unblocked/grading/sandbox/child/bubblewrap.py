@@ -1,4 +1,4 @@
-"""The walls of bubblewrap, on Linux: a helper that may build what this process may not.
+"""Isolates a run by bubblewrap, a helper of Linux that may build walls which this process may not.
 
 A forked process cannot be put behind such walls: the helper starts a program in them. So each run
 starts Python and imports all anew (about half a second of CPU), instead of being forked from a

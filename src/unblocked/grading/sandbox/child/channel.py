@@ -25,7 +25,7 @@ _SCM_CREDENTIALS = getattr(socket, "SCM_CREDENTIALS", 2)
 
 
 class ChannelClosed(Exception):
-    """The other side is gone, or sent what is no message."""
+    """The other side has gone, or sent something that is no message."""
 
 
 def encode(message: dict[str, Any]) -> bytes:

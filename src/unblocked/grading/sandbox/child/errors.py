@@ -1,4 +1,4 @@
-"""What an error in a log says: its own words, and the answer's line that it came from."""
+"""Finds in a log what an error says, and the answer's line that it came from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be seen only inside an answer's process: evidence for messages, worth few points.
+"""Looks at an answer from inside its process: evidence for messages, worth few points.
 
 A room's `inside.py` finds these names beside its own, and `answer`, the learner's module. Learner
 code shares the process and could forge all of it. What is used here is taken from other modules by

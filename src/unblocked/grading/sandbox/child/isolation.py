@@ -1,4 +1,4 @@
-"""How an answer is shut in: a ladder of levels, the best that this system allows.
+"""Isolates an answer: a ladder of levels, of which the best is taken that this system allows.
 
 `namespaces+landlock`: no network but its own loopback, no other processes in sight, no file but
 Python's to read and a scratch folder to write. `bubblewrap`: the same walls, built by a helper that

@@ -1,4 +1,4 @@
-"""The ladder of isolation by name, for the command line too, which imports nothing heavy."""
+"""The names of the isolation levels, for the command line too; imports nothing heavy."""
 
 from __future__ import annotations
 

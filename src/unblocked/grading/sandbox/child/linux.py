@@ -1,4 +1,4 @@
-"""What Linux offers to shut a process in: namespaces and Landlock, by system call.
+"""Isolates a process by Linux's namespaces and Landlock, by system calls.
 
 Only this module makes these calls; everything here needs Linux, and says so by raising OSError
 where the kernel or a container refuses.

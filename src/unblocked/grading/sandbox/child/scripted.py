@@ -1,4 +1,4 @@
-"""A test of the learner's, run in its own process: an address, and an upstream that it scripts.
+"""Runs a learner's test in its own process; the test is given an address and an upstream to script.
 
 The app, the upstream and the verdict live elsewhere. What a test does to its upstream goes over a
 line to the marker, one message and one reply at a time.

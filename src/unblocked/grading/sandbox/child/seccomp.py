@@ -1,4 +1,4 @@
-"""System calls that no answer needs, and how each is answered: a filter in the kernel.
+"""The system calls that no answer needs, and how each is refused: a filter in the kernel.
 
 The rules are a table. The filter made of them is a program for the small machine that Linux has for
 this: it loads words of what it is given, compares them, and returns what becomes of the call. It

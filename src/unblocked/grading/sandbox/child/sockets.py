@@ -1,4 +1,4 @@
-"""TCP sockets, made in one way."""
+"""TCP sockets, all made in one way."""
 
 from __future__ import annotations
 

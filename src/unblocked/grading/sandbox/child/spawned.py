@@ -1,4 +1,4 @@
-"""The process of a run that was started for it: dial back to the marker, then live as an answer's.
+"""The process of a run without fork: it connects back to the marker, then lives as an answer's.
 
 Whatever it needs stands in the first line of its standard input, whose end is the marker's.
 """
