@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Set UNBLOCKED_TRACEBACK=1 to see where an error of ours came from.
     """
-    _write_what_cannot_be_written()
+    _escape_unencodable_output()
     args = _parse(argv)
     command: Command = args.command
 
@@ -89,7 +89,7 @@ def _missing(module: str) -> str:
     )
 
 
-def _write_what_cannot_be_written() -> None:
+def _escape_unencodable_output() -> None:
     """As an escape: on Windows a pipe may lack an arrow, or a letter of an answer's message.
 
     Else a command would die of what it says after what it did. The encoding stays the reader's.

@@ -85,7 +85,7 @@ def check_step(root: Path) -> int:
     for path in wrong:
         print(path.relative_to(root).as_posix())
     if wrong:
-        print("Out of step with course/; `unblocked build` mends it.", file=sys.stderr)
+        print("Out of step with course/; `unblocked build` fixes it.", file=sys.stderr)
     return int(bool(wrong))
 
 

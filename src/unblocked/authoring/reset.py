@@ -62,7 +62,7 @@ def _from_built(room: Room, path: Path) -> Notebook:
         if found is not None and _put_back(found, room):
             return found
     raise CourseError(
-        f"{path.name} cannot be mended from what is here. Get it back with "
+        f"{path.name} cannot be rebuilt from what is here. Get it back with "
         f"`git checkout -- exercises/{path.name}`, or install jupytext and try again."
     )
 

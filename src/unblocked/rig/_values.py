@@ -40,8 +40,8 @@ def headers(values: Mapping[Any, Any]) -> None:
     for name, value in values.items():
         for found in (name, value):
             if not isinstance(found, str):
-                mend = {str(name): str(value)}
-                raise ValueError(f"headers must be text, not {found!r}: write {mend}")
+                fix = {str(name): str(value)}
+                raise ValueError(f"headers must be text, not {found!r}: write {fix}")
 
 
 def _finite(value: Any) -> bool:

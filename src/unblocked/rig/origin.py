@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Awaitable, Callable
 
-# Whatever a caller sends is the caller's affair, and none for the terminal of whoever runs this.
+# What a caller sends wrongly is no news for the terminal of the person who runs the server.
 _silent = logging.getLogger("unblocked.origin")
 _silent.addHandler(logging.NullHandler())
 _silent.propagate = False

@@ -89,7 +89,7 @@ class Server:
     def stop(self) -> None:
         """Finish: requests in flight get a second, then the lifespan ends, then the thread.
 
-        Stopping twice is fine. Warns when the app does not let go of its event loop.
+        Stopping twice is fine. Warns when something still blocks the app's event loop.
         """
         _cell.forget(self)
         self._thread.leave()

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from unblocked.grading.sandbox.starting import Preimported
 
-_WARDEN_PATIENCE = 10.0
+_SUPERVISOR_SECONDS = 10.0
 MOST_SOCKETS = 4000
 """In the network of an answer. Each may hold 200 kB that are in no process's resident size."""
 
@@ -102,7 +102,7 @@ class ForkedRun(AnswerRun):
             raise NotRun("its isolated process did not start") from error
         except (channel.ChannelClosed, OSError) as error:
             raise NotRun("its isolated process did not start") from error
-        self.control.settimeout(_WARDEN_PATIENCE)
+        self.control.settimeout(_SUPERVISOR_SECONDS)
 
     async def _introduced(self) -> dict[str, Any]:
         await _readable(self.control, START_PATIENCE)
@@ -131,7 +131,7 @@ class ForkedRun(AnswerRun):
             self.control.shutdown(socket.SHUT_WR)
         self._signal(self.supervisor, signal.SIGCONT)  # where it could be stopped, it may have been
         try:  # the supervisor closes its end when all is cleared
-            await _readable(self.control, _WARDEN_PATIENCE)
+            await _readable(self.control, _SUPERVISOR_SECONDS)
         except TimeoutError:
             self._signal(self.supervisor, signal.SIGKILL)
 

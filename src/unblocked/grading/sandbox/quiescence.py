@@ -1,11 +1,11 @@
 """Whether processes can still move by themselves: what Linux tells of each thread's system call.
 
-A thread that has not run since the last look, and stands in a system call that only others can
-end, is quiescent. So are processes all of whose threads are: what they wait for comes from outside,
-or at the end of a timeout, which stands in the call's arguments or where they point. Then waiting
-longer is in vain, and that is no guess by the clock.
+A thread is quiescent if it has not run since the last look and is in a system call that only
+others can end. A process is, if all its threads are: what they wait for comes from outside, or at
+the end of a timeout, which the call's arguments hold or point to. To wait longer for it is useless
+then, and no wall clock has to decide that.
 
-Elsewhere, and for threads in any other call, it is not known: they may move at once.
+On other systems, and for threads in any other call, it is not known: they may move at once.
 """
 
 from __future__ import annotations

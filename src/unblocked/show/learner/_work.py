@@ -93,7 +93,7 @@ def restore(source: Path) -> int:
 
     for name, content in saved.notebooks.items():
         if not _is_notebook(content):
-            print(f"{name} cannot be read as a notebook; so it was saved.{_mend(name)}")
+            print(f"{name} cannot be read as a notebook; so it was saved.{_fix(name)}")
 
     for name in saved.lost:
         print(f"{name} is damaged in {source.name} and did not come back.")
@@ -238,7 +238,7 @@ def _is_notebook(content: bytes) -> bool:
         return False
 
 
-def _mend(name: str) -> str:
+def _fix(name: str) -> str:
     slug = name.removesuffix(".ipynb")
     known = slug in exercise_slugs()
     return f" `unblocked reset {slug}` gives its starter back." if known else ""
