@@ -44,6 +44,7 @@ def _written(path: Path, content: bytes) -> Iterator[Path]:
             raise OSError(error.errno, error.strerror or str(error), str(path)) from None
         yield half
     finally:
+        # After a move there is nothing left to remove.
         half.unlink(missing_ok=True)
 
 

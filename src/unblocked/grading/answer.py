@@ -83,6 +83,7 @@ def text_of(data: bytes, name: str) -> str:
     """
     if len(data) > LARGEST:
         raise Unusable(f"{name} is larger than {LARGEST >> 20} MiB: clear its outputs.")
+    # PowerShell 5 writes UTF-16 when a script is redirected into a file.
     utf_16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
         return data.decode("utf-16" if utf_16 else "utf-8-sig")

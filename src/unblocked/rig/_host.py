@@ -81,6 +81,7 @@ def _hosts(value: str) -> list[str]:
 def _leave_out_what_httpx_refuses(found: dict[str, str]) -> None:
     if _httpx_accepts_the_environment():
         return
+    # HTTPX reads all variables at once and names none in its error, so they are tried one by one.
     for name in found:
         del os.environ[name]
 

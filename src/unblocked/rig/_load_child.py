@@ -149,6 +149,7 @@ async def _main() -> None:
     task = asyncio.current_task()
     assert task is not None
     watchdog.follow(asyncio.get_running_loop(), lambda _: None, task.cancel)
+    # No limit of its own: what is to be measured is the app, not this pool.
     connector = aiohttp.TCPConnector(limit=0, use_dns_cache=True)
     timeout = aiohttp.ClientTimeout(total=order["timeout"])
 

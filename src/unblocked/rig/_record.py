@@ -88,6 +88,7 @@ class Recorder:
         try:
             await self._app(scope, receive, watched)
         except Exception as error:
+            # After a whole response there is nobody to tell; before that, uvicorn answers 500.
             self._show(error, f"{request.method} {request.path} raised")
             if not complete:
                 raise

@@ -293,6 +293,7 @@ class UpstreamServer:
             reply = self._replies.reply_to(request)
         except ValueError as error:
             return web.Response(status=400, text=f"in the query: {error}")
+        # First the gate, then the delay: calls that were held together are answered together.
         await self._gate.wait(self._log.in_flight)
         await self._pauses.wait(reply.delay)
         if reply.hang:
@@ -309,6 +310,7 @@ class UpstreamServer:
             response.headers["Location"] = reply.redirect
         response.headers.update(reply.headers)
         row[6] = response.status
+        # Without a length the body is sent in chunks, and its end is not known beforehand.
         if not reply.drip:
             response.content_length = len(body)
         await response.prepare(request)

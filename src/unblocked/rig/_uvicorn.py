@@ -128,6 +128,8 @@ class ServerThread:
             raise
 
     def _run(self) -> None:
+        # An executor of its own, under asyncio's name, so that its threads can be told from others
+        # and joined.
         executor = ThreadPoolExecutor(thread_name_prefix="asyncio")
         try:
             loop = self._new_loop()
@@ -143,6 +145,8 @@ class ServerThread:
         except BaseException as error:
             self.failure = error
         finally:
+            # Threads that wait in a blocking call cannot be stopped, so this does not wait for them
+            # for long.
             self._socket.close()
             executor.shutdown(wait=False, cancel_futures=True)
             _join_workers(self._loop, executor)

@@ -234,6 +234,7 @@ class _Messages:
         return self
 
     async def __aexit__(self, *error: Any) -> None:
+        # The reader waits in a read that only the end of the process finishes.
         self._child.kill()
         self._reader.join()
         self._child.close()

@@ -159,6 +159,7 @@ class Meter:
         sample = self._sample()
         self.rows.append(sample)
         self._peak = _largest(self._peak, sample) if self._peak is not None else sample
+        # Halved evenly, so that a picture of a long run keeps its shape.
         if len(self.rows) >= _MOST_ROWS:
             del self.rows[1:-1:2]
 

@@ -30,6 +30,7 @@ def has_front_end() -> bool:
     (nbclient, nbconvert) does neither. `UNBLOCKED_WIDGETS=1` or `=0` overrides, for a front end
     that is not known here.
     """
+    # A wish for widgets is still of no use outside of a kernel.
     wish = os.environ.get("UNBLOCKED_WIDGETS")
     if wish is not None:
         return wish not in {"", "0"} and in_kernel()

@@ -31,6 +31,7 @@ def read_myst(text: str) -> list[Cell]:
     import jupytext  # type: ignore[import-untyped]  # an author's tool, which learners lack
 
     cells: list[Cell] = jupytext.reads(text.strip() + "\n", fmt="md:myst").cells
+    # The source of a quiz gives its answers away, so it is folded in every notebook.
     for cell in cells:
         if _asks_quiz(cell):
             _fold(cell)

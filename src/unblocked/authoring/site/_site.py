@@ -38,6 +38,7 @@ def site(out: Path) -> int:
     pages = list(all_pages(course, root))
     terms = read_terms(course)
     _files.copy_files(out)
+    # Mermaid is fetched when a site is built, so that readers need no network.
     diagrams = _files.copy_mermaid(out)
     address = repository_address(root)
 

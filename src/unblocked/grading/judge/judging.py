@@ -83,6 +83,7 @@ class Judging:
                 for scenario in self._having(last=False):
                     group.create_task(self._play(scenario))
         except ExceptionGroup as errors:
+            # Scenarios run side by side, so the error comes in a group; callers know only `NotRun`.
             raise _first_not_run(errors) or errors from None
 
         await self._play_again()
@@ -106,6 +107,8 @@ class Judging:
     async def _play_again(self) -> None:
         """Play again, one at a time, what may have failed for want of CPU or of patience."""
         doubtful = [s for s in self._having(last=False) if self._in_doubt(s)]
+        # If the whole machine had too little CPU, every failure is in doubt, not only those by
+        # timeout.
         starved = self.exam.findings.starved
         failed = [s for s in self._having(last=False) if starved and self._failed(s)]
         again = [s for s in self._having(last=False) if s in doubtful or s in failed]

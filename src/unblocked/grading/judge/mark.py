@@ -62,6 +62,7 @@ def exercise(room: Room) -> Exercise:
         why = f"{type(error).__name__}: {error}"
         raise CourseError(f"{room.checks} cannot be loaded: {why}.") from error
 
+    # In the order in which checks.py defines them, which is that of its criteria.
     scenarios = tuple(v for v in vars(module).values() if isinstance(v, Scenario))
     given, inside = (text_of(room, name) for name in ("given.py", "inside.py"))
     needed = getattr(module, "NEEDED", "app")

@@ -84,6 +84,7 @@ class ForkedRun(AnswerRun):
             order = {"level": self.level, "scratch": self.scratch, "limits": STANDARD}
             channel.send(self.forks.line, order, (control.fileno(), talk.fileno(), write_out))
 
+        # The pids are needed to end the run, so it can be ended only from here on.
         await self._born()
         self.to_clear.callback(self._close_stock)  # also when the end is cut short
         self.to_clear.push_async_callback(self._end)

@@ -111,6 +111,8 @@ class Sandbox:
         await self._way.end()
 
     async def _best(self) -> str:
+        # The only sure way to know what a system allows is to try it with an answer that does
+        # nothing.
         for level in LEVELS:
             try:
                 async with self._way.run(level, NOTHING):

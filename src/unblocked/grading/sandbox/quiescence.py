@@ -220,6 +220,7 @@ def _seconds_at(folder: str, address: int) -> float:
         return 0.0
 
     try:
+        # A timeout in memory can be read only there: /proc/PID/syscall gives its address.
         seconds, nanoseconds = _TIMESPEC.unpack(os.pread(fd, _TIMESPEC.size, address))
     except (OSError, OverflowError, struct.error):
         return 0.0

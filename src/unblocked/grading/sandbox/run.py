@@ -177,6 +177,7 @@ class AnswerRun:
     def _settle(self, event: str, message: dict[str, Any]) -> None:
         if event == "blocking":
             self.note_blocking(str(message.get("where")), str(message.get("what")))
+        # Events are called "what-done" and "what-failed"; others, such as "ended", have no hyphen.
         what, _, how = event.rpartition("-")
         future = self._waiting.get(what or event)
         if future is None or future.done():
@@ -201,6 +202,7 @@ class AnswerRun:
 
     async def _look(self) -> None:
         """End the process when it has taken too much."""
+        # Read again and again: once it has ended, the system may not tell any more.
         self.cpu_seconds = max(self.cpu_seconds, processes.cpu_seconds(self.pid))
         self._judge_memory(self.memory())
 

@@ -73,6 +73,8 @@ class SpawnedRun(AnswerRun):
         if self.level != "limits":
             raise Refused(f"This system cannot fork, so it has no isolation {self.level!r}.")
         self.line: asyncio.Future[_Line | None] = asyncio.get_running_loop().create_future()
+        # The process connects back, as descriptors cannot be handed to it on Windows. Any process
+        # of this machine may connect, so only the one that knows the secret is accepted.
         server = await asyncio.start_server(self._greeted, "127.0.0.1", 0, start_serving=False)
 
         try:
@@ -186,6 +188,7 @@ class SpawnedRun(AnswerRun):
         if hasattr(self, "root"):
             self._kill()
         self.process.kill()
+        # Orphans are no children of the process any more, but they inherited its environment.
         processes.end_marked(MARK, self.mark)
         self.process.wait()
         self.reading.join(_END_PATIENCE)

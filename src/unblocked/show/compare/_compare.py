@@ -139,6 +139,7 @@ async def _until_next_order(
 
     try:
         await asyncio.wait({running, pressed}, return_when=asyncio.FIRST_COMPLETED)
+        # A run that is stopped ends by itself, with what it has measured.
         stop.set()
         result = await running
         return result, pressed.result() if pressed.done() else "stop"

@@ -155,6 +155,7 @@ class Bench:
         stop: asyncio.Event,
     ) -> None:
         watcher.warming(found.variant, turn)
+        # Else memory that the last variant freed would be used by this one without being counted.
         give_memory_back()
         server = serve(app, name=found.variant, **self.serve_options)
         sampler = Sampler(found, server, self.upstream, watcher)
@@ -172,6 +173,8 @@ class Bench:
                 found.add(await _unless(stop, counted, sampler.count))
         finally:
             sampler.stop()
+            # During the warm-up, or when stopped, calls may wait that no thread can be cancelled
+            # out of.
             self._stop(server, hurry=stop.is_set() or not sampler.counting)
 
         found.meters.append(sampler.meter)

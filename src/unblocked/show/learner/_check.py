@@ -187,6 +187,7 @@ async def _marked(room: course.Room, file: Path, found: _Found | None = None) ->
     try:
         error = await asyncio.to_thread(_follow, grader, shown.line)
     finally:
+        # Also when the cell is interrupted: a grader that nobody hears must not go on.
         grader.kill()
         grader.communicate()
         shown.end()

@@ -184,6 +184,8 @@ class _PageView:
         most = float((self._result or {}).get("max_points") or 0)
         whole = most or sum(float(c["max_points"]) for c in self._checks.values() if c)
         share = 100 * self._points() / whole if whole else 0
+        # While criteria wait, their points are not known: the bar is cut to the share that is
+        # decided.
         if self._result is None:
             known = sum(check is not None for check in self._checks.values())
             share *= known / max(len(self._checks), 1)

@@ -77,6 +77,7 @@ class now_you:  # lower case: a notebook reads `async with now_you(...) as task:
             await self._timeout.__aexit__(kind, error, where)
         except TimeoutError:
             error = NotYet(f"It still waits after {self._patience:g} s.", "what it waits for")
+        # Before the verdict: a task left behind would print or fail in the middle of a later cell.
         await _end(asyncio.all_tasks() - self._running)
         if error is not None and not isinstance(error, Exception):
             return False  # an interrupt

@@ -62,12 +62,15 @@ class AnswerServer(uvicorn.Server):
 
     async def main_loop(self) -> None:
         """Serve until told to leave."""
+        # One tick sets the Date header; uvicorn would renew it ten times a second, and each tick
+        # would make an answer that waits look as if it moved.
         await self.on_tick(0)
         self.begun.set()
         await self._leave.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Shut down as uvicorn does, without the tenth of a second that it sleeps for first."""
+        # uvicorn sleeps for 0.1 s before it looks whether connections have closed.
         asyncio.get_running_loop().call_soon(self.clock.forward, 0.1)
         await super().shutdown(sockets)
 
@@ -107,6 +110,8 @@ class Answer:
 
     def say(self, **message: Any) -> None:
         """Send a message to the marker; a closed channel ends this process."""
+        # The detector rests meanwhile: sending blocks on purpose here, and is no fault of the
+        # answer.
         thread, self.detector.thread = self.detector.thread, 0
         self.talk.setblocking(True)  # so that it is out when the event loop closes
         try:
@@ -125,6 +130,7 @@ class Answer:
         """
         sys.modules["answer"] = self.module
         vars(sys.modules["unblocked"])["__getattr__"] = _of_the_notebook
+        # Before any code of the answer, so that no app is made unseen.
         self.inspector.watch()
         vars(self.inspector)["answer"] = self.module
         vars(self.module).update(spec["bindings"], __builtins__=builtins)
@@ -209,6 +215,7 @@ class Answer:
         value = getattr(self.inspector, name)(**args)
         if inspect.isawaitable(value):
             value = await value
+        # Fail here, where the error can be reported, on what JSON cannot carry.
         return json.loads(json.dumps(value))
 
     async def _do_freeze(self) -> None:

@@ -54,6 +54,7 @@ class Detector:
             "socket.connect": _connects,
             "socket.getaddrinfo": _asks_for_a_name,
         }
+        # An audit hook cannot be removed, not even by the answer.
         sys.addaudithook(self._hear)
         if hasattr(os, "register_at_fork"):  # the thread of a child may have the same number
             os.register_at_fork(after_in_child=self.rest)
@@ -81,6 +82,7 @@ class Detector:
 
         for name in _SOCKET_CALLS:
             self._guard(socket.socket, name, lambda sock, *_, **__: sock.gettimeout() != 0)
+        # A type written in C takes no new attributes; a subclass does.
         queue.SimpleQueue = type("SimpleQueue", (queue.SimpleQueue,), {})  # type: ignore
         self._guard(queue.SimpleQueue, "get", _gets)
 

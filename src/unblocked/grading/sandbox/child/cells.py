@@ -40,6 +40,7 @@ def put_together(cells: list[str], needed: str) -> Put:
         return Put(last, "")
     if _binds(last, needed) and not _continues(last, earlier):
         return Put(last, f"{len(cells)} cells are marked as the answer; the last one counts.")
+    # The last cell alone is no answer: it is the tail of one that was split.
     whole = "\n".join(cells)
     return Put(whole, f"The answer was split into {len(cells)} cells; all were run, in order.")
 

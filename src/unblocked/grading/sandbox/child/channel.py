@@ -126,6 +126,8 @@ async def read(stream: asyncio.StreamReader) -> dict[str, Any]:
     """
     try:
         size = _HEAD.unpack(await stream.readexactly(_HEAD.size))[0]
+        # A process that is not trusted could make the marker wait for, and keep, any number of
+        # bytes.
         if size > LIMIT:
             raise ChannelClosed
         message = json.loads(await stream.readexactly(size))

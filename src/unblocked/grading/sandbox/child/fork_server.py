@@ -51,6 +51,7 @@ def main() -> None:
         except (channel.ChannelClosed, OSError):
             _reap()
             os._exit(0)  # taking it all down in order takes as long as marking an answer
+        # The fork becomes the supervisor of one run, and never comes back from it.
         if os.fork() == 0:
             marker.close()
             _as_supervisor(order, fds)
@@ -153,6 +154,7 @@ def _refuse(control: socket.socket, error: BaseException) -> None:
 
 def supervisor(order: dict[str, Any], control: socket.socket, talk: int, out: int) -> None:
     """Isolate, fork the answer's process, serve the marker's requests, then clear up."""
+    # A session of its own: no signal of a terminal reaches a run.
     os.setsid()
     isolation.around(order["level"], order["scratch"])
     channel.send(control, {"event": "supervisor", "pid": os.getpid()})
@@ -172,6 +174,7 @@ def _as_answer(order: dict[str, Any], control: socket.socket, talk: int, out: in
     from unblocked.grading.sandbox.child import answer_process
 
     try:
+        # A process group of its own, so that the supervisor can end all of it by one signal.
         os.setpgid(0, 0)
         _to_null(0)
         for fd in (1, 2):

@@ -208,6 +208,7 @@ def _packages_in(folder: str) -> list[str]:
 
 def clear(child: int) -> None:
     """Kill the answer's process and all that it left behind; return when nothing is left."""
+    # First the whole group, then whatever left the group: orphans become children of this process.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child, signal.SIGKILL)
     with contextlib.suppress(ProcessLookupError):

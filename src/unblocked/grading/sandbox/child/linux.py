@@ -88,6 +88,7 @@ def make_read_only() -> None:
 
 def mount_in_memory(folder: str, size: int) -> None:
     """Cover a folder with an empty one of `size` bytes that goes when this namespace goes."""
+    # Without this, the new mount would appear outside of the namespace, too.
     _call("mount", None, b"/", None, _RECURSIVE | _SLAVE, None)
     options = f"size={size},nr_inodes=8k,mode=0700".encode()
     _call("mount", b"tmpfs", folder.encode(), b"tmpfs", _NOSUID_NODEV, options)
@@ -135,6 +136,8 @@ def landlock(readable: Iterable[int], writable: Iterable[int]) -> None:
         OSError: the kernel has no Landlock.
     """
     version = landlock_version()
+    # Each version knows more rights; the kernel refuses a ruleset with rights that it does not
+    # know.
     rights = (1 << {1: 13, 2: 14, 3: 15, 4: 15}.get(version, 16)) - 1
     scoped = _SCOPE_ABSTRACT_SOCKETS_AND_SIGNALS if version >= 6 else 0
     ruleset = _Ruleset(rights, 0, scoped)
