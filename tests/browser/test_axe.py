@@ -157,7 +157,7 @@ def pages_to_read(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The whole site, its lessons not executed: what cells print is looked at in JupyterLab."""
     out = tmp_path_factory.mktemp("site")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_pages, "_executed", lambda notebook, folder, name: notebook)
+        patch.setattr(_pages, "_execute", lambda notebook, folder, name: notebook)
         patch.setattr(_site._files, "copy_mermaid", lambda _: False)
         assert _site.site(out) == 0
     return out

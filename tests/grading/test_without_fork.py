@@ -196,12 +196,12 @@ def test_whoever_does_not_know_the_secret_is_turned_away(monkeypatch: pytest.Mon
             self.port = port
             super()._spawn(port)
 
-        async def _introduced(self) -> Any:
+        async def _await_introduction(self) -> Any:
             for secret in ("", "é", None):
                 _, writer = await asyncio.open_connection("127.0.0.1", self.port)
                 writer.write(channel.encode({"secret": secret, "pid": 1}))
                 writer.close()
-            return await super()._introduced()
+            return await super()._await_introduction()
 
     async def introduced() -> tuple[int, int]:
         async with Impostor("limits", NOTHING) as run:

@@ -74,7 +74,7 @@ def test_the_learners_own_files_are_not_taken_for_modules(
     answer = tmp_path / "answer.py"
     answer.write_text("# exercise: one-client\nraise ValueError('mine')\n")
     monkeypatch.chdir(tmp_path)
-    result = asyncio.run(_check._marked(course.room("one-client"), answer))
+    result = asyncio.run(_check._run_grader(course.room("one-client"), answer))
     assert result.outcome == "crashed"
 
 
@@ -84,7 +84,7 @@ def test_what_the_grader_says_in_another_encoding_is_still_told(
     grader = tmp_path / "unblocked.py"
     grader.write_text("import sys; sys.stderr.buffer.write(b'caf\\xe9 is closed')\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    result = asyncio.run(_check._marked(course.room("serve-in-process"), tmp_path / "answer.py"))
+    result = asyncio.run(_check._run_grader(course.room("serve-in-process"), tmp_path / "answer.py"))
     assert result.outcome == "no-answer"
     assert "is closed" in capsys.readouterr().out
 
@@ -122,12 +122,12 @@ def test_the_learner_is_told_which_run_is_marked(
 def test_no_given_cell_is_taken_for_an_answer_without_its_marker() -> None:
     for room in course.rooms():
         text = room.statement.read_text(encoding="utf-8")
-        assert not defines(text, _check._needed(room)), room.slug
+        assert not defines(text, _check._needed_name(room)), room.slug
 
 
 def test_the_needed_name_is_that_of_the_checks() -> None:
-    assert _check._needed(course.room("serve-in-process")) == "running"
-    assert _check._needed(course.room("one-client")) == "app"
+    assert _check._needed_name(course.room("serve-in-process")) == "running"
+    assert _check._needed_name(course.room("one-client")) == "app"
 
 
 def test_a_forgotten_await_is_told_in_one_sentence() -> None:

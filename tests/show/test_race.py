@@ -58,12 +58,12 @@ def test_race_prints_the_table_and_draws_the_picture(
 
 
 def test_the_figures_are_the_medians_of_the_rounds() -> None:
-    run = RUNS[0].told
+    run = RUNS[0].figures
     assert run.per_second == 77
     assert (run.p50_ms, run.p99_ms) == (500, 500)
     assert run.limited
-    assert RUNS[1].told.p50_ms is None
-    assert RUNS[1].told.errors.total() == 2
+    assert RUNS[1].figures.p50_ms is None
+    assert RUNS[1].figures.errors.total() == 2
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -97,7 +97,7 @@ def test_variants_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     turns = [text.split(": ")[1].split(" …")[0] for text in said if text]
     assert turns == [NAMES[name] for name in names] * 2
     assert [len(run.rounds) for run in runs] == [2, 2]
-    assert all(not run.told.errors and run.told.per_second > 0 for run in runs)
+    assert all(not run.figures.errors and run.figures.per_second > 0 for run in runs)
 
 
 def test_every_variant_is_a_module(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -310,5 +310,5 @@ def test_the_button_says_why_it_cannot(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_file_is_a_zip_of_marks_and_notebooks(machine: Machine) -> None:
     answer(machine("binder"), "mine")
-    with zipfile.ZipFile(io.BytesIO(_work.packed())) as archive:
+    with zipfile.ZipFile(io.BytesIO(_work.pack())) as archive:
         assert archive.namelist() == ["marks.json", "exercises/serve-it.ipynb"]

@@ -119,7 +119,7 @@ def _from_script(text: str, slug: str) -> AnswerCode:
     """
     pieces = script_cells(text)
     found = [piece for piece in pieces if marked(piece) == slug and _has_code(piece)]
-    return _checked(found if len(pieces) > 1 and found else [text], slug)
+    return _answer_code(found if len(pieces) > 1 and found else [text], slug)
 
 
 def _from_cells(cells: list[dict[str, Any]], slug: str) -> AnswerCode:
@@ -130,10 +130,10 @@ def _from_cells(cells: list[dict[str, Any]], slug: str) -> AnswerCode:
         raise NoAnswer(
             f"No cell is the answer to {slug}. Its first line must be # exercise: {slug}"
         )
-    return _checked([source_of(cell) for cell in found], slug)
+    return _answer_code([source_of(cell) for cell in found], slug)
 
 
-def _checked(cells: list[str], slug: str) -> AnswerCode:
+def _answer_code(cells: list[str], slug: str) -> AnswerCode:
     if not any(map(_has_code, cells)):
         raise NoAnswer(f"The answer to {slug} is empty.")
     return AnswerCode(tuple(cells))

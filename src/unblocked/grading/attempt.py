@@ -47,7 +47,7 @@ def is_untouched(cells: Sequence[str], room: Room) -> bool:
 
 def tree(source: str) -> str | None:
     """Return the syntax tree as text; None for code that does not parse or is too long to try."""
-    parsed = _parsed(source)
+    parsed = _parse(source)
     try:
         return None if parsed is None else ast.dump(parsed)
     except _TOO_HARD:
@@ -61,7 +61,7 @@ def fingerprint(cells: Sequence[str]) -> str:
     '' of what does not parse. Names that come from elsewhere (modules, attributes, given names)
     are kept, as are all constants.
     """
-    parsed = _parsed("\n".join(cells))
+    parsed = _parse("\n".join(cells))
     if parsed is None:
         return ""
     try:
@@ -71,7 +71,7 @@ def fingerprint(cells: Sequence[str]) -> str:
     return hashlib.sha256(dumped.encode(errors="surrogatepass")).hexdigest()[:16]
 
 
-def _parsed(source: str) -> ast.Module | None:
+def _parse(source: str) -> ast.Module | None:
     if len(source) > LONGEST:
         return None
     try:
@@ -93,34 +93,36 @@ class _Anonymous(ast.NodeTransformer):
         self._own = _bound_in(module)
         self._numbers: dict[str, str] = {}
 
-    def _renamed(self, name: str) -> str:
+    def _rename(self, name: str) -> str:
         if name not in self._own or name == "app":
             return name
         return self._numbers.setdefault(name, f"_{len(self._numbers)}")
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
-        node.id = self._renamed(node.id)
+        node.id = self._rename(node.id)
         return node
 
     def visit_arg(self, node: ast.arg) -> ast.AST:
-        node.arg = self._renamed(node.arg)
+        node.arg = self._rename(node.arg)
         return self.generic_visit(node)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        return self._defined(node)
+        return self._rename_definition(node)
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
-        return self._defined(node)
+        return self._rename_definition(node)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        return self._defined(node)
+        return self._rename_definition(node)
 
     def visit_ExceptHandler(self, node: ast.ExceptHandler) -> ast.AST:
-        node.name = node.name and self._renamed(node.name)
+        node.name = node.name and self._rename(node.name)
         return self.generic_visit(node)
 
-    def _defined(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> ast.AST:
-        node.name = self._renamed(node.name)
+    def _rename_definition(
+        self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    ) -> ast.AST:
+        node.name = self._rename(node.name)
         if ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or [ast.Pass()]
         return self.generic_visit(node)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def check(args: argparse.Namespace, room: Room, path: Path, preimported: Preimported | None) -> int:
     """Mark the answer in a file; return 0 on full marks, 1 on less, 2 when it could not be used."""
     try:
-        result = asyncio.run(_marked(args, room, path, preimported))
+        result = asyncio.run(_mark(args, room, path, preimported))
     except (answer.Unusable, course.CourseError, Refused) as error:
         print(error, file=sys.stderr)
         return 2
@@ -43,7 +43,7 @@ def check(args: argparse.Namespace, room: Room, path: Path, preimported: Preimpo
     return 0 if result["points"] == result["max_points"] else 1
 
 
-async def _marked(
+async def _mark(
     args: argparse.Namespace, room: Room, path: Path, preimported: Preimported | None
 ) -> Result:
     sandbox = Sandbox()

@@ -95,9 +95,9 @@ class Server:
         self._thread.leave()
         if threading.current_thread() is self._thread.thread:
             return
-        if not _joined(self._thread.thread, _STOP_SECONDS):
+        if not _join(self._thread.thread, _STOP_SECONDS):
             self._thread.abort()
-        if not _joined(self._thread.thread, _STOP_SECONDS):
+        if not _join(self._thread.thread, _STOP_SECONDS):
             warnings.warn(_stuck(self.name, self._thread.thread), RuntimeWarning, stacklevel=2)
 
     def __enter__(self) -> Self:
@@ -174,7 +174,7 @@ def _reason(name: str, thread: ServerThread, recorder: Recorder) -> BaseExceptio
     return failure
 
 
-def _joined(thread: threading.Thread, seconds: float) -> bool:
+def _join(thread: threading.Thread, seconds: float) -> bool:
     """Join a thread in small steps, between which an interrupt is heard on every system."""
     deadline = time.monotonic() + seconds
     while thread.is_alive() and time.monotonic() < deadline:

@@ -67,7 +67,7 @@ def deeper_problems(course: Course, page: Deeper, root: Path) -> list[str]:
         *_front(page, MINUTES_DEEPER),
         *quiz_problems(cells, required=False),
         *task_problems(page, cells),
-        *_led_to(course, page),
+        *_linking(course, page),
         *link_problems(cells, root / "notebooks" / DEEPER, course),
         *cell_problems(cells),
         *language_problems(page.path.read_text(encoding="utf-8")),
@@ -134,6 +134,6 @@ def _closes(body: str) -> Iterator[str]:
         yield "there is no `## Summary`"
 
 
-def _led_to(course: Course, page: Deeper) -> Iterator[str]:
+def _linking(course: Course, page: Deeper) -> Iterator[str]:
     if not any(leads_to(lesson, page) for lesson in course.lessons):
         yield f"no lesson links to {DEEPER}/{page.name}.ipynb"

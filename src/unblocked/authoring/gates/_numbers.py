@@ -26,10 +26,10 @@ def untraced_numbers(prose: list[str], shown: str) -> list[str]:
     text = "\n".join(_NAMES.sub(" ", without_fences(part)) for part in prose)
     known = {_value(found[0]) for found in _NUMBER.finditer(shown)}
     numbers = [found[0].rstrip(",") for found in _NUMBER.finditer(text)]
-    return [number for number in numbers if len(number) > 1 and not _traced(number, known)]
+    return [number for number in numbers if len(number) > 1 and not _is_traced(number, known)]
 
 
-def _traced(number: str, known: set[float]) -> bool:
+def _is_traced(number: str, known: set[float]) -> bool:
     """Return whether a cell shows the number; milliseconds may be seconds there, and a percentage a
     fraction.
     """

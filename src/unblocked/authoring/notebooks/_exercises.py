@@ -113,12 +113,12 @@ def _after(course: Course, room: Room, statement: Statement, extra: list[Cell]) 
 def _others(room: Room) -> list[Cell]:
     if not room.right:
         return []
-    shown = "\n\n".join(_folded(path) for path in room.right)
+    shown = "\n\n".join(_fold_answer(path) for path in room.right)
     text = f"## Other answers that get full marks\n\n{shown}"
     return [_cells.markdown(text, f"{room.slug}-others")]
 
 
-def _folded(path: Path) -> str:
+def _fold_answer(path: Path) -> str:
     source = path.read_text(encoding="utf-8").strip("\n")
     about = path.stem.replace("_", " ").replace("-", " ")
     docstring = ast.get_docstring(ast.parse(source))

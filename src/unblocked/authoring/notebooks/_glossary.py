@@ -71,12 +71,12 @@ def glossary_notebook(course: Course) -> Notebook:
     top = "\n\n".join([link, "# Glossary", _pages.without_title(intro)])
     cells = [_cells.markdown(top, "glossary-header")]
     for term in read_terms(course):
-        text = f"## {term.name}\n\n{term.meaning} {_shown_in(course, term)}"
+        text = f"## {term.name}\n\n{term.meaning} {_lesson_link(course, term)}"
         cells.append(_cells.markdown(text, f"glossary-{_cells.slugify(term.name)}"))
     return _cells.notebook(cells, f"course/{GLOSSARY}.md")
 
 
-def _shown_in(course: Course, term: Term) -> str:
+def _lesson_link(course: Course, term: Term) -> str:
     for lesson in course.lessons:
         if lesson.number == term.lesson:
             return f"→ [{_pages.name_of(lesson)}]({lesson.name}.ipynb)"

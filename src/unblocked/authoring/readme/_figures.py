@@ -56,7 +56,7 @@ def figures(root: Path) -> str:
 
 
 def _row(study: Any, name: str) -> str:
-    told = _found(study["tables"][_MEASURED], variant=name, users=_TOLD)
+    told = _find_row(study["tables"][_MEASURED], variant=name, users=_TOLD)
     cells = [
         _SHOWN[name],
         *(_answers(row) for row in _by_users(study, name)),
@@ -70,7 +70,7 @@ def _by_users(study: Any, name: str) -> Iterator[Row | None]:
     """Yield the row for each number of callers; None where that was not measured."""
     for users in _USERS:
         try:
-            yield _found(study["tables"][_MEASURED], variant=name, users=users)
+            yield _find_row(study["tables"][_MEASURED], variant=name, users=users)
         except LookupError:
             yield None
 
@@ -96,7 +96,7 @@ def _failures(row: Row) -> str:
     return f", {row['errors']:,}{of} failed"
 
 
-def _found(rows: list[Row], **wanted: object) -> Row:
+def _find_row(rows: list[Row], **wanted: object) -> Row:
     for row in rows:
         if wanted.items() <= row.items():
             return row

@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 _REFERENCE = re.compile(r'(<a\b[^>]*?\bhref|<img\b[^>]*?\bsrc)="([^"]*)"')
 
 
-def led_within(page: SitePage, address: str, root: Path, out: Path) -> str:
+def relink(page: SitePage, address: str, root: Path, out: Path) -> str:
     """Return the body with its links led to pages of the site, to copied pictures, or to the
     repository.
     """
 
-    def led(found: re.Match[str]) -> str:
+    def relinked(found: re.Match[str]) -> str:
         target = html.unescape(found[2])
         return f'{found[1]}="{html.escape(_target(page, target, address, root, out))}"'
 
-    return _REFERENCE.sub(led, page.body)
+    return _REFERENCE.sub(relinked, page.body)
 
 
 def _target(page: SitePage, target: str, address: str, root: Path, out: Path) -> str:

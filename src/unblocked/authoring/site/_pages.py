@@ -64,12 +64,12 @@ def all_pages(course: Course, root: Path) -> Iterator[SitePage]:
     for lesson in course.lessons:
         print(f"running {lesson.name}", flush=True)
         to_run = lesson_notebook(course, lesson, for_jupyterlab=False)
-        made = _executed(to_run, root / "notebooks", lesson.name)
+        made = _execute(to_run, root / "notebooks", lesson.name)
         yield SitePage(f"notebooks/{lesson.name}", name_of(lesson), _body(made))
 
     for deeper in course.deeper:
         print(f"running {deeper.name}", flush=True)
-        made = _executed(deeper_notebook(course, deeper), root / "notebooks" / DEEPER, deeper.name)
+        made = _execute(deeper_notebook(course, deeper), root / "notebooks" / DEEPER, deeper.name)
         yield SitePage(f"notebooks/{DEEPER}/{deeper.name}", deeper.title, _body(made))
 
     if (course.folder / f"{GLOSSARY}.md").is_file():
@@ -79,7 +79,7 @@ def all_pages(course: Course, root: Path) -> Iterator[SitePage]:
         yield SitePage(f"exercises/{room.slug}", f"Exercise: {room.title}", _body(made))
 
 
-def _executed(notebook: Notebook, folder: Path, name: str) -> Notebook:
+def _execute(notebook: Notebook, folder: Path, name: str) -> Notebook:
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from unblocked.authoring.notebooks import DEEPER, GLOSSARY, name_of, read_terms
 from unblocked.authoring.readme import binder_link, repository_address
 from unblocked.authoring.site import _files
-from unblocked.authoring.site._links import led_within
+from unblocked.authoring.site._links import relink
 from unblocked.authoring.site._pages import all_pages
 from unblocked.authoring.site._search import INDEX, write_index
 from unblocked.authoring.site._terms import with_terms
@@ -79,7 +79,7 @@ def _whole(
         up=page.up,
         binder=html.escape(binder_link(address, f"{opened}.ipynb")),
         pages=_navigation(course, page),
-        body=led_within(page, address, root, out),
+        body=relink(page, address, root, out),
         diagrams=_DIAGRAMS.format(up=page.up) if diagrams and "mermaid" in page.body else "",
     )
 

@@ -85,7 +85,7 @@ class ForkedRun(AnswerRun):
             channel.send(self.forks.line, order, (control.fileno(), talk.fileno(), write_out))
 
         # The pids are needed to end the run, so it can be ended only from here on.
-        await self._born()
+        await self._await_birth()
         self.to_clear.callback(self._close_stock)  # also when the end is cut short
         self.to_clear.push_async_callback(self._end)
         await self._listen(pipe)
@@ -94,10 +94,10 @@ class ForkedRun(AnswerRun):
         ours, theirs = socket.socketpair()
         return self.to_clear.enter_context(ours), theirs
 
-    async def _born(self) -> None:
+    async def _await_birth(self) -> None:
         try:
-            self.supervisor: int = (await self._introduced())["pid"]
-            self.pid = (await self._introduced())["pid"]
+            self.supervisor: int = (await self._receive_introduction())["pid"]
+            self.pid = (await self._receive_introduction())["pid"]
         except TimeoutError as error:  # an answer got at it, where nothing prevents that
             self.forks.process.kill()
             raise NotRun("its isolated process did not start") from error
@@ -105,7 +105,7 @@ class ForkedRun(AnswerRun):
             raise NotRun("its isolated process did not start") from error
         self.control.settimeout(_SUPERVISOR_SECONDS)
 
-    async def _introduced(self) -> dict[str, Any]:
+    async def _receive_introduction(self) -> dict[str, Any]:
         await _readable(self.control, START_PATIENCE)
         message = channel.receive_signed(self.control)
         if message["event"] == "refused":
@@ -173,10 +173,10 @@ class ForkedRun(AnswerRun):
     def blank_socket(self) -> socket.socket:
         """Return a TCP socket made in the answer's network, neither bound nor connected."""
         if not self._stock:
-            self._stock = self._handed_out()
+            self._stock = self._request_sockets()
         return self._stock.pop()
 
-    def _handed_out(self) -> list[socket.socket]:
+    def _request_sockets(self) -> list[socket.socket]:
         try:
             channel.send(self.control, {"do": "sockets"})
             _, fds = channel.receive(self.control)

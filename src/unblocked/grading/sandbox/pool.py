@@ -47,7 +47,7 @@ def _best_way(preimported: Preimported | None) -> _Way:
     return Spawns()
 
 
-def _wished() -> str:
+def _requested_level() -> str:
     """Return the isolation level that the environment asks for, or ''.
 
     Raises:
@@ -76,7 +76,7 @@ class Sandbox:
     def __init__(
         self, require: str | None = None, *, level: str | None = None, slots: int = SLOTS
     ) -> None:
-        self.require, self.level = require, level or _wished()
+        self.require, self.level = require, level or _requested_level()
         self.slots = asyncio.Semaphore(slots)
         """For runs at work at the same time."""
 

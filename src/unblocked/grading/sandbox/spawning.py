@@ -75,12 +75,12 @@ class SpawnedRun(AnswerRun):
         self.line: asyncio.Future[_Line | None] = asyncio.get_running_loop().create_future()
         # The process connects back, as descriptors cannot be handed to it on Windows. Any process
         # of this machine may connect, so only the one that knows the secret is accepted.
-        server = await asyncio.start_server(self._greeted, "127.0.0.1", 0, start_serving=False)
+        server = await asyncio.start_server(self._greet, "127.0.0.1", 0, start_serving=False)
 
         try:
             await server.start_serving()
             self._spawn(server.sockets[0].getsockname()[1])
-            self.reader, self.writer, hello = await self._introduced()
+            self.reader, self.writer, hello = await self._await_introduction()
         finally:
             server.close()  # the line stays open
 
@@ -116,7 +116,7 @@ class SpawnedRun(AnswerRun):
         except psutil.Error as error:
             raise NotRun("its process did not start") from error
 
-    async def _greeted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Accept the connection of the process that knows the secret, once."""
         try:
             hello = await channel.read(reader)
@@ -129,7 +129,7 @@ class SpawnedRun(AnswerRun):
         else:
             writer.close()
 
-    async def _introduced(self) -> _Line:
+    async def _await_introduction(self) -> _Line:
         line = None
         with contextlib.suppress(TimeoutError):
             line = await asyncio.wait_for(self.line, START_PATIENCE)
@@ -148,20 +148,20 @@ class SpawnedRun(AnswerRun):
         with contextlib.suppress(RuntimeError):  # the loop may be closed first
             while piece := os.read(out.fileno(), TAIL):
                 loop.call_soon_threadsafe(self.keep, piece)
-            loop.call_soon_threadsafe(self._ended)
+            loop.call_soon_threadsafe(self._report_end)
 
-    def _ended(self) -> None:
+    def _report_end(self) -> None:
         if not self.line.done():
             self.line.set_result(None)
 
     async def _look(self) -> None:
-        resident, cpu = await asyncio.to_thread(self._used)
+        resident, cpu = await asyncio.to_thread(self._usage)
         self._judge_memory(resident)
         if cpu > STANDARD["cpu"]:
             self.killed_for_cpu = True
             self._kill()
 
-    def _used(self) -> tuple[int, float]:
+    def _usage(self) -> tuple[int, float]:
         return processes.resident_with_children(self.pid), processes.cpu_seconds(self.pid)
 
     async def load(self, seconds: float = START_PATIENCE) -> None:

@@ -82,13 +82,13 @@ async def compare(
     plan = Plan(users, seconds, fan_out, delay, path, rounds)
     bench = Bench(variants, upstream, {"loop": loop, "http": http})
     slot = Slot()
-    result = await _watched(bench, plan, slot, beside, interactive=interactive)
+    result = await _measure_and_show(bench, plan, slot, beside, interactive=interactive)
     result.mark_shown()
     slot.put(result.bundle())
     return result
 
 
-async def _watched(
+async def _measure_and_show(
     bench: Bench, plan: Plan, slot: Slot, beside: Comparison | None, *, interactive: bool
 ) -> Comparison:
     if not has_front_end():

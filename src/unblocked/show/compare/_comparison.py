@@ -68,12 +68,12 @@ class Comparison:
         if self.beside is None:
             return self.rows, self.curves
         rows, curves = self.beside.together()
-        names = {row["variant"]: self._renamed(row["variant"]) for row in rows}
+        names = {row["variant"]: self._earlier_name(row["variant"]) for row in rows}
         earlier = [{**row, "variant": names[row["variant"]]} for row in rows]
         drawn = [replace(curve, variant=names[curve.variant]) for curve in curves]
         return earlier + self.rows, drawn + self.curves
 
-    def _renamed(self, variant: str) -> str:
+    def _earlier_name(self, variant: str) -> str:
         assert self.beside is not None
         now = self.title.split(", ")
         parts = [part for part in self.beside.title.split(", ") if part not in now]

@@ -69,10 +69,10 @@ class Controls(anywidget.AnyWidget):
         for order in _ORDERS:
             if order == wish:
                 if order == "start":
-                    self._plan = self._planned(message.get("values") or {})
+                    self._plan = self._plan_with(message.get("values") or {})
                 self._loop.call_soon_threadsafe(self._orders.put_nowait, order)
 
-    def _planned(self, values: dict[str, Any]) -> Plan:
+    def _plan_with(self, values: dict[str, Any]) -> Plan:
         """Return the plan with these numbers, each within its bounds."""
         new: dict[str, Any] = {}
         for field in self.fields:

@@ -239,7 +239,7 @@ class Measured:
         of any round.
         """
         most = max(self.meters, key=lambda meter: meter.added.threads)
-        told = self._told()
+        told = self._figures()
         return {
             "variant": self.variant,
             "threads_before": most.first.threads,
@@ -260,7 +260,7 @@ class Measured:
 
     def remarks(self) -> list[str]:
         """Return what a reader of the numbers should mind."""
-        told = self._told()
+        told = self._figures()
         if not told.results:
             return [f"{self.variant}: nothing was answered before the end."]
         remarks = []
@@ -272,7 +272,7 @@ class Measured:
         kinds = ", ".join(f"{count:,} of {kind}" for kind, count in sorted(told.errors.items()))
         return [*remarks, f"{self.variant}: errors: {kinds}."] if kinds else remarks
 
-    def _told(self) -> Rounds:
+    def _figures(self) -> Rounds:
         """Return the rounds that came to their end; without one, what the first had counted."""
         return Rounds(self.rounds or ([self.partial] if self.partial is not None else []))
 

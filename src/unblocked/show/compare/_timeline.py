@@ -48,7 +48,7 @@ class Timeline:
 
     def png(self) -> bytes:
         """Return the picture, as a PNG file."""
-        return _drawn(self)
+        return _draw(self)
 
     def __str__(self) -> str:
         if not self.requests and not self.calls:
@@ -113,13 +113,13 @@ def timeline(server: Server, upstream: Upstream, *, most: int = _MOST_BARS) -> T
 def _from_zero(requests: Sequence[Bar], calls: Sequence[Bar], left_out: int) -> Timeline:
     zero = min((bar.start for bar in (*requests, *calls)), default=0.0)
 
-    def moved(bars: Sequence[Bar]) -> list[Bar]:
+    def shifted(bars: Sequence[Bar]) -> list[Bar]:
         return [
             Bar(bar.label, bar.group, bar.start - zero, bar.end - zero, bar.complete)
             for bar in bars
         ]
 
-    return Timeline(moved(requests), moved(calls), left_out)
+    return Timeline(shifted(requests), shifted(calls), left_out)
 
 
 def most_at_once(bars: Sequence[Bar]) -> int:
@@ -132,7 +132,7 @@ def most_at_once(bars: Sequence[Bar]) -> int:
     return most
 
 
-def _drawn(result: Timeline) -> bytes:
+def _draw(result: Timeline) -> bytes:
     """Bars in the order in which they began, requests above calls; a PNG file."""
     bars = len(result.requests) + len(result.calls)
     height = min(12.0, 1.3 + 0.2 * max(bars, 4))

@@ -50,7 +50,7 @@ class Run:
     rounds: list[LoadResult] = field(default_factory=list)
 
     @property
-    def told(self) -> Rounds:
+    def figures(self) -> Rounds:
         """The figures of all rounds together."""
         return Rounds(self.rounds)
 
@@ -77,11 +77,11 @@ def race(args: argparse.Namespace) -> int:
     print(table(runs))
 
     for run in runs:
-        if run.told.limited:
+        if run.figures.limited:
             print(f"{NAMES[run.name]}, {run.users} users: the load generator was the limit.")
 
     if args.out is not None:
-        args.out.write_bytes(_drawn(runs, DELAY))
+        args.out.write_bytes(_draw(runs, DELAY))
         print(f"The picture is in {args.out}.")
     return 0
 
@@ -161,7 +161,7 @@ def serving(name: str, upstream: str) -> Iterator[Variant]:
 
 def table(runs: Sequence[Run]) -> str:
     """Return the runs as a table for a terminal."""
-    head = [*_HEAD, "errors"] if any(run.told.errors for run in runs) else list(_HEAD)
+    head = [*_HEAD, "errors"] if any(run.figures.errors for run in runs) else list(_HEAD)
     return text_table(head, [_cells(run)[: len(head)] for run in runs])
 
 
@@ -170,16 +170,16 @@ def _cells(run: Run) -> list[str]:
         number(run.users),
         number(run.threads),
         number(run.memory_mb),
-        number(run.told.per_second),
-        f"{number(min(run.told.rates))} to {number(max(run.told.rates))}",
-        number(run.told.p50_ms),
-        number(run.told.p99_ms),
-        number(run.told.errors.total()),
+        number(run.figures.per_second),
+        f"{number(min(run.figures.rates))} to {number(max(run.figures.rates))}",
+        number(run.figures.p50_ms),
+        number(run.figures.p99_ms),
+        number(run.figures.errors.total()),
     ]
     return [NAMES[run.name], *values]
 
 
-def _drawn(runs: Sequence[Run], delay: float) -> bytes:
+def _draw(runs: Sequence[Run], delay: float) -> bytes:
     """Draw threads and answers a second of each variant, a bar for each number of users; return a
     PNG file.
 
@@ -209,9 +209,9 @@ def _draw_runs(
     thickness = 0.8 / len(users)
     longest = 1.0
     for run in runs:
-        rates = run.told.rates
+        rates = run.figures.rates
         low, value, high = (
-            (min(rates), run.told.per_second, max(rates))
+            (min(rates), run.figures.per_second, max(rates))
             if key == "per_second"
             else (run.threads, run.threads, run.threads)
         )

@@ -49,17 +49,17 @@ class Check(Coroutine[Any, Any, Result]):
         self._running: Coroutine[Any, Any, Result] | None = None
 
     def __await__(self) -> Generator[Any, Any, Result]:
-        return _checked(self._slug).__await__()
+        return _mark_last_run(self._slug).__await__()
 
     def send(self, value: Any) -> Any:
         """Go on with the marking, as the event loop does when this is made a task."""
         if self._running is None:
-            self._running = _checked(self._slug)
+            self._running = _mark_last_run(self._slug)
         return self._running.send(value)
 
     def throw(self, *error: Any) -> Any:
         """Raise an error, such as a cancellation, where the marking waits."""
-        self._running = self._running or _checked(self._slug)
+        self._running = self._running or _mark_last_run(self._slug)
         return self._running.throw(*error)
 
     def close(self) -> None:
@@ -88,18 +88,18 @@ def check(slug: str) -> Check:
 
 
 @interruptible
-async def _checked(slug: str) -> Result:
+async def _mark_last_run(slug: str) -> Result:
     try:
         room = course.room(slug)
     except course.CourseError as error:
         return _without_mark(slug, 0, str(error))
-    found = _last_executed(slug, _needed(room), _executed())
+    found = _last_executed(slug, _needed_name(room), _executed_cells())
     if found.source is None:
         return _without_mark(slug, room.points, found.told)
     with tempfile.TemporaryDirectory(prefix="unblocked-check-") as folder:
         file = Path(folder, "answer.py")
         await asyncio.to_thread(file.write_text, found.source, encoding="utf-8")
-        return await _marked(room, file, found)
+        return await _run_grader(room, file, found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class _Found:
     told: str
 
 
-def _executed() -> Sequence[str]:
+def _executed_cells() -> Sequence[str]:
     """Return all cells of this session as they were typed; a cell's number is its index."""
     from IPython.core.getipython import get_ipython
 
@@ -118,7 +118,7 @@ def _executed() -> Sequence[str]:
     return list(history.input_hist_raw) if history is not None else []
 
 
-def _needed(room: course.Room) -> str:
+def _needed_name(room: course.Room) -> str:
     """Return the name that the answer must define, as the exercise's checks state it."""
     try:
         found = _NEEDED.search(room.checks.read_text(encoding="utf-8"))
@@ -170,7 +170,7 @@ def _without_mark(slug: str, max_points: int, reason: str) -> Result:
     )
 
 
-async def _marked(room: course.Room, file: Path, found: _Found | None = None) -> Result:
+async def _run_grader(room: course.Room, file: Path, found: _Found | None = None) -> Result:
     grader = subprocess.Popen(  # noqa: ASYNC220 - does not wait; the reading is in a thread
         python("unblocked", "check", room.slug, str(file), "--stream"),
         stdin=subprocess.DEVNULL,
@@ -219,7 +219,7 @@ class _Shown:
 
     def line(self, message: dict[str, Any]) -> None:
         if "criteria" in message:
-            self.view = self._made(message["criteria"])
+            self.view = self._make_view(message["criteria"])
         elif "again" in message:
             if self.view is not None:
                 self.view.again(message["again"])
@@ -240,10 +240,10 @@ class _Shown:
 
     def _view(self, message: dict[str, Any]) -> CheckView:
         if self.view is None:
-            self.view = self._made([check["name"] for check in message.get("checks", [])])
+            self.view = self._make_view([check["name"] for check in message.get("checks", [])])
         return self.view
 
-    def _made(self, criteria: list[str]) -> CheckView:
+    def _make_view(self, criteria: list[str]) -> CheckView:
         room, found = self.room, self.found
         return check_view(
             room.slug,
@@ -273,10 +273,10 @@ def solutions(room: course.Room) -> list[tuple[str, str]]:
     What a learner's copy of the course does not have is left out.
     """
     found = [(_REFERENCE, room.solution), *((_OTHER, path) for path in room.right[:OTHERS])]
-    return [_titled(kind, path) for kind, path in found if path.is_file()]
+    return [_with_heading(kind, path) for kind, path in found if path.is_file()]
 
 
-def _titled(kind: str, path: Path) -> tuple[str, str]:
+def _with_heading(kind: str, path: Path) -> tuple[str, str]:
     """Return a heading and the code. The heading takes what this style buys from the first line, if
     that is a comment or a docstring.
     """

@@ -267,12 +267,12 @@ def fitting(failed: Iterable[str], hints: Iterable[str]) -> list[str]:
         if wanted is None:
             return 1
         listed = f",{','.join(part.strip() for part in wanted[1].split(','))},"
-        return 0 if any(f",{_joined(name)}," in listed for name in names) else 2
+        return 0 if any(f",{_without_spaces(name)}," in listed for name in names) else 2
 
     return [_FOR.sub("", hint).strip() for hint in sorted(hints, key=rank)]
 
 
-def _joined(name: str) -> str:
+def _without_spaces(name: str) -> str:
     """Return a criterion's name as it stands in a list of names: it may have a comma in it."""
     return ",".join(part.strip() for part in name.split(","))
 

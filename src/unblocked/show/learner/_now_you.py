@@ -97,7 +97,7 @@ class now_you:  # lower case: a notebook reads `async with now_you(...) as task:
                 hint = f"\n  Look at: {look_at}." if look_at else ""
                 return f"✗ Not yet: {self._title}.\n  {error}{hint}"
             case _:
-                return f"✗ Not yet: {self._title}.\n  Your code raised {_told(error)}"
+                return f"✗ Not yet: {self._title}.\n  Your code raised {_describe(error)}"
 
 
 async def _end(tasks: set[asyncio.Task[object]]) -> None:
@@ -107,10 +107,10 @@ async def _end(tasks: set[asyncio.Task[object]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _told(error: BaseException) -> str:
+def _describe(error: BaseException) -> str:
     """Return an error in one line, with the line of the learner's cell that it came from."""
     if isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        return _told(error.exceptions[0])
+        return _describe(error.exceptions[0])
     said = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
     line = _line_in_a_cell(error)
     return f"{said} (line {line[0]}: {line[1]})" if line else said

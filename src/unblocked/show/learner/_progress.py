@@ -39,7 +39,7 @@ def _offer_download() -> None:
     if button:
         from unblocked.show.learner._download import Download
 
-        download = Download("Download marks and answers", _work.FILE_NAME, _work.packed)
+        download = Download("Download marks and answers", _work.FILE_NAME, _work.pack)
         Slot().put_widget(download, f"In a terminal: unblocked save {_work.FILE_NAME}")
 
 

@@ -35,14 +35,14 @@ def vanishing_machine() -> str | None:
     return "Codespace" if os.environ.get("CODESPACES") else None
 
 
-def packed() -> bytes:
+def pack() -> bytes:
     """Return a zip file of the marks and of all notebooks in exercises/, as they are.
 
     Raises:
         CourseError: there is no notebook, or more than `restore` would take back; or nobody works
             here (`working_folder`).
     """
-    return _zipped(_own_notebooks())
+    return _zip(_own_notebooks())
 
 
 def save(target: Path) -> int:
@@ -58,7 +58,7 @@ def save(target: Path) -> int:
         )
 
     notebooks = _own_notebooks()
-    kept = put(target, _zipped(notebooks))
+    kept = put(target, _zip(notebooks))
     marked = _count(len(marks.best()), "exercise")
     where = working_folder() / "exercises"
     print(f"{target}: {_count(len(notebooks), 'notebook')} of {where}, and the marks of {marked}.")
@@ -132,7 +132,7 @@ def _member(path: Path) -> tuple[zipfile.ZipInfo, bytes]:
     return info, path.read_bytes()
 
 
-def _zipped(notebooks: Members) -> bytes:
+def _zip(notebooks: Members) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(_MARKS, json.dumps(marks.best(), indent=1))

@@ -166,7 +166,7 @@ class Answer:
     async def _hear(self) -> None:
         while True:
             try:
-                message = await channel.heard(self.talk)
+                message = await channel.hear(self.talk)
             except (channel.ChannelClosed, OSError):
                 os._exit(0)
             task = asyncio.create_task(self._do(message))
@@ -319,7 +319,7 @@ def main(talk: socket.socket) -> None:
 
 async def _life(talk: socket.socket) -> bool:
     answer = Answer(talk)
-    if await answer.load(await channel.heard(talk)):
+    if await answer.load(await channel.hear(talk)):
         await answer.obey()
         return True
     return False

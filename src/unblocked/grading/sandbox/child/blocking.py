@@ -109,11 +109,11 @@ class Detector:
         """Tell which line of the answer is about to block, and by which call."""
         thread, self.thread = self.thread, 0  # telling may block itself
         try:
-            self.note(*self._told(what))
+            self.note(*self._describe(what))
         finally:
             self.thread = thread
 
-    def _told(self, what: str) -> tuple[str, str]:
+    def _describe(self, what: str) -> tuple[str, str]:
         frame, called = sys._getframe(3), what
         place = f"{frame.f_code.co_filename}:{frame.f_lineno}"
         while frame is not None and frame.f_code.co_filename != self.file:

@@ -86,7 +86,7 @@ def _exactly(sock: socket.socket, size: int) -> bytes:
     return bytes(data)
 
 
-def asked(sock: socket.socket, message: dict[str, Any]) -> dict[str, Any]:
+def ask(sock: socket.socket, message: dict[str, Any]) -> dict[str, Any]:
     """Send a message on a socket that blocks, and wait for the reply.
 
     Raises:
@@ -97,7 +97,7 @@ def asked(sock: socket.socket, message: dict[str, Any]) -> dict[str, Any]:
     return reply
 
 
-async def heard(sock: socket.socket) -> dict[str, Any]:
+async def hear(sock: socket.socket) -> dict[str, Any]:
     """Wait for a message on a socket that does not block, in any kind of event loop.
 
     Raises:

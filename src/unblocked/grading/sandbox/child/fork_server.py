@@ -38,7 +38,7 @@ def main() -> None:
     if sys.argv[1:]:
         _prepare()
         order, *fds = map(json.loads, sys.argv[1:])
-        _isolated(order, fds)
+        _run_isolated(order, fds)
 
     _prepare()
     marker = socket.socket(fileno=os.dup(0))
@@ -128,7 +128,7 @@ def _reap() -> None:
 
 def _as_supervisor(order: dict[str, Any], fds: list[int]) -> None:
     if order["level"] != "bubblewrap":
-        _isolated(order, fds)
+        _run_isolated(order, fds)
     try:
         bubblewrap.become([*_THIS, *map(json.dumps, (order, *fds))], order["scratch"], fds)
     except OSError as error:
@@ -137,7 +137,7 @@ def _as_supervisor(order: dict[str, Any], fds: list[int]) -> None:
         os._exit(0)
 
 
-def _isolated(order: dict[str, Any], fds: list[int]) -> NoReturn:
+def _run_isolated(order: dict[str, Any], fds: list[int]) -> NoReturn:
     control = socket.socket(fileno=fds[0])
     try:
         supervisor(order, control, talk=fds[1], out=fds[2])

@@ -147,7 +147,7 @@ def readable() -> list[str]:
     handed in, and its marks: their folders stand in the environment's `UNBLOCKED_SHUT`.
     """
     shut = [PACKAGE, *filter(None, os.environ.get("UNBLOCKED_SHUT", "").split(os.pathsep))]
-    return [part for path in _needed() for part in _without(path, shut)]
+    return [part for path in _needed_paths() for part in _without(path, shut)]
 
 
 def _without(path: str, shut: list[str]) -> list[str]:
@@ -167,7 +167,7 @@ def _is_below(folder: str, path: str) -> bool:
     return folder == path or folder.startswith(path.rstrip(os.sep) + os.sep)
 
 
-def _needed() -> list[str]:
+def _needed_paths() -> list[str]:
     usr = [f"/usr/{name}" for name in ("bin", "lib", "lib32", "lib64", "libexec", "share/zoneinfo")]
     local = [f"/usr/local/{name}" for name in ("bin", "lib")]
     system = [*usr, *local, "/bin", "/lib", "/lib64", "/etc/ssl", "/etc/mime.types"]

@@ -56,7 +56,7 @@ class RemoteUpstream:
         self._line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def _ask(self, what: str, **args: Any) -> Any:
-        return _value(channel.asked(self._line, self._message(what, args)))
+        return _value(channel.ask(self._line, self._message(what, args)))
 
     def _message(self, what: str, args: dict[str, Any]) -> dict[str, Any]:
         return {"do": what, "key": self._key, **args}
@@ -156,16 +156,16 @@ async def run(test: Callable[..., Any], url: str, port: int, key: str, file: str
     before = asyncio.all_tasks()
     upstream = RemoteUpstream(port, key)
     try:
-        await _called(test, {"url": url, "upstream": upstream})
+        await _call(test, {"url": url, "upstream": upstream})
     except BaseException as error:
-        return _told(error, file)
+        return _describe(error, file)
     finally:
         await _end(asyncio.all_tasks() - before)
         upstream.close()
     return ""
 
 
-async def _called(test: Callable[..., Any], given: dict[str, Any]) -> None:
+async def _call(test: Callable[..., Any], given: dict[str, Any]) -> None:
     wanted = set(inspect.signature(test).parameters)
     if not wanted <= _PARAMETERS:
         raise TypeError(f"a test takes `url` and `upstream`, not {', '.join(wanted - _PARAMETERS)}")
@@ -183,7 +183,7 @@ async def _end(tasks: set[asyncio.Task[Any]]) -> None:
         await asyncio.wait(tasks, timeout=1)
 
 
-def _told(error: BaseException, file: str) -> str:
+def _describe(error: BaseException, file: str) -> str:
     """Return what was raised, in one line: the error, and the line of the test."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
