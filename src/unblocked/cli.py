@@ -13,6 +13,8 @@ import errno
 import io
 import os
 import sys
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -158,38 +160,38 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def _add(commands: Commands, name: str, command: Command, text: str) -> argparse.ArgumentParser:
+def _add(
+    commands: Commands, name: str, target: str, text: str, *takes: str
+) -> argparse.ArgumentParser:
+    """Add the command that calls `target`, "module:function", with the options that it takes.
+
+    Without names it takes all of them, as they were parsed.
+    """
     parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
-    parser.set_defaults(command=command)
+    parser.set_defaults(command=partial(_call, target, takes))
     return parser
 
 
+def _call(target: str, takes: Sequence[str], args: argparse.Namespace) -> int:
+    """Import a command's function, which only now is needed, and call it."""
+    module, _, function = target.partition(":")
+    found: Callable[..., int] = getattr(import_module(f"unblocked.{module}"), function)
+    return found(*(getattr(args, name) for name in takes)) if takes else found(args)
+
+
 def _lab(commands: Commands) -> None:
-    def lab(args: argparse.Namespace) -> int:
-        from unblocked.authoring.lab import lab
-
-        return lab(args.jupyter)
-
     text = "open JupyterLab on the course; further options are JupyterLab's own"
-    _add(commands, "lab", lab, text).set_defaults(jupyter=[])
+    parser = _add(commands, "lab", "authoring.lab:lab", text, "jupyter")
+    parser.set_defaults(jupyter=[])
 
 
 def _list(commands: Commands) -> None:
-    def show(args: argparse.Namespace) -> int:
-        from unblocked.grading.commands import list_exercises
-
-        return list_exercises(args)
-
-    _add(commands, "list", show, "exercises: slug, title, points, minutes, your best mark")
+    text = "exercises: slug, title, points, minutes, your best mark"
+    _add(commands, "list", "grading.commands:list_exercises", text)
 
 
 def _check(commands: Commands) -> None:
-    def check(args: argparse.Namespace) -> int:
-        from unblocked.grading.commands import check
-
-        return check(args)
-
-    parser = _add(commands, "check", check, "mark one answer")
+    parser = _add(commands, "check", "grading.commands:check", "mark one answer")
     parser.add_argument("slug", metavar="SLUG", help="which exercise (see `unblocked list`)")
     parser.add_argument("file", metavar="FILE", type=_path, help="a notebook, or a .py answer")
     parser.add_argument("--json", action="store_true", help="print one JSON object, no more")
@@ -197,45 +199,27 @@ def _check(commands: Commands) -> None:
 
 
 def _reset(commands: Commands) -> None:
-    def reset(args: argparse.Namespace) -> int:
-        from unblocked.authoring.reset import reset
-
-        return reset(args.slug)
-
     text = "put an exercise's starter back, keeping a dated copy of what was there"
-    parser = _add(commands, "reset", reset, text)
+    parser = _add(commands, "reset", "authoring.reset:reset", text, "slug")
     parser.add_argument("slug", metavar="SLUG")
 
 
 def _save(commands: Commands) -> None:
-    def save(args: argparse.Namespace) -> int:
-        from unblocked.show.learner import save
-
-        return save(args.file)
-
-    parser = _add(commands, "save", save, "put your marks and answers into one file (zip)")
+    text = "put your marks and answers into one file (zip)"
+    parser = _add(commands, "save", "show.learner:save", text, "file")
     text = "a name that ends in .zip; a file that has it already is kept under a dated name"
     parser.add_argument("file", metavar="FILE", type=_path, help=text)
 
 
 def _restore(commands: Commands) -> None:
-    def restore(args: argparse.Namespace) -> int:
-        from unblocked.show.learner import restore
-
-        return restore(args.file)
-
-    parser = _add(commands, "restore", restore, "take back what `unblocked save` put into FILE")
+    text = "take back what `unblocked save` put into FILE"
+    parser = _add(commands, "restore", "show.learner:restore", text, "file")
     text = "the better mark counts; notebooks that differ from it are kept under dated names"
     parser.add_argument("file", metavar="FILE", type=_path, help=text)
 
 
 def _grade(commands: Commands) -> None:
-    def grade(args: argparse.Namespace) -> int:
-        from unblocked.grading.classroom.grade import grade
-
-        return grade(args)
-
-    parser = _add(commands, "grade", grade, "mark a class")
+    parser = _add(commands, "grade", "grading.classroom.grade:grade", "mark a class")
     parser.add_argument(
         "folder", metavar="FOLDER", type=_path, help="the submissions, or their zip"
     )
@@ -272,13 +256,8 @@ def _choices(parser: argparse.ArgumentParser) -> None:
 
 
 def _total(commands: Commands) -> None:
-    def total(args: argparse.Namespace) -> int:
-        from unblocked.grading.classroom.total import total
-
-        return total(args)
-
     text = "add up the marks of several weeks"
-    parser = _add(commands, "total", total, text)
+    parser = _add(commands, "total", "grading.classroom.total:total", text)
     text = "folders of marks, as `unblocked grade` makes them with --out"
     parser.add_argument("folders", metavar="FOLDER", type=_path, nargs="+", help=text)
     text = "the table to write; the folder itself must be there"
@@ -288,45 +267,22 @@ def _total(commands: Commands) -> None:
 
 
 def _gradescope(commands: Commands) -> None:
-    def gradescope(args: argparse.Namespace) -> int:
-        from unblocked.grading.classroom.gradescope import gradescope
-
-        return gradescope(args)
-
     text = "make the zip that Gradescope takes as an autograder"
-    parser = _add(commands, "gradescope", gradescope, text)
+    parser = _add(commands, "gradescope", "grading.classroom.gradescope:gradescope", text)
     parser.add_argument("slug", metavar="SLUG", help="which exercise (see `unblocked list`)")
     parser.add_argument("out", metavar="ZIP", type=_path, help="the file to write")
 
 
 def _classroom(commands: Commands) -> None:
-    def classroom(args: argparse.Namespace) -> int:
-        from unblocked.grading.classroom.github import classroom
-
-        return classroom(args)
-
     text = "let GitHub Classroom mark each push to a learners' copy"
-    parser = _add(commands, "classroom", classroom, text)
+    parser = _add(commands, "classroom", "grading.classroom.github:classroom", text)
     parser.add_argument("folder", metavar="COPY", type=_path, help="made by --for-learners")
     parser.add_argument("slugs", metavar="SLUG", nargs="+", help="the exercises of the assignment")
 
 
 def _build(commands: Commands) -> None:
-    def build(args: argparse.Namespace) -> int:
-        from unblocked.authoring.build import build
-
-        if args.address is not None and args.for_learners is None:
-            raise CourseError("--address is that of the learners' copy: give --for-learners, too.")
-        code = build(check=args.check, for_learners=args.for_learners)
-        if args.address is not None and code == 0:
-            from unblocked.authoring.handout import readdress
-            from unblocked.course import checkout
-
-            readdress(checkout(), args.for_learners, args.address)
-        return code
-
     text = "make notebooks/, exercises/, solutions/ and the README's map from course/"
-    parser = _add(commands, "build", build, text)
+    parser = _add(commands, "build", "cli:build", text)
     way = parser.add_mutually_exclusive_group()
     way.add_argument("--check", action="store_true", help="write nothing; exit 1 if out of step")
     text = "also make a copy without solutions, or bring one up to date"
@@ -335,35 +291,38 @@ def _build(commands: Commands) -> None:
     parser.add_argument("--address", metavar="URL", help=text)
 
 
+def build(args: argparse.Namespace) -> int:
+    """Build the course; with an address, also lead the links of the learners' copy there."""
+    from unblocked.authoring.build import build
+
+    if args.address is not None and args.for_learners is None:
+        raise CourseError("--address is that of the learners' copy: give --for-learners, too.")
+    code = build(check=args.check, for_learners=args.for_learners)
+    if args.address is not None and code == 0:
+        from unblocked.authoring.handout import readdress
+        from unblocked.course import checkout
+
+        readdress(checkout(), args.for_learners, args.address)
+    return code
+
+
 def _new(commands: Commands) -> None:
-    def new(args: argparse.Namespace) -> int:
-        from unblocked.authoring.new import new_exercise
-
-        return new_exercise(args.slug)
-
-    parser = _add(commands, "new", new, "make an empty room that already fails its contract")
+    text = "make an empty room that already fails its contract"
+    parser = _add(commands, "new", "authoring.new:new_exercise", text, "slug")
     parser.add_argument("what", choices=["exercise"])
     parser.add_argument("slug", metavar="SLUG")
 
 
 def _race(commands: Commands) -> None:
-    def race(args: argparse.Namespace) -> int:
-        from unblocked.show.compare.race import race
-
-        return race(args)
-
-    parser = _add(commands, "race", race, "the headline comparison, and as a picture")
+    text = "the headline comparison, and as a picture"
+    parser = _add(commands, "race", "show.compare.race:race", text)
     parser.add_argument("--users", metavar="N", type=_at_least_one, nargs="+", default=[50])
     parser.add_argument("--out", metavar="FILE", type=_path, help="write the picture here (PNG)")
 
 
 def _site(commands: Commands) -> None:
-    def site(args: argparse.Namespace) -> int:
-        from unblocked.authoring.site import site
-
-        return site(args.out)
-
-    parser = _add(commands, "site", site, "the course as static pages to read online")
+    text = "the course as static pages to read online"
+    parser = _add(commands, "site", "authoring.site:site", text, "out")
     parser.add_argument("out", metavar="OUT", type=_path)
 
 

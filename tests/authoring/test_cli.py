@@ -6,6 +6,7 @@ import io
 import os
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -168,3 +169,13 @@ def test_it_runs_as_a_module_too() -> None:
     command = [sys.executable, "-m", "unblocked", "--version"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("unblocked ")
+
+
+def test_every_command_has_a_function_to_call() -> None:
+    """Commands name their functions by text, so that `unblocked check` imports no other's."""
+    commands = next(
+        action.choices for action in cli._parser()._actions if isinstance(action.choices, dict)
+    )
+    for name, parser in commands.items():
+        module, _, function = parser.get_default("command").args[0].partition(":")
+        assert callable(getattr(import_module(f"unblocked.{module}"), function)), name

@@ -84,7 +84,9 @@ def test_what_the_grader_says_in_another_encoding_is_still_told(
     grader = tmp_path / "unblocked.py"
     grader.write_text("import sys; sys.stderr.buffer.write(b'caf\\xe9 is closed')\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    result = asyncio.run(_check._run_grader(course.room("serve-in-process"), tmp_path / "answer.py"))
+    result = asyncio.run(
+        _check._run_grader(course.room("serve-in-process"), tmp_path / "answer.py")
+    )
     assert result.outcome == "no-answer"
     assert "is closed" in capsys.readouterr().out
 
