@@ -6,7 +6,7 @@ import sys
 from importlib.util import find_spec
 
 _WANTED = 16_384
-"""More than anything here needs. Windows has no such limit, and this is what is said there."""
+"""More than anything here needs; also the answer on Windows, which has no such limit."""
 
 
 def raise_descriptor_limit() -> int:

@@ -13,7 +13,7 @@ _PROXY_VARIABLES = frozenset({"http_proxy", "https_proxy", "all_proxy", "no_prox
 _PLAIN_PROXY = re.compile(r"(https?://)?[a-z0-9.-]+(:\d{1,5})?/?", re.IGNORECASE)
 _PLAIN_HOST = re.compile(r"\*|[a-z0-9.-]+", re.IGNORECASE)
 _fit: dict[str, str] | None = None
-"""The variables as they were made fit; None until then."""
+"""The variables as `free_loopback_of_proxies` left them; None before its first call."""
 _said: set[str] = set()
 
 

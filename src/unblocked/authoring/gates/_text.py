@@ -6,7 +6,7 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
-from unblocked.authoring.notebooks import without_fences
+from unblocked.authoring.notebooks import calls, name_of_call, without_fences
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,10 +49,5 @@ def lines_of_code(source: str) -> int:
 
 def called(source: str) -> Iterator[tuple[str, int]]:
     """Yield names that are called in a cell, each with its number of positional arguments."""
-    try:
-        tree = ast.parse(source)
-    except SyntaxError:  # a magic, or a fault that the lesson shows
-        return
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            yield node.func.id, len(node.args)
+    for call in calls(source):
+        yield name_of_call(call), len(call.args)

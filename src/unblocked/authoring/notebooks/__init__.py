@@ -9,7 +9,9 @@ from unblocked.authoring.notebooks._beside import WORKSPACES as WORKSPACES
 from unblocked.authoring.notebooks._beside import workspace as workspace
 from unblocked.authoring.notebooks._cells import Cell as Cell
 from unblocked.authoring.notebooks._cells import Notebook as Notebook
+from unblocked.authoring.notebooks._cells import calls as calls
 from unblocked.authoring.notebooks._cells import markdown as markdown
+from unblocked.authoring.notebooks._cells import name_of_call as name_of_call
 from unblocked.authoring.notebooks._cells import notebook as notebook
 from unblocked.authoring.notebooks._cells import to_bytes as to_bytes
 from unblocked.authoring.notebooks._cells import without_fences as without_fences

@@ -33,21 +33,24 @@ def read_myst(text: str) -> list[Cell]:
     cells: list[Cell] = jupytext.reads(text.strip() + "\n", fmt="md:myst").cells
     # The source of a quiz gives its answers away, so it is folded in every notebook.
     for cell in cells:
-        if _asks_quiz(cell):
+        if cell.cell_type == "code" and "quiz" in map(name_of_call, calls(cell.source)):
             _fold(cell)
     return cells
 
 
-def _asks_quiz(cell: Cell) -> bool:
-    """Return whether this cell calls `quiz(…)`: its source holds the answers."""
-    if cell.cell_type != "code":
-        return False
+def calls(source: str) -> list[ast.Call]:
+    """Return the calls of plain names in a cell's code; none in code that Python cannot parse."""
     try:
-        nodes = ast.walk(ast.parse(cell.source))
+        nodes = list(ast.walk(ast.parse(source)))
     except SyntaxError:  # a magic, or a fault that the lesson shows
-        return False
-    calls = (node.func for node in nodes if isinstance(node, ast.Call))
-    return any(isinstance(name, ast.Name) and name.id == "quiz" for name in calls)
+        return []
+    found = [node for node in nodes if isinstance(node, ast.Call)]
+    return [call for call in found if isinstance(call.func, ast.Name)]
+
+
+def name_of_call(call: ast.Call) -> str:
+    """Return the name that is called, or ''."""
+    return call.func.id if isinstance(call.func, ast.Name) else ""
 
 
 def _fold(cell: Cell) -> None:

@@ -8,6 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from unblocked._order import shuffled
+from unblocked.authoring.notebooks._cells import calls, name_of_call
 
 if TYPE_CHECKING:
     from unblocked.authoring.notebooks._cells import Cell
@@ -23,16 +24,11 @@ def questions(cell: Cell) -> list[dict[str, Any]]:
     """
     if cell.cell_type != "code":
         return []
+    asked = [call for call in calls(cell.source) if name_of_call(call) == "quiz"]
     try:
-        calls = _calls(cell.source)
-        return [ast.literal_eval(argument) for call in calls for argument in call.args]
-    except (SyntaxError, ValueError):  # a magic; names instead of words
+        return [ast.literal_eval(argument) for call in asked for argument in call.args]
+    except ValueError:  # names instead of words
         return []
-
-
-def _calls(source: str) -> list[ast.Call]:
-    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
-    return [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "quiz"]
 
 
 def quiz_as_html(asked: list[dict[str, Any]]) -> str:

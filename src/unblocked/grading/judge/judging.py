@@ -56,9 +56,9 @@ def plain(text: str) -> str:
 class Judging:
     """The scenarios of one answer, each played until its verdicts are certain.
 
-    What failed on a machine that was too busy, or only because patience ran out, is played once
-    more, alone. Verdicts are told to `on_verdict` as they come; `on_doubt` hears beforehand how
-    many criteria are judged a second time.
+    A scenario that failed on a machine that was too busy, or only because a wait was given up, is
+    played once more, alone. `on_verdict` is called with each verdict as it comes; `on_doubt` is
+    called with the number of criteria before they are judged a second time.
     """
 
     def __init__(

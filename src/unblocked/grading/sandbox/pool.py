@@ -8,15 +8,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from unblocked.grading.sandbox import starting
 from unblocked.grading.sandbox.child.levels import LEVELS
-from unblocked.grading.sandbox.run import (
-    NOTHING,
-    AnswerError,
-    AnswerRun,
-    Code,
-    Gone,
-    NotRun,
-    Refused,
-)
+from unblocked.grading.sandbox.run import NOTHING, AnswerRun, Code
+from unblocked.grading.sandbox.run import NotRun as NotRun
+from unblocked.grading.sandbox.run import Refused as Refused
 
 if TYPE_CHECKING:
     from typing import Self
@@ -124,6 +118,3 @@ class Sandbox:
     def run(self, code: Code) -> AnswerRun:
         """Return a run of this answer, to be entered with `async with`."""
         return self._way.run(self.level, code)
-
-
-__all__ = ["AnswerError", "AnswerRun", "Gone", "NotRun", "Refused", "Sandbox"]

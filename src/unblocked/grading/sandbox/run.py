@@ -35,7 +35,7 @@ WATCH_EVERY = 0.1
 TAIL = 64 << 10
 """Bytes of an answer's output that are kept."""
 MUCH_CPU = 0.5
-"""Of the CPU seconds that an answer may use: one last seen beyond it was stopped by their limit.
+"""Share of its CPU seconds; an answer that had used more when last seen was stopped by their limit.
 
 On a busy machine Linux stops it early: its limit counts ticks, while what it tells is measured.
 """
