@@ -56,8 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _is_closed_pipe(error: BaseException) -> bool:
-    """Return whether an error only says that nobody reads the output, as in `unblocked … | head
-    -1`.
+    """Return whether an error only says that nobody reads the output any more, as
+    after `| head`.
     """
     if isinstance(error, BaseExceptionGroup):
         return all(map(_is_closed_pipe, error.exceptions))
@@ -65,7 +65,7 @@ def _is_closed_pipe(error: BaseException) -> bool:
 
 
 def _unread() -> int:
-    """Return the exit code of a shell's closed pipe, and send Python's last flush to nowhere."""
+    """Send what is still to be printed to nowhere, and return the exit code of a closed pipe."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return _CLOSED_PIPE
 
@@ -92,9 +92,10 @@ def _missing(module: str) -> str:
 
 
 def _escape_unencodable_output() -> None:
-    """As an escape: on Windows a pipe may lack an arrow, or a letter of an answer's message.
+    """Print characters that the output's encoding lacks as escapes.
 
-    Else a command would die of what it says after what it did. The encoding stays the reader's.
+    On Windows a pipe may lack an arrow, or a letter of an answer's message, and a command would die
+    of what it says after what it did. The encoding stays the reader's.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -102,6 +103,7 @@ def _escape_unencodable_output() -> None:
 
 
 def _fault(error: Exception) -> int:
+    """Return the exit code for an error of ours, which is reported in one sentence."""
     if os.environ.get("UNBLOCKED_TRACEBACK"):
         raise error
     return _refuse(
@@ -124,11 +126,13 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _refuse(sentence: str) -> int:
+    """Print a sentence and return the exit code for a command that could not be used as given."""
     print(f"unblocked: {sentence}", file=sys.stderr)
     return 2
 
 
 def _sentence(error: Exception) -> str:
+    """Return what an error says, with the file that it is about."""
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return f"{error.filename or 'The disk'}: no space left. Make room there, and run it again."
     if isinstance(error, OSError) and error.filename is not None:
@@ -137,6 +141,8 @@ def _sentence(error: Exception) -> str:
 
 
 class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one sentence."""
+
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"unblocked: {message}. See `{self.prog} --help`.\n")
 

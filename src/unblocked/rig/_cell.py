@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 
 class _Stoppable(Protocol):
+    """Something that a cell started and that can be stopped."""
+
     def stop(self) -> None: ...
 
 
@@ -22,6 +24,8 @@ class Cell(NamedTuple):
 
 
 class _Kept(NamedTuple):
+    """What a run of a cell started, under the kind of thing that it is."""
+
     kind: str
     cell: Cell
     thing: _Stoppable

@@ -25,6 +25,8 @@ _LATE_SECONDS = 0.005
 
 
 class _HasUrl(Protocol):
+    """A server or an upstream."""
+
     @property
     def url(self) -> str: ...
 
@@ -201,6 +203,7 @@ class _SoFar:
         self._last: Message = {"seconds": 0.0, "cpu": 0.0, "lag": 0.0}
 
     def add(self, news: Message) -> None:
+        """Add one report."""
         self._latencies += news["latencies"]
         self._statuses.update(dict(news["statuses"]))
         self._errors.update(news["errors"])
@@ -208,6 +211,7 @@ class _SoFar:
         self.done = news["done"]
 
     def result(self) -> LoadResult:
+        """Return what has been reported so far."""
         return LoadResult(
             answers=len(self._latencies),
             errors=dict(self._errors),

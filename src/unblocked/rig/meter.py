@@ -19,6 +19,8 @@ _MOST_ROWS = 6_000
 
 
 class _Served(Protocol):
+    """A served app, as far as a meter needs it."""
+
     @property
     def lag(self) -> float: ...
     @property

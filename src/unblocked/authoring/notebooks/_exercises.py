@@ -94,6 +94,7 @@ def _tries(room: Room, statement: Statement) -> list[Cell]:
 
 
 def digest(source: str) -> str:
+    """Return a short digest of a cell's text."""
     return hashlib.sha256(source.encode()).hexdigest()[:16]
 
 

@@ -24,6 +24,7 @@ def without_title(text: str) -> str:
 
 
 def lesson_header(course: Course, lesson: Lesson, also: Iterable[str] = ()) -> str:
+    """Return the top of a lesson; `also` are further facts for its line."""
     facts = [f"**{lesson.minutes} minutes**", *_needs(course, lesson), *_leads_to(course, lesson)]
     facts += also
     return header(_lesson_links(course, lesson), name_of(lesson), facts, lesson.objectives)
@@ -50,6 +51,7 @@ def _leads_to(course: Course, lesson: Lesson) -> list[str]:
 
 
 def lesson_footer(course: Course, lesson: Lesson, tried: str) -> str:
+    """Return the end of a lesson: versions, the exercises it leads to, and links."""
     tasks = [
         f"**Now do it:** {_exercise_link(room)}, {room.points} points, {room.minutes} minutes"
         for room in course.rooms_of(lesson)
@@ -71,11 +73,13 @@ def _lesson_links(course: Course, lesson: Lesson) -> str:
 
 
 def exercise_header(course: Course, room: Room) -> str:
+    """Return the top of an exercise."""
     facts = f"**{room.points} points** · {room.minutes} minutes"
     return "\n\n".join([_exercise_links(course, room), f"# Exercise: {room.title}", facts])
 
 
 def exercise_footer(course: Course, room: Room) -> str:
+    """Return the end of an exercise."""
     return f"---\n\n{_exercise_links(course, room)}"
 
 

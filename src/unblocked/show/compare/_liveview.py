@@ -57,6 +57,7 @@ class LiveView(Watcher):
         self._slot.put_widget(self.box, f"Comparing {names}: the live view needs a browser.")
 
     def begin(self, plan: Plan) -> None:
+        """Clear all panels, and show those of an earlier comparison."""
         self._rounds, self._round = plan.rounds, plan.round_seconds + _LAST_ANSWERS_SECONDS
         self._tops = [0.0, 0.0]
         self._panels.clear()

@@ -146,6 +146,8 @@ def _zip(notebooks: Members) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class _Saved:
+    """The content of a saved file."""
+
     marks: Marks
     notebooks: dict[str, bytes]
     lost: list[str]

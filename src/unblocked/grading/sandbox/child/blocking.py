@@ -142,6 +142,7 @@ class _Lock:
     lock: Any
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        """Take the lock, and note it before waiting if the watched thread has to wait."""
         if self.lock.acquire(False):
             return True
         if get_ident() == self.detector.thread and blocking and timeout != 0:

@@ -103,10 +103,14 @@ def _raise_loopback() -> None:
 
 
 class _Ruleset(ctypes.Structure):
+    """The kernel's `struct landlock_ruleset_attr`."""
+
     _fields_ = (("fs", ctypes.c_uint64), ("net", ctypes.c_uint64), ("scoped", ctypes.c_uint64))
 
 
 class _PathRule(ctypes.Structure):
+    """The kernel's `struct landlock_path_beneath_attr`."""
+
     _pack_ = 1
     _layout_ = "ms"
     _fields_ = (("allowed", ctypes.c_uint64), ("fd", ctypes.c_int32))
@@ -159,6 +163,8 @@ def drop_capabilities() -> None:
 
 
 class _Program(ctypes.Structure):
+    """The kernel's `struct sock_fprog`: a seccomp filter."""
+
     _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
 
 

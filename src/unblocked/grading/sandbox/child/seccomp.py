@@ -50,6 +50,7 @@ class _If:
     """Whether the rule is for these values, or for all others."""
 
     def steps(self, then: _Step, otherwise: _Step) -> list[_Step]:
+        """Return the steps that test the condition and go on with `then` or `otherwise`."""
         tests = [(_EQUAL, len(self.values) - n, 0, v) for n, v in enumerate(self.values)]
         ends = [otherwise, then] if self.among else [then, otherwise]
         return [
@@ -70,6 +71,7 @@ class _Rule:
     answer: int = errno.EPERM
 
     def steps(self, machine: str) -> list[_Step]:
+        """Return the steps that answer the call on this machine; none where it has no such call."""
         number = self.x86_64 if machine == "x86_64" else self.aarch64
         if number is None:
             return []

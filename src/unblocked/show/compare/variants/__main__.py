@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
+    """Serve the variant that the first message names."""
     start = watchdog.first_message()
     os.environ["UPSTREAM"] = start["upstream"]  # Each variant reads it when it is imported.
     app = import_module(f"{__package__}.{start['name']}").app
