@@ -310,6 +310,7 @@ async def entered_when_it_answers(exam: Exam) -> str:
 @criterion("the surrounding loop goes on turning", points=1)
 async def loop_turns(exam: Exam) -> str:
     async with loaded(exam) as stays:
+        await stays.app.watch()
         stay, waiting = stays.new(), f"{ENTERING}, while the app's start-up waits"
         stay.may_start.clear()
         await stay.begin()
@@ -323,6 +324,10 @@ async def loop_turns(exam: Exam) -> str:
             await asyncio.sleep(TICK / LOOP_TURNS)
         stay.may_end.set()
         await stay.ask("over", LEAVING)
+        with called(f"{ENTERING}, from the beginning to the end"):
+            saw, expected = "; ".join(stays.app.blocking), "nothing that blocks the loop's thread"
+            look = "await asyncio.sleep(…), or asyncio.to_thread for what blocks"
+            expect(not stays.app.blocking, saw=saw, expected=expected, look=look)
     return "Cell, server and whatever else is on the loop take turns, from start-up to shutdown."
 
 

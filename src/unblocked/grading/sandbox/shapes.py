@@ -16,6 +16,7 @@ OF_ORDERS: dict[str, Shape] = {
     "stop": bool,
     "end": NoneType,
     "freeze": NoneType,
+    "watch": NoneType,
     "forward": NoneType,
     "timer": float,
     "tests": [str],
