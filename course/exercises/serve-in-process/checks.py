@@ -21,6 +21,8 @@ from unblocked.grading.checks import (
     called,
     criterion,
     expect,
+    expect_no_threads,
+    expect_reply,
 )
 
 if TYPE_CHECKING:
@@ -97,9 +99,9 @@ class Stay:
     async def expect_answer(self, what: str = "GET url, in the body") -> None:
         self.app.callers.port = self.port
         with called(what):
-            reply = await self.app.get()
-            right = reply.status == 200 and (self.kind == "demo" or reply.json() == self.text)
-            expect(right, saw=self.app.with_log(reply), expected="200, from the app given")
+            wanted: dict[str, Any] = {} if self.kind == "demo" else {"json": self.text}
+            expected = "200, from the app given"
+            expect_reply(self.app, await self.app.get(), expected=expected, **wanted)
 
     async def leave(self, error: str | None = None) -> dict[str, Any]:
         """End the body, by an exception when `error` is given, and wait until it is left.
@@ -211,7 +213,10 @@ def port_of(url: str) -> int:
         if parts.scheme == "http" and parts.hostname in LOCALHOST and parts.port:
             return parts.port
     raise Failed(
-        called=ENTERING, saw=f"url = {url[:100]}", expected="a URL such as http://127.0.0.1:54321"
+        called=ENTERING,
+        saw=f"url = {url[:100]}",
+        expected="a URL such as http://127.0.0.1:54321",
+        look='yield f"http://127.0.0.1:{port}", with the port that the socket has got',
     )
 
 
@@ -399,14 +404,9 @@ async def stops_cleanly(exam: Exam) -> str:
             await stay.expect_answer()
             await stay.leave(error)
         await expect_no_tasks(stays.app)
-        await stays.app.end()
         with called(LEAVING):
-            await stays.app.until(
-                lambda: stays.app.threads_left() == 0,
-                "no thread and no child process runs",
-                saw=lambda: f"{stays.app.threads_left()} threads left, those of children included",
-                look="a thread ends when its loop does: should_exit, then join it without blocking",
-            )
+            look = "a thread ends when its loop does: should_exit, then join it without blocking"
+            await expect_no_threads(stays.app, look=look)
     return "No thread, no task, no port: the next cell starts from nothing."
 
 
