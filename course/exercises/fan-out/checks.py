@@ -124,7 +124,10 @@ class Asked:
         """The reply to one more caller; only the calls made for it are counted."""
         self.upstream.begin(script)
         headers = {"X-Request-ID": request_id} if request_id else {}
-        return await self.app.get(f"/dashboard/{user}", headers=headers)
+        reply = await self.app.get(f"/dashboard/{user}", headers=headers)
+        if reply.status >= 400:  # calls that nobody waits for any more may be on their way
+            await self.app.settle()
+        return reply
 
     async def together(self, users: dict[str, str]) -> list[Reply]:
         """The replies to callers who come at once, each with a request ID of its own."""
