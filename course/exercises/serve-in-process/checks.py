@@ -117,7 +117,7 @@ class Stay:
                 await asyncio.sleep(TICK)
         waited = not over.done()
         self.may_end.set()
-        return await self.ask("over", LEAVING) | {"waited": waited}
+        return await self.told(over, LEAVING) | {"waited": waited}
 
     async def expect_shut(self, state: dict[str, Any], doing: str) -> None:
         """The lifespan's shutdown had run when the block was left, and the port refuses."""
@@ -142,7 +142,10 @@ class Stay:
     async def ask(self, what: str, doing: str, **args: Any) -> dict[str, Any]:
         """Call this function of `inside.py`; fails where the answer's loop or process ended."""
         shape = STATE if what in ("decided", "over", "state") else object
-        order = self.app.begin_inside(what, shape, name=self.name, **args)
+        return await self.told(self.app.begin_inside(what, shape, name=self.name, **args), doing)
+
+    async def told(self, order: asyncio.Future[dict[str, Any]], doing: str) -> dict[str, Any]:
+        """Wait for what a function of `inside.py` tells: one at a time may be called."""
         try:
             with called(doing):
                 await self.app.until(
