@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,8 @@ CALLS = 5
 CALLERS = 20
 THREADS = 8
 FORGIVEN = 1
+MARK = secrets.token_hex(8)
+"""What `fetch` says in its calls, and no copy of its code."""
 LONE = "one caller, GET /, while the upstream holds its replies"
 CROWD = f"{CALLERS} callers at once, GET /, while the upstream holds its replies"
 TOGETHER = (
@@ -57,20 +60,13 @@ OTHER_THREADS = (
 
 
 def by_fetch(call: Call) -> bool:
-    """Whether the call says that it is one of `fetch`; that it blocks a thread is the proof."""
-    return call.headers.get("user-agent") == "fetch"
-
-
-def calls_of_fetch(upstream: Upstream) -> str:
-    fetched = sum(map(by_fetch, upstream.live))
-    others = upstream.in_flight - fetched
-    note = f", and {others} that fetch did not make" if others else ""
-    return f"{fetched} {'call' if fetched == 1 else 'calls'} of fetch in flight{note}"
+    """Whether the call bears the mark of `fetch`; that it blocks a thread is seen, too."""
+    return call.headers.get("user-agent") == f"fetch/{MARK}"
 
 
 async def fetching(app: App, upstream: Upstream, calls: int, callers: Callers) -> None:
     """So many calls are in flight together; each was made by fetch, and blocks a thread."""
-    expected = f"{calls} calls of fetch in flight at the same time"
+    expected = f"{calls} calls of fetch in flight at the same time, and no others"
     try:
         await held(app, upstream, calls, callers, expected=expected, look=TOGETHER)
     except Failed:  # a loop that is blocked is the cause of all else, and is named first
@@ -78,8 +74,9 @@ async def fetching(app: App, upstream: Upstream, calls: int, callers: Callers) -
         raise
     await expect_loop_free(app, look=ON_THE_LOOP)
     await app.settle()
-    saw = calls_of_fetch(upstream)
-    expect(all(map(by_fetch, upstream.live)), saw=saw, expected=expected, look=BY_FETCH)
+    fetched = sum(map(by_fetch, upstream.live))
+    saw = f"{upstream.in_flight} calls in flight; made by fetch: {fetched}"
+    expect(fetched == upstream.in_flight, saw=saw, expected=expected, look=BY_FETCH)
     await expect_a_thread_each(app, upstream, look=BY_FETCH)
 
 
@@ -109,7 +106,7 @@ async def served(app: App, upstream: Upstream, callers: Callers) -> list[Reply]:
 
 @criterion("five calls at once", points=1)
 async def five_at_once(exam: Exam) -> str:
-    async with exam.serving(hold) as (app, upstream):
+    async with exam.serving(hold, _MARK=MARK) as (app, upstream):
         with called(LONE):
             caller = [app.call()]
             await fetching(app, upstream, CALLS, caller)
@@ -123,7 +120,7 @@ async def eight_in_flight(exam: Exam) -> str:
         "one pool with max_workers=8 for the whole app. A pool per request is bounded by nothing; "
         "the default executor's size depends on the machine"
     )
-    async with exam.serving(hold) as (app, upstream):
+    async with exam.serving(hold, _MARK=MARK) as (app, upstream):
         with called(CROWD):
             callers = await app.call_together(CALLERS)
             await fetching(app, upstream, THREADS, callers)
@@ -144,7 +141,7 @@ async def eight_threads(exam: Exam) -> str:
     async with exam.run() as app:
         before = await app.threads()  # so that those made at start-up count, too
         upstream = await app.upstream(hold)
-        app.bind(URL=f"{upstream.url}/quote")
+        app.bind(URL=f"{upstream.url}/quote", _MARK=MARK)
         await app.start()
         with called(CROWD):
             callers = await app.call_together(CALLERS)
@@ -158,7 +155,7 @@ async def eight_threads(exam: Exam) -> str:
 
 @criterion("the loop stays free", points=1)
 async def loop_free(exam: Exam) -> str:
-    async with exam.serving(hold) as (app, upstream):
+    async with exam.serving(hold, _MARK=MARK) as (app, upstream):
         with called(CROWD):
             callers = app.call_many(CALLERS)
             await held(app, upstream, 1, callers, look=BY_FETCH)
@@ -169,7 +166,7 @@ async def loop_free(exam: Exam) -> str:
 
 @criterion("one pool for the app's life", points=1)
 async def one_pool(exam: Exam) -> str:
-    async with exam.serving(hold) as (app, upstream):
+    async with exam.serving(hold, _MARK=MARK) as (app, upstream):
         await app.turn(1)
         before = app.thread_ids()
         with called(LONE):
@@ -187,9 +184,11 @@ async def one_pool(exam: Exam) -> str:
             expect_few_threads(0, len(second), more=most, expected="eight at most", look=look)
         await app.stop()
         await app.start(load=False)
-        with called("GET /, after the app was stopped and started again"):
-            upstream.begin(at_once)
-            await served(app, upstream, [app.call()])
+        with called(f"{CROWD}, after the app was stopped and started again"):
+            crowd = await app.call_together(CALLERS)
+            third = await threads_of(app, upstream, THREADS, crowd) - before
+            look = "the lifespan shuts the pool that it opened"
+            expect_few_threads(0, len(third), more=most, expected="eight at most", look=look)
     return (
         "Opened at start-up, shut at shutdown, opened anew at the next start: that is a lifespan."
     )
@@ -206,7 +205,7 @@ async def threads_of(app: App, upstream: Upstream, calls: int, callers: Callers)
 
 @criterion("a fetch that raises is a 502", points=1)
 async def fetch_raises(exam: Exam) -> str:
-    async with exam.serving(one_fails) as (app, upstream):
+    async with exam.serving(one_fails, _MARK=MARK) as (app, upstream):
         with called("GET /, one of the five calls raises: the upstream answers 503"):
             await expect_502(app)
         for how in FAILURES:  # 21 failures in all: more than there are threads
@@ -234,7 +233,7 @@ async def expect_502(app: App) -> None:
 
 @criterion("starts and stops cleanly", points=1)
 async def stops_cleanly(exam: Exam) -> str:
-    async with exam.serving() as (app, upstream):
+    async with exam.serving(_MARK=MARK) as (app, upstream):
         with called(f"{CALLERS} callers at once, GET /"):
             await served(app, upstream, app.call_many(CALLERS))
         look = "`with ThreadPoolExecutor(…) as pool: yield` in the lifespan shuts the pool"

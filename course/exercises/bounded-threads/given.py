@@ -9,21 +9,26 @@ import requests as _requests
 _os.cpu_count = _os.process_cpu_count = lambda: 22
 
 
-def fetch(url: str) -> str:
-    """Call `url` and return its text. Blocks; raises when the call fails."""
-    parts = _urlsplit(url)
-    connection = _http.HTTPConnection(parts.netloc, timeout=None)
-    try:
-        connection.request("GET", parts.path or "/", headers={"user-agent": "fetch"})
-        response = connection.getresponse()
-        status, text = response.status, response.read().decode()
-    except (OSError, _http.HTTPException) as error:
-        raise _failure(f"{url} cannot be reached", _requests.ConnectionError) from error
-    finally:
-        connection.close()
-    if status >= 400:
-        raise _failure(f"{url} answered {status}", _requests.HTTPError)
-    return text
+def _made_fetch(mark):
+    def fetch(url: str) -> str:
+        """Call `url` and return its text. Blocks; raises when the call fails."""
+        parts = _urlsplit(url)
+        connection = _http.HTTPConnection(parts.netloc, timeout=None)
+        try:
+            path = parts.path + (f"?{parts.query}" if parts.query else "")
+            connection.request("GET", path or "/", headers={"user-agent": f"fetch/{mark}"})
+            response = connection.getresponse()
+            status, text = response.status, response.read().decode()
+        except (OSError, _http.HTTPException) as error:
+            raise _failure(f"{url} cannot be reached", _requests.ConnectionError) from error
+        finally:
+            connection.close()
+        if status >= 400:
+            raise _failure(f"{url} answered {status}", _requests.HTTPError)
+        return text
+
+    fetch.__qualname__ = "fetch"
+    return fetch
 
 
 def _failure(text, kind):
@@ -36,3 +41,6 @@ def _failure(text, kind):
             self._request = None
 
     return FetchError(text)
+
+
+fetch = _made_fetch(globals().pop("_MARK", ""))

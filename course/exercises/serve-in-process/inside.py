@@ -1,13 +1,17 @@
-"""Enter and leave `running(…)` in the answer's loop, which goes on turning meanwhile."""
+"""Enter and leave `running(…)` in the answer's loop, which goes on turning meanwhile.
+
+What an app answers, whether its start-up waits or raises, and that its shutdown has run are known
+to the marker alone: the app asks for each of it, by a call, when it is served.
+"""
 
 import asyncio
 import contextlib
+import os
 
+import httpx
 from fastapi import FastAPI
 
-POLL = 0.02
-"""Seconds between two looks at a gate."""
-MOST_POLLS = 50
+HERE = os.getpid()
 
 
 class Broken(Exception):
@@ -17,10 +21,8 @@ class Broken(Exception):
 class Stay:
     """One `async with running(app)`, in a task of its own, so that others can be entered, too."""
 
-    def __init__(self, name, app):
-        self.name = name
+    def __init__(self, app):
         self.app = app
-        self.ended = []
         self.url = None
         self.entered = False
         self.decided = asyncio.Event()
@@ -40,55 +42,55 @@ class Stay:
         except Exception as error:
             self.came_out = error
         finally:
-            self.ended = list(ended)  # at this moment, not a little later
             self.decided.set()
 
 
 stays = {}
-started, passed, ended, gates = [], [], [], {}
 before: set = set()
 
 
-def made_app(kind, name, text, end):
-    """An app of this kind, whose answer to GET / is `text`, and whose last word is `end`."""
+async def ask(orders, what):
+    """What the marker says to this call, when it lets it go."""
+    process = "in-process" if os.getpid() == HERE else "another-process"
+    async with httpx.AsyncClient(trust_env=False, verify=False, timeout=None) as client:
+        return (await client.get(f"{orders}/{process}/{what}")).text
+
+
+def made_app(kind, orders):
+    """An app of this kind, which asks at `orders` for all that it says and does."""
     if kind == "demo":
         return answer.demo_app  # noqa: F821
     if kind == "bare":
-        return bare_app(text)
-    app = FastAPI(lifespan=None if kind == "no lifespan" else made_lifespan(kind, name, end))
+        return bare_app(orders)
+    app = FastAPI(lifespan=None if kind == "no lifespan" else made_lifespan(orders))
 
     @app.get("/")
     async def index():
-        return text
+        return await ask(orders, "text")
 
     return app
 
 
-def made_lifespan(kind, name, end):
-    gates[name] = False
-
+def made_lifespan(orders):
     @contextlib.asynccontextmanager
     async def lifespan(app):
-        started.append(name)
-        if kind == "broken":
-            raise Broken(name)
-        while kind == "gated" and not gates[name]:  # noqa: ASYNC110 - it may be another loop's
-            await asyncio.sleep(POLL)
-        passed.append(name)
+        if error := await ask(orders, "start"):
+            raise Broken(error)
         try:
             yield
         except Exception:  # an error in the body may come through here; a cancellation is no end
-            ended.append(end)
+            await ask(orders, "end")
             raise
-        ended.append(end)
+        await ask(orders, "end")
 
     return lifespan
 
 
-def bare_app(text):
+def bare_app(orders):
     async def app(scope, receive, send):
         if scope["type"] != "http":
             raise NotImplementedError(f"no {scope['type']} here")
+        text = await ask(orders, "text")
         headers = [(b"content-type", b"application/json")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": f'"{text}"'.encode()})
@@ -96,20 +98,11 @@ def bare_app(text):
     return app
 
 
-async def enter(kind, name, text, end):
+async def enter(kind, name, orders):
     """Begin to enter; `state` tells when it is done."""
     if not stays:
         before.update(asyncio.all_tasks())
-    stays[name] = Stay(name, made_app(kind, name, text, end))
-
-
-async def open_gate(name):
-    """Let a gated start-up go on, and wait until it does, if there is one."""
-    gates[name] = True
-    for _ in range(MOST_POLLS):
-        if name in passed:
-            break
-        await asyncio.sleep(POLL)
+    stays[name] = Stay(made_app(kind, orders))
 
 
 def leave(name, error=None):
@@ -138,8 +131,6 @@ async def state(name):
         "entered": stay.entered,
         "url": stay.url if isinstance(stay.url, str) else repr(stay.url),
         "over": stay.task.done(),
-        "started": name in started,
-        "ended": stay.ended,
         "error": repr(stay.came_out)[:300] if stay.came_out else None,
         "chain": [error.args for error in chain(stay.came_out) if isinstance(error, Broken)],
     }

@@ -39,6 +39,7 @@ from unblocked.grading.checks.vocabulary import expect_a_thread_each as expect_a
 from unblocked.grading.checks.vocabulary import expect_bounded as expect_bounded
 from unblocked.grading.checks.vocabulary import expect_few_threads as expect_few_threads
 from unblocked.grading.checks.vocabulary import expect_loop_free as expect_loop_free
+from unblocked.grading.checks.vocabulary import expect_no_threads as expect_no_threads
 from unblocked.grading.checks.vocabulary import expect_nothing_left as expect_nothing_left
 from unblocked.grading.checks.vocabulary import expect_released as expect_released
 from unblocked.grading.checks.vocabulary import expect_reply as expect_reply

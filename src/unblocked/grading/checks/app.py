@@ -204,6 +204,16 @@ class App:
         self.process.order("end")
         await self._ordered(self.process.wait_for("ended"), "the event loop to close")
 
+    async def watch(self) -> None:
+        """Note from now on what blocks the loop, where no app is served that would begin it."""
+        await self._ordered(self.process.order("watch"), "the loop to be watched")
+        self._serving = True
+
+    @property
+    def blocking(self) -> list[str]:
+        """What has blocked the loop in this run, a sentence for each place in the code."""
+        return list(self.process.blocking.values())
+
     async def freeze(self) -> None:
         """Stop the clocks of the answer's Python: only `forward` moves them from now on."""
         await self._ordered(self.process.order("freeze"), "the clock to stand still")

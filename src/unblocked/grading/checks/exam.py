@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from unblocked.grading.checks.app import App, Findings
-from unblocked.grading.checks.expect import Failed
+from unblocked.grading.checks.expect import Failed, called
 from unblocked.grading.checks.upstream import Upstream, at_once
 from unblocked.grading.sandbox.run import Code
 
@@ -43,8 +43,9 @@ class Exam:
             try:
                 yield app
                 _expect_no_other_call(app)
-            except Failed:
-                _expect_no_other_call(app)  # which is the cause of whatever else was seen
+            except Failed as failure:
+                with called(failure.called):
+                    _expect_no_other_call(app)  # which is the cause of whatever else was seen
                 raise
             finally:
                 self.findings.note = self.findings.note or run.note

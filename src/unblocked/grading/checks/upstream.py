@@ -180,6 +180,8 @@ class Upstream:
         self.expects = expects
         self.others: list[str] = []
         """Calls that nobody had asked for, as "METHOD /path"."""
+        self.look_at_others = "method, path and query of each call, as the statement names them"
+        """What the failure says that such a call brings."""
         self.sock = sock
         self.changed = changed
         self.send_buffer = send_buffer
@@ -321,7 +323,7 @@ class Upstream:
             not self.others,
             saw=f"an upstream call {', '.join(self.others[:3])}, answered with 404 or 405",
             expected=f"{wanted}, and no other",
-            look="method, path and query of each call, as the statement names them",
+            look=self.look_at_others,
         )
 
     async def _body(self, request: web.BaseRequest) -> bytes:

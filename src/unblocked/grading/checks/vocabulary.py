@@ -187,17 +187,24 @@ async def expect_stopped(app: App, *, look: str = "") -> None:
 async def expect_nothing_left(app: App, *, look: str = "") -> None:
     """Stop the app and end its loop: no connection is open, no thread and no child process runs."""
     await expect_stopped(app, look=look)
-    await app.end()
     with called("shutdown, after the event loop was closed"):
-        await app.until(
-            lambda: app.threads_left() == 0,
-            "no thread and no child process of the answer runs",
-            saw=lambda: (
-                f"{_count(app.threads_left(), 'thread')} of the answer still run, "
-                "those of child processes included"
-            ),
-            look="who shuts the executor down, and who ends the processes that were started",
+        await expect_no_threads(
+            app, look="who shuts the executor down, and who ends the processes that were started"
         )
+
+
+async def expect_no_threads(app: App, *, look: str) -> None:
+    """End the answer's loop: no thread and no child process runs."""
+    await app.end()
+    await app.until(
+        lambda: app.threads_left() == 0,
+        "no thread and no child process of the answer runs",
+        saw=lambda: (
+            f"{_count(app.threads_left(), 'thread')} of the answer still run, "
+            "those of child processes included"
+        ),
+        look=look,
+    )
 
 
 async def failing(call: Call, how: str) -> None:

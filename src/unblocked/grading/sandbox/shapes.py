@@ -16,6 +16,7 @@ OF_ORDERS: dict[str, Shape] = {
     "stop": bool,
     "end": NoneType,
     "freeze": NoneType,
+    "watch": NoneType,
     "forward": NoneType,
     "timer": float,
     "tests": [str],
@@ -25,6 +26,7 @@ OF_ORDERS: dict[str, Shape] = {
 OF_CALLS: dict[str, Shape] = {
     "lifespan": str,
     "clients": [{"kind": str, "closed": bool, "timeout": dict, "kept_alive": [object]}],
+    "open_clients": [str],
     "timeouts_of_calls": [object],
 }
 """Of what the functions of `grading.inside` give."""

@@ -237,7 +237,11 @@ class Answer:
     async def _do_test(self, name: str, url: str, port: int, key: str) -> str:
         return await scripted.run(getattr(self.module, name), url, port, key, FILE)
 
+    async def _do_watch(self) -> None:
+        self.detector.watch()
+
     async def _do_end(self) -> None:
+        self.detector.rest()
         self.over.set()
 
 

@@ -18,6 +18,11 @@ import fastapi
 from httpx import AsyncClient, Client, Request
 
 _lifespans: list[Any] = []
+_CLIENTS = {
+    *("httpx.AsyncClient", "httpx.Client", "httpx2.AsyncClient", "httpx2.Client"),
+    *("aiohttp.ClientSession", "requests.Session"),
+}
+"""Clients of all libraries of the course, each by the package and its own name."""
 
 
 def watch() -> None:
@@ -73,6 +78,29 @@ def clients() -> list[dict[str, Any]]:
         }
         for c in found
     ]
+
+
+def open_clients() -> list[str]:
+    """The kinds of the HTTP clients that exist and are not closed, whichever library they are of.
+
+    They are known by name: a library that an answer imports a second time is the same one. Sessions
+    that HTTPX itself may keep, by its transport for aiohttp, are left out.
+    """
+    objects = get_objects()
+    kinds = {kind: _kind_of_client(kind) for kind in set(map(type, objects))}
+    kept_by_httpx = "aiohttp.ClientSession" if "httpx_aiohttp" in sys.modules else ""
+    found = [one for one in objects if kinds[type(one)] not in ("", kept_by_httpx)]
+    return [kinds[type(one)] for one in found if not _is_closed(one)]
+
+
+def _is_closed(client: Any) -> bool:
+    return bool(getattr(client, "is_closed", False) or getattr(client, "closed", False))
+
+
+def _kind_of_client(kind: type) -> str:
+    """Which of the known clients a class is, or is made from, or ''."""
+    names = (f"{str(c.__module__).partition('.')[0]}.{c.__qualname__}" for c in kind.__mro__)
+    return next((name for name in names if name in _CLIENTS), "")
 
 
 def timeouts_of_calls() -> list[Any]:
