@@ -24,7 +24,7 @@ OF_ORDERS: dict[str, Shape] = {
 """Of what comes back from each thing that the process is told to do, but for calls."""
 OF_CALLS: dict[str, Shape] = {
     "lifespan": str,
-    "clients": [{"kind": str, "closed": bool, "timeout": dict, "kept_alive": [object]}],
+    "clients": [{"kind": str, "closed": bool, "timeout": dict}],
     "timeouts_of_calls": [object],
 }
 """Of what the functions of `grading.inside` give."""
