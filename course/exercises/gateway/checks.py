@@ -53,6 +53,7 @@ FLAT = 40 << 20
 MOST_BODY, MOST_LINES = 2 << 20, 1000
 """Bytes and lines of a feed that are read: right ones are a fifth of that, and a few lines."""
 KINDS = re.compile("text/|application/.*json", re.IGNORECASE)
+A_REASON = "either a text or an error: raise_for_status(), then `error`; TimeoutError: `timeout`"
 AFTER_THE_PERMIT = (
     "take the permit first, then start the deadline: asyncio.timeout inside `async with semaphore`"
 )
@@ -135,7 +136,10 @@ def expect_lines(
     expected = f"a line of JSON with the text of each of {sorted(texts)}"
     if errors:
         expected += f", and lines with the errors {dict(errors)}"
-    look = look or 'json.dumps({"source": name, "text": text}) + "\\n"'
+    told_right = told == sorted([*texts, *errors]) and errors
+    look = look or (
+        A_REASON if told_right else 'json.dumps({"source": name, "text": text}) + "\\n"'
+    )
     expect(right, saw=feed.app.with_log(feed), expected=expected, look=look)
 
 
@@ -147,11 +151,9 @@ def sent(made: Sources, *names: str) -> dict[str, list[str]]:
 def expect_own(made: Sources, feeds: list[Feed]) -> None:
     texts = {str(line["text"]) for feed in feeds for line in feed.lines}
     calls, wanted = made.calls, len(feeds) * len(made.upstreams)
-    expect(
-        (len(texts), calls) == (wanted, wanted),
-        saw=f"{calls} calls to the sources, {len(texts)} different texts in {len(feeds)} feeds",
-        expected=f"{wanted} calls, and the text of each in one feed",
-    )
+    saw = f"{calls} calls to the sources, {len(texts)} different texts in {len(feeds)} feeds"
+    expected = f"{wanted} calls, and the text of each in one feed"
+    expect((len(texts), calls) == (wanted, wanted), saw=saw, expected=expected)
 
 
 async def complete(made: Sources, feeds: list[Feed]) -> None:
@@ -239,9 +241,7 @@ async def capacity(exam: Exam) -> str:
         await overrun(made, 3)
         for _ in range(2):
             await fill(made, 3)
-    return (
-        "A quick no is kinder than a slow yes. The number in Retry-After is advice, not a promise."
-    )
+    return "A quick no is kinder than a slow yes. Retry-After is advice, and not a promise."
 
 
 async def overrun(made: Sources, room: int) -> None:
@@ -332,12 +332,9 @@ async def cut(exam: Exam) -> str:
                 await until_read([feed], lambda: feed.over, "the feed ends at DEADLINE", look)  # noqa: B023
                 await read_to_end([feed])
                 expect_lines(feed, sent(made, "quick"), {"silent": "timeout"})
-                await expect_released(
-                    made.app,
-                    *made.upstreams.values(),
-                    expected="the call cancelled, its connection closed, while it is silent",
-                    look="asyncio.timeout around the call cancels it; asyncio.wait does not",
-                )
+                sources, look = made.upstreams.values(), "asyncio.timeout cancels, asyncio.wait not"
+                expected = "the call cancelled, its connection closed, while it is silent"
+                await expect_released(made.app, *sources, expected=expected, look=look)
     return "The permit was free again as soon as you had hung up, not when the source gave in."
 
 
