@@ -69,8 +69,11 @@ async def while_open(
 ) -> None:
     """Wait for the condition; no reader's reply may end before."""
     app = readers[0].app
-    ended = lambda: any(reader.over for reader in readers)  # noqa: E731
-    await until_read(readers, lambda: condition() or ended(), expected, look)
+
+    def decided() -> object:
+        return condition() or any(reader.over for reader in readers)
+
+    await until_read(readers, decided, expected, look)
     if not condition():
         with contextlib.suppress(Failed):
             await app.turn(1)  # the log of an error follows the reply

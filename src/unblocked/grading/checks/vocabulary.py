@@ -194,12 +194,16 @@ async def expect_port_closed(app: App) -> None:
     Those who come just as the port is closed may hear nothing: asyncio forgets their connections.
     """
     callers: list[asyncio.Task[Reply]] = []
-    refused = lambda: any(c.done() and c.exception() for c in callers)  # noqa: E731
+
+    def refused() -> bool:
+        return any(c.done() and c.exception() is not None for c in callers)
+
     while not refused() and len(callers) < MOST_CALLERS:
         callers.append(app.call(f"/{secrets.token_hex(6)}"))
         await asyncio.sleep(A_MOMENT)
-    saw = lambda: f"{len(callers)} new callers, none of them refused"  # noqa: E731
-    await app.until(refused, "new callers are refused", saw=saw)
+    await app.until(
+        refused, "new callers are refused", saw=lambda: f"{len(callers)} new callers, none refused"
+    )
 
 
 async def expect_nothing_left(app: App, *, look: str = "") -> None:
