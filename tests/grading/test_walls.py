@@ -327,7 +327,7 @@ def test_an_honest_process_says_what_is_asked() -> None:
             return [await app.inside("lifespan"), *await app.inside("clients")]
 
     timeout = dict.fromkeys(("connect", "read", "write", "pool"), "odd")
-    client = {"kind": "Client", "closed": False, "timeout": timeout, "kept_alive": [20]}
+    client = {"kind": "Client", "closed": False, "timeout": timeout}
     assert asyncio.run(asked()) == ["none", client]
 
 

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
-import secrets
+import re
 from typing import TYPE_CHECKING, Any
 
 from unblocked.grading.checks import (
-    LOST,
+    BROKEN,
+    GIVES_UP,
     PLENTY,
-    STATUS_400,
-    STATUS_500,
     App,
     Call,
     Exam,
-    Failed,
-    Reply,
+    Reader,
     Script,
     Sources,
     asking,
@@ -28,19 +25,20 @@ from unblocked.grading.checks import (
     expect,
     expect_few_threads,
     expect_nothing_left,
+    expect_port_closed,
     expect_released,
     expect_retry_after,
-    fails,
     hold,
     nothing_blocks,
     piece_by_piece,
+    read_to_end,
     silent,
+    until_read,
+    while_open,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-
-    import aiohttp
+    from collections.abc import Mapping, Sequence
 
     Line = dict[str, Any]
 
@@ -54,54 +52,32 @@ FLAT = 40 << 20
 """Bytes that 200 feeds may add; whoever keeps what they were made of keeps twice that or more."""
 MOST_BODY, MOST_LINES = 2 << 20, 1000
 """Bytes and lines of a feed that are read: right ones are a fifth of that, and a few lines."""
-PROBES = 200
-KINDS = ("application/x-ndjson", "application/jsonl", "application/json", "text/")
-GIVES_UP = (
-    "a source has all of DEADLINE, and no other timeout may strike: HTTPX gives up by itself when "
-    "five seconds bring nothing, but for timeout=None"
-)
+KINDS = re.compile("text/|application/.*json", re.IGNORECASE)
+A_REASON = "either a text or an error: raise_for_status(), then `error`; TimeoutError: `timeout`"
 AFTER_THE_PERMIT = (
     "take the permit first, then start the deadline: asyncio.timeout inside `async with semaphore`"
 )
 
 
-class Feed:
+class Feed(Reader):
     """A caller of `GET /feed`, who reads line by line."""
 
     def __init__(self, app: App) -> None:
-        self.app = app
-        self.status = 0
-        self.headers: Mapping[str, str] = {}
-        self.size = 0
-        self.complete = False
         self._whole: list[Line] = []
         self._rest = bytearray()
-        self.task = app.reader("/feed", self._read)
+        super().__init__(app, "/feed")
 
-    async def _read(self, response: aiohttp.ClientResponse) -> None:
-        self.status, self.headers = response.status, response.headers
-        async for piece in response.content.iter_any():
-            self._take(piece)
-            self.app.moved()
-            if self.too_long:
-                return
-        self.complete = True
-
-    def _take(self, piece: bytes) -> None:
-        self.size += len(piece)
+    async def take(self, piece: bytes) -> bool:
         self._rest += piece
         if b"\n" in piece:
             *ended, self._rest = self._rest.split(b"\n")
             self._whole += [parse(bytes(line)) for line in ended[:MOST_LINES] if line.strip()]
+        return await super().take(piece) and not self.too_long
 
     @property
     def too_long(self) -> bool:
         """Whether more came than a feed holds: no more of it is read."""
-        return self.size > MOST_BODY or len(self._whole) > MOST_LINES
-
-    @property
-    def over(self) -> bool:
-        return self.task.done()
+        return self.received > MOST_BODY or len(self._whole) > MOST_LINES
 
     @property
     def lines(self) -> list[Line]:
@@ -113,26 +89,12 @@ class Feed:
         """The line of this source."""
         return next((line for line in self.lines if line.get("source") == source), None)
 
-    async def leave(self) -> None:
-        self.task.cancel()
-        await asyncio.wait([self.task])
-
     def __str__(self) -> str:
         if self.status != 200:
             return f"status {self.status}" if self.status else "no reply"
-        told = [
-            {**line, "text": f"{str(line['text'])[:20]}…"} if "text" in line else line
-            for line in self.lines
-        ]
-        return f"{len(told)} lines{self._end}: {json.dumps(told, ensure_ascii=False)[:400]}"
-
-    @property
-    def _end(self) -> str:
-        if self.too_long:
-            return ", much too long"
-        if not self.over:
-            return ""
-        return ", ended" if self.complete else ", broken off"
+        end = ", much too long" if self.too_long else self.end
+        told = ", ".join(json.dumps(line, ensure_ascii=False)[:60] for line in self.lines)
+        return f"{len(self.lines)} lines{end}: {told[:400]}"
 
 
 def parse(piece: bytes) -> Line:
@@ -147,55 +109,13 @@ def have_lines(feeds: list[Feed], *names: str) -> bool:
     return all(feed.line(name) for feed in feeds for name in names)
 
 
-@contextlib.asynccontextmanager
-async def gateway(
-    exam: Exam,
-    scripts: Mapping[str, Script],
-    *,
-    per_source: int = 8,
-    capacity: int = 8,
-    refused: str = "",
-) -> AsyncIterator[Sources]:
-    """The app with a source for each script."""
-    bindings = {"PER_SOURCE": per_source, "CAPACITY": capacity}
-    async with asking(exam, scripts, refused=refused, **bindings) as made:
-        yield made
+def bears(per_source: int = 8, capacity: int = 8) -> dict[str, int]:
+    """How many calls each source bears, and how many feeds the app serves, for the answer."""
+    return {"PER_SOURCE": per_source, "CAPACITY": capacity}
 
 
 def feeds_of(made: Sources, times: int) -> list[Feed]:
     return [Feed(made.app) for _ in range(times)]
-
-
-async def until(
-    made: Sources, feeds: list[Feed], condition: Callable[[], object], expected: str, look: str = ""
-) -> None:
-    """Wait for the condition."""
-    saw = lambda: " | ".join(map(str, feeds[:3]))  # noqa: E731
-    await made.app.until(condition, expected, saw=saw, look=look)
-
-
-async def held_until(
-    made: Sources, feeds: list[Feed], condition: Callable[[], object], expected: str, look: str = ""
-) -> None:
-    """Wait for the condition; no feed may have ended before."""
-    over = lambda: any(feed.over for feed in feeds)  # noqa: E731
-    await until(made, feeds, lambda: condition() or over(), expected, look)
-    if not condition():
-        with contextlib.suppress(Failed):
-            await made.app.turn(1)  # the log of an error follows the reply
-        saw = made.app.with_log(" | ".join(map(str, feeds[:3])) + ", too early")
-        expect(False, saw=saw, expected=expected, look=look)
-
-
-async def ended(made: Sources, feeds: list[Feed]) -> None:
-    """Wait until all feeds have ended, whole."""
-    await until(made, feeds, lambda: all(f.over for f in feeds), "every feed comes to its end")
-    for feed in feeds:
-        expect(
-            feed.status == 200 and feed.complete,
-            saw=made.app.with_log(feed),
-            expected="200, and a body that comes to its proper end",
-        )
 
 
 def expect_lines(
@@ -216,7 +136,10 @@ def expect_lines(
     expected = f"a line of JSON with the text of each of {sorted(texts)}"
     if errors:
         expected += f", and lines with the errors {dict(errors)}"
-    look = look or 'json.dumps({"source": name, "text": text}) + "\\n"'
+    told_right = told == sorted([*texts, *errors]) and errors
+    look = look or (
+        A_REASON if told_right else 'json.dumps({"source": name, "text": text}) + "\\n"'
+    )
     expect(right, saw=feed.app.with_log(feed), expected=expected, look=look)
 
 
@@ -225,64 +148,55 @@ def sent(made: Sources, *names: str) -> dict[str, list[str]]:
     return {name: [call.text for call in made[name].calls] for name in names or made}
 
 
-def calls_in_all(made: Sources) -> int:
-    return sum(len(made[name].calls) for name in made)
-
-
 def expect_own(made: Sources, feeds: list[Feed]) -> None:
     texts = {str(line["text"]) for feed in feeds for line in feed.lines}
-    calls, wanted = calls_in_all(made), len(feeds) * len(made.upstreams)
-    expect(
-        (len(texts), calls) == (wanted, wanted),
-        saw=f"{calls} calls to the sources, {len(texts)} different texts in {len(feeds)} feeds",
-        expected=f"{wanted} calls, and the text of each in one feed",
-    )
+    calls, wanted = made.calls, len(feeds) * len(made.upstreams)
+    saw = f"{calls} calls to the sources, {len(texts)} different texts in {len(feeds)} feeds"
+    expected = f"{wanted} calls, and the text of each in one feed"
+    expect((len(texts), calls) == (wanted, wanted), saw=saw, expected=expected)
 
 
 async def complete(made: Sources, feeds: list[Feed]) -> None:
     """All sources answer, and every feed has all their texts."""
     made.release()
-    await ended(made, feeds)
+    await read_to_end(feeds)
     for feed in feeds:
         expect_lines(feed, sent(made))
-    await made.app.settle()
-    for source in made.upstreams.values():
-        source.released.clear()
 
 
 @criterion("each line as soon as it is there", points=3)
 async def as_it_comes(exam: Exam) -> str:
     names = ["first", "second", "größe", "a b"]
-    async with gateway(exam, dict.fromkeys(names, hold)) as made:
+    async with asking(exam, dict.fromkeys(names, hold), **bears()) as made:
         feed = Feed(made.app)
         with called("GET /feed, while all sources hold their replies"):
             together = "a call to each source, all in flight together"
             look = "start a task for each source before you wait for the first"
-            await held_until(made, [feed], lambda: made.in_flight() == len(names), together, look)
+            await while_open([feed], lambda: made.in_flight() == len(names), together, look)
         for name in reversed(names[1:]):
             made[name].released.set()
             with called(f"GET /feed: {name!r} has answered, others are held"):
                 line = f"the line of {name!r}, while others are held"
                 look = "asyncio.as_completed, or a queue: not gather, not the order of SOURCES"
-                await until(made, [feed], lambda name=name: feed.line(name), line, look)
+                await until_read([feed], lambda name=name: feed.line(name), line, look)
         with called("GET /feed"):
             await complete(made, [feed])
             expect_own(made, [feed])
             kind = feed.headers.get("content-type", "missing")
-            expected = f"a content type that fits lines of JSON, such as {KINDS[0]}"
+            expected = "a content type that fits lines of JSON, such as application/x-ndjson"
             look = 'StreamingResponse(…, media_type="application/x-ndjson")'
-            expect(kind.startswith(KINDS), saw=f"content-type {kind}", expected=expected, look=look)
+            expect(KINDS.match(kind), saw=f"content-type {kind}", expected=expected, look=look)
     return "Nobody waited for the slowest. That is what a stream is for."
 
 
 @criterion("every feed tells all sources, by calls of its own", points=2)
 async def own_calls(exam: Exam) -> str:
     names = ["first", "second", "größe"]
-    async with gateway(exam, dict.fromkeys(names, hold)) as made:
+    async with asking(exam, dict.fromkeys(names, hold), **bears()) as made:
         with called("two callers at once, GET /feed, while the sources hold their replies"):
             feeds = feeds_of(made, 2)
             both = "two calls to each source: each feed makes its own"
-            await held_until(made, feeds, lambda: made.in_flight() == 2 * len(names), both)
+            await while_open(feeds, lambda: made.in_flight() == 2 * len(names), both)
             for source in made.upstreams.values():
                 source.script = piece_by_piece
                 source.released.set()
@@ -295,17 +209,17 @@ async def own_calls(exam: Exam) -> str:
 @criterion("PER_SOURCE calls to a source, never more", points=4)
 async def per_source(exam: Exam) -> str:
     scripts: dict[str, Script] = {"slow": hold, "slower": hold, "quick": at_once}
-    async with gateway(exam, scripts, per_source=2, capacity=6) as made:
+    async with asking(exam, scripts, **bears(per_source=2, capacity=6)) as made:
         with called("six callers, GET /feed, PER_SOURCE = 2, while two of three sources hold"):
             slow, slower, feeds = made["slow"], made["slower"], feeds_of(made, 6)
             two = "two calls in flight to each source that holds"
-            await held_until(made, feeds, lambda: slow.in_flight >= 2 <= slower.in_flight, two)
+            await while_open(feeds, lambda: slow.in_flight >= 2 <= slower.in_flight, two)
             quick = "the quick source's line in all six feeds"
             look = (
                 "each source has permits of its own: a limit for all of them together, or for "
                 "whole feeds, lets the slow ones keep callers from the quick one"
             )
-            await held_until(made, feeds, lambda: have_lines(feeds, "quick"), quick, look)
+            await while_open(feeds, lambda: have_lines(feeds, "quick"), quick, look)
             await made.app.settle()
             expect_peaks(made, 2)
             await complete(made, feeds)
@@ -323,13 +237,11 @@ def expect_peaks(made: Sources, most: int) -> None:
 
 @criterion("503 when CAPACITY feeds are open", points=3)
 async def capacity(exam: Exam) -> str:
-    async with gateway(exam, {"slow": hold, "quick": at_once}, capacity=3) as made:
+    async with asking(exam, {"slow": hold, "quick": at_once}, **bears(capacity=3)) as made:
         await overrun(made, 3)
         for _ in range(2):
             await fill(made, 3)
-    return (
-        "A quick no is kinder than a slow yes. The number in Retry-After is advice, not a promise."
-    )
+    return "A quick no is kinder than a slow yes. Retry-After is advice, and not a promise."
 
 
 async def overrun(made: Sources, room: int) -> None:
@@ -338,7 +250,7 @@ async def overrun(made: Sources, room: int) -> None:
         async with made.app.together(room + MORE):
             feeds = feeds_of(made, room + MORE)
         answered = lambda: all(feed.status or feed.over for feed in feeds)  # noqa: E731
-        await until(made, feeds, answered, "a reply each, at once")
+        await until_read(feeds, answered, "a reply each, at once")
         statuses = sorted(feed.status for feed in feeds)
         expect(
             statuses == [200] * room + [503] * MORE,
@@ -359,7 +271,7 @@ async def fill(made: Sources, room: int) -> None:
     feeds = feeds_of(made, room)
     with called(f"GET /feed, CAPACITY = {room}, {room} callers, while a source holds"):
         line = f"{room} feeds, each with a line"
-        await held_until(made, feeds, lambda: have_lines(feeds, "quick"), line)
+        await while_open(feeds, lambda: have_lines(feeds, "quick"), line)
     with called(f"GET /feed, twice, while {room} of {room} feeds are open"):
         await expect_refused(made)
     with called(f"GET /feed, CAPACITY = {room}, {room} callers"):
@@ -368,18 +280,20 @@ async def fill(made: Sources, room: int) -> None:
 
 async def stay_and_complete(made: Sources, feeds: list[Feed]) -> None:
     """Those who are in stay in, and get all lines when the slow source answers."""
-    await held_until(made, feeds, lambda: not any(f.over for f in feeds), "those who are in stay")
+    await while_open(feeds, lambda: not any(f.over for f in feeds), "those who are in stay")
     await complete(made, feeds)
+    await made.app.settle()
+    made["slow"].released.clear()
 
 
 async def expect_refused(made: Sources) -> None:
     """Two callers more are turned away, at once, and no source is asked for them."""
     await made.app.settle()  # the calls of those who are in have come
-    before = calls_in_all(made)
+    before = made.calls
     for _ in range(2):
         late = Feed(made.app)
         answered = lambda late=late: late.status > 0 or late.over  # noqa: E731
-        await until(made, [late], answered, "a reply, at once: 503")
+        await until_read([late], answered, "a reply, at once: 503")
         expect_refusal(made, late)
     await made.app.settle()
     expect_calls(made, before)
@@ -390,12 +304,12 @@ def expect_refusal(made: Sources, feed: Feed) -> None:
     look = "decide before the StreamingResponse is made: its status is sent first"
     saw = made.app.with_log(feed)
     expect(feed.status == 503, saw=saw, expected="503 with Retry-After, at once", look=look)
-    expect_retry_after(Reply(feed.status, feed.headers, b""))
+    expect_retry_after(feed)
 
 
 def expect_calls(made: Sources, most: int) -> None:
     """Those who were refused have called no source."""
-    more = calls_in_all(made) - most
+    more = made.calls - most
     saw = f"{more} calls to sources for those who were refused"
     expect(more <= 0, saw=saw, expected="503 without any call")
 
@@ -403,34 +317,31 @@ def expect_calls(made: Sources, most: int) -> None:
 @criterion("a silent source is cut and let go", points=4)
 async def cut(exam: Exam) -> str:
     scripts = {"silent": silent, "quick": at_once}
-    async with gateway(exam, scripts, per_source=1) as made:
+    async with asking(exam, scripts, **bears(per_source=1)) as made:
         for number in (1, 2):
             with called("GET /feed, PER_SOURCE = 1: one source answers, one is silent"):
                 feed = Feed(made.app)
                 asked = lambda n=number: feed.line("quick") and len(made["silent"].calls) == n  # noqa: E731, B023
                 line = "a line, and a call to the silent source: the permit of one cut is free"
-                await held_until(made, [feed], asked, line)
+                await while_open([feed], asked, line)
                 await made.almost_over()
                 early = feed.line("silent") or feed.over
                 expect(not early, saw=feed, expected="all of DEADLINE", look=GIVES_UP)
                 await made.over()
                 look = "DEADLINE for each source, from when its permit is yours"
-                await until(made, [feed], lambda: feed.over, "the feed ends at DEADLINE", look)  # noqa: B023
-                await ended(made, [feed])
+                await until_read([feed], lambda: feed.over, "the feed ends at DEADLINE", look)  # noqa: B023
+                await read_to_end([feed])
                 expect_lines(feed, sent(made, "quick"), {"silent": "timeout"})
-                await expect_released(
-                    made.app,
-                    *made.upstreams.values(),
-                    expected="the call cancelled, its connection closed, while it is silent",
-                    look="asyncio.timeout around the call cancels it; asyncio.wait does not",
-                )
+                sources, look = made.upstreams.values(), "asyncio.timeout cancels, asyncio.wait not"
+                expected = "the call cancelled, its connection closed, while it is silent"
+                await expect_released(made.app, *sources, expected=expected, look=look)
     return "The permit was free again as soon as you had hung up, not when the source gave in."
 
 
 @criterion("waiting for a free place does not count", points=2)
 async def waiting(exam: Exam) -> str:
     await late_but_in_time(exam)
-    async with gateway(exam, {"slow": silent}, per_source=1) as made:
+    async with asking(exam, {"slow": silent}, **bears(per_source=1)) as made:
         source = made["slow"]
         source.script = third_call_answers
         with called("three callers, GET /feed, PER_SOURCE = 1; two calls stay silent"):
@@ -438,7 +349,7 @@ async def waiting(exam: Exam) -> str:
             for number in (1, 2):
                 one = f"call {number} to the source, alone"
                 asked = lambda n=number: len(source.calls) == n  # noqa: E731
-                await until(made, feeds, asked, one, AFTER_THE_PERMIT)
+                await until_read(feeds, asked, one, AFTER_THE_PERMIT)
                 await made.almost_over()
                 over = sum(feed.over for feed in feeds)
                 saw = f"{over} feeds at their end, {len(source.calls)} calls"
@@ -446,7 +357,7 @@ async def waiting(exam: Exam) -> str:
                 expected = f"DEADLINE for call {number}, counted from when it was sent"
                 expect(right, saw=saw, expected=expected, look=AFTER_THE_PERMIT)
                 await made.over()
-            await until(made, feeds, lambda: all(f.over for f in feeds), "three ends of feeds")
+            await until_read(feeds, lambda: all(f.over for f in feeds), "three ends of feeds")
             told = sorted(outcome(feed, [c.text for c in source.calls]) for feed in feeds)
             saw = " | ".join(map(str, feeds))
             expected = "two timeouts, and the text of the third call"
@@ -467,15 +378,15 @@ def outcome(feed: Feed, texts: list[str]) -> str:
 
 async def late_but_in_time(exam: Exam) -> None:
     """A source that is silent for long, but not until the deadline, has its text in the feed."""
-    async with gateway(exam, {"slow": hold, "quick": at_once}, per_source=1) as made:
+    async with asking(exam, {"slow": hold, "quick": at_once}, **bears(per_source=1)) as made:
         with called(f"two callers, GET /feed, PER_SOURCE = 1: a source answers after 0.9 {PLENTY}"):
             feeds = feeds_of(made, 2)
             asked = lambda: have_lines(feeds, "quick") and made.in_flight("slow") > 0  # noqa: E731
             line = "the line of the other source, and a call to the one that is silent"
-            await held_until(made, feeds, asked, line)
+            await while_open(feeds, asked, line)
             await made.almost_over()
             made.release()
-            await ended(made, feeds)
+            await read_to_end(feeds)
             for feed in feeds:
                 given_up = "error" in (feed.line("slow") or {})
                 expect_lines(feed, sent(made), look=GIVES_UP if given_up else "")
@@ -483,9 +394,8 @@ async def late_but_in_time(exam: Exam) -> None:
 
 @criterion("a source that fails is an error, and the others go on", points=2)
 async def failures(exam: Exam) -> str:
-    broken = {"broken": fails(STATUS_500), "refusing": fails(STATUS_400), "lost": fails(LOST)}
-    errors = dict.fromkeys((*broken, "away"), "error")
-    async with gateway(exam, {"slow": hold, **broken}, refused="away") as made:
+    errors = dict.fromkeys((*BROKEN, "away"), "error")
+    async with asking(exam, {"slow": hold, **BROKEN}, refused="away", **bears()) as made:
         with called("GET /feed: sources answer 500, 400, drop the connection, are away, one waits"):
             for _ in range(2):
                 feed = Feed(made.app)
@@ -495,11 +405,11 @@ async def failures(exam: Exam) -> str:
                     "more raises only when you say raise_for_status()"
                 )
                 failed = lambda feed=feed: have_lines([feed], *errors)  # noqa: E731
-                await held_until(made, [feed], failed, lines, look)
+                await while_open([feed], failed, lines, look)
                 slow = "a call to the slow one, in flight"
-                await held_until(made, [feed], lambda: made.in_flight("slow") > 0, slow)
+                await while_open([feed], lambda: made.in_flight("slow") > 0, slow)
                 made.release()
-                await ended(made, [feed])
+                await read_to_end([feed])
                 expect_lines(feed, sent(made, "slow"), errors)
                 made["slow"].released.clear()
     return "The status was sent long before: in a stream, failures must be told in the stream."
@@ -508,17 +418,17 @@ async def failures(exam: Exam) -> str:
 @criterion("a caller who leaves lets go", points=3)
 async def leaves(exam: Exam) -> str:
     scripts = {"slow": hold, "slower": hold, "stuck": begins, "quick": at_once}
-    async with gateway(exam, scripts) as made:
+    async with asking(exam, scripts, **bears()) as made:
         with called("a caller of GET /feed who leaves after the first line, sources held"):
             feed = Feed(made.app)
             asked = lambda: feed.line("quick") and made.in_flight() == 3  # noqa: E731
-            await held_until(made, [feed], asked, "a line, and three calls in flight")
+            await while_open([feed], asked, "a line, and three calls in flight")
             await leave(made, feed)
         made["quick"].script = silent
         with called("a caller of GET /feed who leaves before the first line"):
             feed = Feed(made.app)
             four = "four calls in flight"
-            await held_until(made, [feed], lambda: made.in_flight() == 4, four)
+            await while_open([feed], lambda: made.in_flight() == 4, four)
             await leave(made, feed)
     return "The response was cancelled when its caller left, and the clean-up was not."
 
@@ -537,15 +447,15 @@ async def leave(made: Sources, feed: Feed) -> None:
 @criterion("the place of a caller who left is free", points=2)
 async def places(exam: Exam) -> str:
     scripts = {"slow": hold, "quick": at_once}
-    async with gateway(exam, scripts, capacity=3, per_source=2) as made:
+    async with asking(exam, scripts, **bears(capacity=3, per_source=2)) as made:
         with called("GET /feed, CAPACITY = 3, PER_SOURCE = 2: three callers, all leave; twice"):
             for _ in range(2):
                 feeds = feeds_of(made, 3)
                 lines = lambda feeds=feeds: have_lines(feeds, "quick")  # noqa: E731
                 look = "whatever was taken is given back in `finally`, also when the caller leaves"
-                await held_until(made, feeds, lines, "three feeds, each with a line", look)
+                await while_open(feeds, lines, "three feeds, each with a line", look)
                 two = "two calls in flight to the slow source"
-                await held_until(made, feeds, lambda: made.in_flight() == 2, two, look)
+                await while_open(feeds, lambda: made.in_flight() == 2, two, look)
                 for feed in reversed(feeds):
                     await feed.leave()
                 await expect_released(made.app, *made.upstreams.values())
@@ -556,54 +466,34 @@ async def places(exam: Exam) -> str:
 
 @criterion("shutdown completes the feeds", points=1)
 async def shutdown(exam: Exam) -> str:
-    async with gateway(exam, {"slow": hold, "quick": at_once}) as made:
+    async with asking(exam, {"slow": hold, "quick": at_once}, **bears()) as made:
         with called("shutdown, while two feeds are open"):
             feeds = feeds_of(made, 2)
             in_ = lambda: have_lines(feeds, "quick") and made.in_flight("slow") == 2  # noqa: E731
-            await held_until(made, feeds, in_, "two feeds, each with a line")
+            await while_open(feeds, in_, "two feeds, each with a line")
             stopping = made.app.begin_to_stop()
-            await expect_closed_port(made)
-            await complete_while_stopping(made, feeds)
+            await expect_port_closed(made.app)
+            late = Feed(made.app)
+            await until_read([late], lambda: late.over, "new feeds refused")
+            saw, expected = "a new feed was let in", "new ones refused"
+            expect(late.status != 200, saw=saw, expected=expected)
+            await complete(made, feeds)
             await made.app.until(stopping.done, "the shutdown ends")
             saw = made.app.last_error() or "an error"
             expect(stopping.result()["value"], saw=saw, expected="a clean shutdown")
     return "New callers were refused, those who were in got their last line."
 
 
-async def complete_while_stopping(made: Sources, feeds: list[Feed]) -> None:
-    made.release()
-    await ended(made, feeds)
-    for feed in feeds:
-        expect_lines(feed, sent(made))
-
-
-async def expect_closed_port(made: Sources) -> None:
-    """Wait until a caller is refused, then see that a feed is.
-
-    Callers that come as the port is closed may hear nothing: asyncio forgets their connections.
-    """
-    probes: list[asyncio.Task[Reply]] = []
-    refused = lambda: any(p.done() and p.exception() for p in probes)  # noqa: E731
-    while not refused() and len(probes) < PROBES:
-        probes.append(made.app.call(f"/{secrets.token_hex(6)}"))
-        await asyncio.sleep(0.05)
-    saw = lambda: f"{len(probes)} new callers, none of them refused"  # noqa: E731
-    await made.app.until(refused, "new callers are refused", saw=saw)
-    late = Feed(made.app)
-    await until(made, [late], lambda: late.over, "new feeds refused")
-    expect(late.status != 200, saw="a new feed was let in", expected="new ones refused")
-
-
 @criterion("no thread per caller", points=1)
 async def threads(exam: Exam) -> str:
     scripts = {"slow": hold, "slower": hold}
-    async with gateway(exam, scripts, capacity=MANY, per_source=MANY) as made:
+    async with asking(exam, scripts, **bears(capacity=MANY, per_source=MANY)) as made:
         with called(f"{MANY} callers, GET /feed, while both sources hold"):
             await made.app.turn(1)
             before = min(await made.app.threads(), MANY // 3 - THREADS_FORGIVEN)
             feeds = feeds_of(made, MANY)
             all_ = f"{2 * MANY} calls in flight"
-            await held_until(made, feeds, lambda: made.in_flight() == 2 * MANY, all_)
+            await while_open(feeds, lambda: made.in_flight() == 2 * MANY, all_)
             expect_few_threads(
                 before,
                 await made.app.threads(),
@@ -618,18 +508,15 @@ async def threads(exam: Exam) -> str:
 
 @criterion("memory stays flat", points=1)
 async def memory(exam: Exam) -> str:
-    async with gateway(exam, {"one": long_text, "two": long_text}) as made:
+    async with asking(exam, {"one": long_text, "two": long_text}, **bears()) as made:
         with called(f"GET /feed, {FEEDS} times, {AT_A_TIME} at a time, 400 kB each"):
             await read_feeds(made, FEEDS // 5)
             before = await held_memory(made)
             await read_feeds(made, FEEDS)
             grown = await held_memory(made) - before
-            expect(
-                grown <= FLAT,
-                saw=f"{grown >> 20} MiB more memory than before",
-                expected=f"flat: less than {FLAT >> 20} MiB more",
-                look="results or tasks that are kept in a list, a dict or a set for good",
-            )
+            saw, expected = f"{grown >> 20} MiB more", f"flat: less than {FLAT >> 20} MiB more"
+            look = "results or tasks that are kept in a list, a dict or a set for good"
+            expect(grown <= FLAT, saw=saw, expected=expected, look=look)
     return "Two hundred feeds came and went, and left nothing behind."
 
 
@@ -640,7 +527,7 @@ async def long_text(call: Call) -> None:
 async def read_feeds(made: Sources, times: int) -> None:
     for _ in range(times // AT_A_TIME):
         feeds = feeds_of(made, AT_A_TIME)
-        await ended(made, feeds)
+        await read_to_end(feeds)
         for feed in feeds:
             if len(feed.lines) != 2 or not all("text" in line for line in feed.lines):
                 expect_lines(feed, sent(made))
@@ -654,12 +541,11 @@ async def held_memory(made: Sources) -> int:
 
 @criterion("starts and stops cleanly", points=1)
 async def stops_cleanly(exam: Exam) -> str:
-    async with gateway(exam, {"one": at_once, "two": at_once}) as made:
+    async with asking(exam, {"one": at_once, "two": at_once}, **bears()) as made:
         with called("two callers, GET /feed"):
-            feeds = feeds_of(made, 2)
-            await ended(made, feeds)
-            saw = f"{feeds[0]}, and no call to some sources"
-            expect(made.all_called(), saw=saw, expected="a GET to each source")
+            await read_to_end(feeds := feeds_of(made, 2))
+            for feed in feeds:
+                expect_lines(feed, sent(made))
         await expect_nothing_left(made.app)
     return "No connection, no thread: nothing was left behind."
 

@@ -6,9 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from unblocked.grading.checks import (
-    LOST,
-    STATUS_400,
-    STATUS_500,
+    BROKEN,
+    GIVES_UP,
     Call,
     Criterion,
     Exam,
@@ -26,7 +25,6 @@ from unblocked.grading.checks import (
     expect_nothing_left,
     expect_released,
     expect_reply,
-    fails,
     hold,
     nothing_blocks,
     piece_by_piece,
@@ -43,10 +41,6 @@ HUNG_CALLERS = 8
 NAMES = ("prices", "news", "größe", "weather", "stock", "a b", "reviews")
 LOOK = "catch what a source raises where that source is asked, and return it as a result"
 BOUNDS = "HTTPX's timeouts bound each wait for a piece; `asyncio.timeout` bounds the whole call"
-GIVES_UP = (
-    "a source has all of DEADLINE, and no other timeout may strike: HTTPX gives up by itself when "
-    "five seconds bring nothing, but for timeout=None"
-)
 
 
 async def ask(made: Sources, expected: str = "a reply", look: str = "") -> Reply:
@@ -129,9 +123,8 @@ async def held_in_pieces(call: Call) -> None:
 
 @criterion("a source that fails is an error, and the others go on", points=1)
 async def failures(exam: Exam) -> str:
-    broken = {"broken": fails(STATUS_500), "refusing": fails(STATUS_400), "lost": fails(LOST)}
-    failed = dict.fromkeys((*broken, "away"), "error")
-    async with asking(exam, {"slow": hold, **broken, "slower": hold}, refused="away") as made:
+    failed = dict.fromkeys((*BROKEN, "away"), "error")
+    async with asking(exam, {"slow": hold, **BROKEN, "slower": hold}, refused="away") as made:
         with called(
             "GET /summary: sources answer 500, 400, drop the connection, are away, or wait"
         ):
@@ -309,15 +302,14 @@ def expect_own(made: Sources, replies: list[Reply]) -> None:
 
 @criterion("502 when none is ok", points=1)
 async def none_ok(exam: Exam) -> str:
-    broken = {"broken": fails(STATUS_500), "refusing": fails(STATUS_400), "lost": fails(LOST)}
-    async with asking(exam, broken, refused="away") as made:
+    async with asking(exam, BROKEN, refused="away") as made:
         with called("GET /summary, all sources fail"):
             expect_reply(made.app, await ask(made), status=502)
             expect(made.all_called(), saw="a source without a call", expected="a GET to each")
         with called("GET /summary, after all sources have failed"):
             for source in made.upstreams.values():
                 source.script = at_once
-            expect_summary(made, await ask(made), [*broken], {"away": "error"})
+            expect_summary(made, await ask(made), [*BROKEN], {"away": "error"})
     async with asking(exam, {"one": silent, "two": silent}) as made:
         with called("GET /summary, all sources hang"):
             caller = await all_asked(made)

@@ -45,10 +45,10 @@ FOR_A_CONNECTION, FOR_THE_FIRST_BYTE = 1.0, 2.0
 """Seconds after which the exercise asks for a 503 and a 504."""
 MARGIN = 0.2
 """Seconds before and after those at which the app is looked at."""
-STEP = 0.4
-"""Seconds between two pieces of a slow body."""
-BEYOND, PIECES = 3, 8
-"""After three pieces `FOR_A_CONNECTION` is over; after all, every timeout of the exercise is."""
+STEP, LONG_STEP = 0.4, 1.7
+"""Seconds between two pieces of a slow body: a few short waits, and then long ones."""
+BEYOND, PIECES = 3, 10
+"""After three pieces `FOR_A_CONNECTION` is over; after all, more than ten seconds are."""
 LIMIT = "limits=httpx.Limits(max_connections=10), on one client for all callers"
 EACH_ITS_OWN = "each wait has a timeout of its own: httpx.Timeout(2, pool=1)"
 ORDER = "PoolTimeout is a TimeoutException: catch it first"
@@ -178,12 +178,12 @@ async def drips(call: Call) -> None:
     await call.finish()
 
 
-async def drip(app: App, upstream: Upstream) -> None:
+async def drip(app: App, upstream: Upstream, step: float) -> None:
     """A piece for each of ten slow bodies arrives, and then there is silence for a moment."""
     for _ in range(CONNECTIONS):
         upstream.give_turn()
     await app.settle()
-    await app.forward(STEP)
+    await app.forward(step)
 
 
 @criterion("too long without a connection is a 503", points=1)
@@ -194,7 +194,7 @@ async def no_connection(exam: Exam) -> str:
             late = app.call()
             await app.settle()
             for _ in range(BEYOND):
-                await drip(app, upstream)
+                await drip(app, upstream, STEP)
             due = "503 when 1 s is over without a connection"
             reply = await reply_in_time(app, upstream, [late], due)
             look = BY_STATUS.get(reply.status, "")
@@ -202,7 +202,7 @@ async def no_connection(exam: Exam) -> str:
             expect_retry_after(reply)
         with called("ten callers, GET /, whose bodies come slowly, and are never silent"):
             for _ in range(PIECES - BEYOND):
-                await drip(app, upstream)
+                await drip(app, upstream, LONG_STEP)
             look = "two seconds are for the silence before the first byte, not for the whole call"
             for reply in await app.replies(callers, look=look):
                 expect_text(app, reply, upstream, look)

@@ -6,7 +6,6 @@ import asyncio
 import gzip
 import os
 import zlib
-from typing import TYPE_CHECKING
 
 from unblocked.grading.checks import (
     LOST,
@@ -14,6 +13,7 @@ from unblocked.grading.checks import (
     App,
     Call,
     Exam,
+    Reader,
     Reply,
     Script,
     Upstream,
@@ -25,10 +25,9 @@ from unblocked.grading.checks import (
     expect_reply,
     failing_upstream,
     nothing_blocks,
+    until_read,
+    while_open,
 )
-
-if TYPE_CHECKING:
-    import aiohttp
 
 PATH = "/download"
 KIB, MIB = 1 << 10, 1 << 20
@@ -59,52 +58,31 @@ WHO_CLOSES = (
 )
 
 
-class Download:
+class Download(Reader):
     """A caller of `GET /download`, who counts what comes, and stops reading when told."""
 
     def __init__(self, app: App, appetite: float = float("inf")) -> None:
-        self.app, self.appetite = app, appetite
-        self.status, self.received, self.checksum = 0, 0, 0
-        self.complete = False
-        self.beginning = b""
-        self.task = app.reader(PATH, self._read)
+        self.appetite, self.checksum, self.beginning = appetite, 0, b""
+        super().__init__(app, PATH)
 
-    async def _read(self, response: aiohttp.ClientResponse) -> None:
-        self.status = response.status
-        while self.received < self.appetite:
-            piece = await response.content.readany()
-            if not piece:
-                self.complete = True
-                return
-            self._take(piece)
-        await asyncio.Event().wait()
-
-    def _take(self, piece: bytes) -> None:
-        before = self.received
-        self.received += len(piece)
+    async def take(self, piece: bytes) -> bool:
         self.checksum = zlib.crc32(piece, self.checksum)
         if len(self.beginning) < PARTS * PART:
             self.beginning += piece
+        before = self.received - len(piece)
         if before < MIB or before // MIB != self.received // MIB:
             self.app.moved()  # of a large body now and then: each time costs patience
-
-    async def leave(self) -> None:
-        """Close the connection, and let the app see it."""
-        self.task.cancel()
-        await asyncio.wait([self.task])
-        await self.app.turn()
+        if self.received >= self.appetite:
+            await asyncio.Event().wait()
+        return True
 
     async def has(self, size: int, expected: str, look: str) -> None:
         """Wait until so many bytes are there; raises `Failed` if the reply ends before."""
-        arrived = lambda: self.received >= size  # noqa: E731
-        await self.app.until(
-            lambda: arrived() or self.task.done(), expected, saw=lambda: str(self), look=look
-        )
-        expect(arrived(), saw=self.app.with_log(self), expected=expected, look=look)
+        await while_open([self], lambda: self.received >= size, expected, look)
 
     async def ended(self) -> None:
         """Wait until the reply is over."""
-        await self.app.until(self.task.done, "the end of the body", saw=lambda: str(self))
+        await until_read([self], lambda: self.over, "the end of the body")
 
     def expect_all(self, size: int, checksum: int) -> None:
         """The reply was 200, complete, and what was sent."""
@@ -114,9 +92,8 @@ class Download:
 
     def __str__(self) -> str:
         if not self.status:
-            return "no reply" if not self.task.done() else "a connection that was closed"
-        end = "" if not self.task.done() else ", complete" if self.complete else ", broken off"
-        return f"status {self.status}, {self.received} bytes of a body{end}"
+            return "no reply" if not self.over else "a connection that was closed"
+        return f"status {self.status}, {self.received} bytes of a body{self.end}"
 
 
 def sends(body: bytes, kind: str = TAR, *, length: bool = True, **headers: str) -> Script:
@@ -385,7 +362,7 @@ async def leaves_a_body_unread(exam: Exam) -> None:
 
 async def asked(app: App, upstream: Upstream, caller: Download) -> None:
     """Wait until the upstream has the call; the caller has no reply before."""
-    await app.until(lambda: upstream.in_flight or caller.task.done(), "an upstream call")
+    await app.until(lambda: upstream.in_flight or caller.over, "an upstream call")
     expect(upstream.in_flight, saw=app.with_log(caller), expected="an upstream call")
 
 

@@ -1,3 +1,4 @@
+# the app with the route is mounted into another one, which has the lifespan
 import asyncio
 from contextlib import asynccontextmanager
 

@@ -1,3 +1,4 @@
+# the lifespan belongs to a router that the app includes
 import asyncio
 from contextlib import asynccontextmanager
 

@@ -1,4 +1,4 @@
-# caught by: timeouts and idle connections are as asked
+# caught by: timeouts are as asked
 import asyncio
 from contextlib import asynccontextmanager
 

@@ -1,3 +1,4 @@
+# aiohttp instead of HTTPX; asyncio.wait hands out the lines as they come
 import asyncio
 import json
 from contextlib import asynccontextmanager

@@ -1,3 +1,4 @@
+# a task group of AnyIO, whose tasks send their lines into a memory stream
 import json
 from contextlib import asynccontextmanager
 

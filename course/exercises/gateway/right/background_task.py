@@ -1,3 +1,4 @@
+# a counter for the capacity, given back by the response's background task
 import asyncio
 import json
 from collections.abc import AsyncIterator

@@ -1,3 +1,4 @@
+# looks at time.monotonic now and then to see whether the deadline is over
 import asyncio
 import json
 import time

@@ -1,3 +1,4 @@
+# HTTPX's client over aiohttp
 import asyncio
 import json
 from contextlib import asynccontextmanager

@@ -1,3 +1,4 @@
+# tasks of a TaskGroup put their lines into a queue
 import asyncio
 import json
 from collections import defaultdict

@@ -1,3 +1,4 @@
+# aiohttp instead of HTTPX, its timeout as the deadline
 import asyncio
 from contextlib import asynccontextmanager
 

@@ -1,3 +1,4 @@
+# AnyIO: a task group, and a scope that moves on after the deadline
 from contextlib import asynccontextmanager
 
 import anyio

@@ -1,3 +1,4 @@
+# asyncio.as_completed with a timeout
 import asyncio
 from contextlib import asynccontextmanager
 

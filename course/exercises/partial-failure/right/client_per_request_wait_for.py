@@ -1,3 +1,4 @@
+# a client for each request, and asyncio.wait_for
 import asyncio
 
 import httpx

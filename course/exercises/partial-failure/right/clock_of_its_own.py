@@ -1,3 +1,4 @@
+# looks at a clock now and then to see whether the deadline is over
 import asyncio
 import time
 from contextlib import asynccontextmanager

@@ -1,3 +1,4 @@
+# asyncio.wait for all, and then cancel what is pending
 import asyncio
 from contextlib import asynccontextmanager
 

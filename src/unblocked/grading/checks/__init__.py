@@ -16,6 +16,12 @@ from unblocked.grading.checks.expect import Failed as Failed
 from unblocked.grading.checks.expect import called as called
 from unblocked.grading.checks.expect import expect as expect
 from unblocked.grading.checks.expect import now_called as now_called
+from unblocked.grading.checks.readers import Reader as Reader
+from unblocked.grading.checks.readers import read_to_end as read_to_end
+from unblocked.grading.checks.readers import until_read as until_read
+from unblocked.grading.checks.readers import while_open as while_open
+from unblocked.grading.checks.sources import BROKEN as BROKEN
+from unblocked.grading.checks.sources import GIVES_UP as GIVES_UP
 from unblocked.grading.checks.sources import PLENTY as PLENTY
 from unblocked.grading.checks.sources import Sources as Sources
 from unblocked.grading.checks.sources import asking as asking
@@ -41,6 +47,7 @@ from unblocked.grading.checks.vocabulary import expect_few_threads as expect_few
 from unblocked.grading.checks.vocabulary import expect_loop_free as expect_loop_free
 from unblocked.grading.checks.vocabulary import expect_no_threads as expect_no_threads
 from unblocked.grading.checks.vocabulary import expect_nothing_left as expect_nothing_left
+from unblocked.grading.checks.vocabulary import expect_port_closed as expect_port_closed
 from unblocked.grading.checks.vocabulary import expect_released as expect_released
 from unblocked.grading.checks.vocabulary import expect_reply as expect_reply
 from unblocked.grading.checks.vocabulary import expect_retry_after as expect_retry_after

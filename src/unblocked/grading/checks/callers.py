@@ -54,8 +54,8 @@ class Reply:
 
     @property
     def lines(self) -> list[str]:
-        """The body's lines, split at newlines only."""
-        return self.text.removesuffix("\n").split("\n")
+        """The body's lines, split at newlines only, of either kind."""
+        return self.text.replace("\r\n", "\n").removesuffix("\n").split("\n")
 
     def json(self) -> Any:
         """Return the body as JSON, or None when it is none that can be parsed."""

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from unblocked.grading.checks.vocabulary import failing
+from unblocked.grading.checks.vocabulary import LOST, STATUS_400, STATUS_500, failing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 PLENTY = 6000.0
 """A deadline (s) that no check lives to see, unless it moves the clock."""
+GIVES_UP = (
+    "a source has all of DEADLINE, and no other timeout may strike: HTTPX gives up by itself when "
+    "five seconds bring nothing, but for timeout=None"
+)
+"""Where to look when a call was given up too early."""
 ROUNDED_UP = 1.05
 """Seconds beyond a deadline after which it is over, also for those who round up."""
 
@@ -44,6 +49,10 @@ def fails(how: str) -> Script:
     return lambda call: failing(call, how)
 
 
+BROKEN = {"broken": fails(STATUS_500), "refusing": fails(STATUS_400), "lost": fails(LOST)}
+"""Sources that fail, each in its own way; one that cannot be reached is `refused` of `asking`."""
+
+
 class Sources:
     """The answer's app, started, and the sources that it asks."""
 
@@ -59,6 +68,11 @@ class Sources:
     def in_flight(self, *names: str) -> int:
         """Return how many calls are in flight to these sources, or to all."""
         return sum(self[name].in_flight for name in names or self)
+
+    @property
+    def calls(self) -> int:
+        """Calls to all sources so far."""
+        return sum(len(source.calls) for source in self.upstreams.values())
 
     def all_called(self, times: int = 1) -> bool:
         """Return whether every source has had so many calls."""

@@ -382,9 +382,13 @@ async def at_once(call: Call) -> None:
 
 
 def in_pieces(text: str) -> tuple[bytes, bytes]:
-    """The first 60 characters as two pieces of bytes, cut inside a character where one allows."""
+    """The first 60 characters as two pieces of bytes, cut inside a character where one allows.
+
+    The first piece of a long text has more than 50 bytes, and fewer than 50 characters.
+    """
     raw = text[:60].encode()
-    cut = next((i for i in range(20, len(raw)) if raw[i] & 0xC0 == 0x80), 20)
+    near = min(60, len(raw) // 2)
+    cut = next((i for i in range(near, len(raw)) if raw[i] & 0xC0 == 0x80), near)
     return raw[:cut], raw[cut:]
 
 

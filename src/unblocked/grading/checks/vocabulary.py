@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import re
+import secrets
 from collections.abc import Awaitable, Callable
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -13,14 +15,16 @@ from unblocked.grading.checks.expect import Failed, called, expect
 from unblocked.grading.checks.upstream import Call, Upstream
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import AsyncIterator, Sequence
 
     from unblocked.grading.checks.app import App
     from unblocked.grading.checks.callers import Reply
+    from unblocked.grading.checks.readers import Reader
 
 Script = Callable[[Call], Awaitable[None]]
 
+MOST_CALLERS, A_MOMENT = 200, 0.05
+"""Callers who try whether a port is closed, and seconds between two of them."""
 STATUS_400 = "answers 400"
 STATUS_500 = "answers 500"
 REFUSED = "refuses the connection"
@@ -151,7 +155,7 @@ async def expect_loop_free(app: App, *, look: str = "") -> None:
         ) from None
 
 
-def expect_retry_after(reply: Reply) -> None:
+def expect_retry_after(reply: Reply | Reader) -> None:
     """The reply has a `Retry-After` that a client can read: whole seconds, or an HTTP date."""
     value = reply.headers.get("retry-after", "")
     expect(
@@ -182,6 +186,24 @@ async def expect_stopped(app: App, *, look: str = "") -> None:
             saw=lambda: f"{_count(count(), 'connection')} open at the upstream",
             look=look or "who closes the client: `async with httpx.AsyncClient()` in the lifespan",
         )
+
+
+async def expect_port_closed(app: App) -> None:
+    """New callers are refused, by an app that is stopping.
+
+    Those who come just as the port is closed may hear nothing: asyncio forgets their connections.
+    """
+    callers: list[asyncio.Task[Reply]] = []
+
+    def refused() -> bool:
+        return any(c.done() and c.exception() is not None for c in callers)
+
+    while not refused() and len(callers) < MOST_CALLERS:
+        callers.append(app.call(f"/{secrets.token_hex(6)}"))
+        await asyncio.sleep(A_MOMENT)
+    await app.until(
+        refused, "new callers are refused", saw=lambda: f"{len(callers)} new callers, none refused"
+    )
 
 
 async def expect_nothing_left(app: App, *, look: str = "") -> None:

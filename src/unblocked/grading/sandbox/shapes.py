@@ -25,7 +25,7 @@ OF_ORDERS: dict[str, Shape] = {
 """Of what comes back from each thing that the process is told to do, but for calls."""
 OF_CALLS: dict[str, Shape] = {
     "lifespan": str,
-    "clients": [{"kind": str, "closed": bool, "timeout": dict, "kept_alive": [object]}],
+    "clients": [{"kind": str, "closed": bool, "timeout": dict}],
     "open_clients": [str],
     "timeouts_of_calls": [object],
 }

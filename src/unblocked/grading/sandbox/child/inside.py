@@ -15,7 +15,6 @@ from gc import get_objects
 from typing import Any
 
 import fastapi
-from httpx import AsyncClient, Client, Request
 
 _lifespans: list[Any] = []
 _CLIENTS = {
@@ -64,19 +63,19 @@ def _of_router() -> Any:
     return None if type(found).__name__ == "_DefaultLifespan" else found
 
 
+def _of_httpx(*names: str) -> tuple[type, ...]:
+    """These classes of HTTPX, and of its continuation HTTPX2 where the answer uses that."""
+    here = [module for module in ("httpx", "httpx2") if module in sys.modules]
+    return tuple(getattr(sys.modules[module], name) for module in here for name in names)
+
+
 def clients() -> list[dict[str, Any]]:
-    """Return the HTTPX clients that exist: kind, closed or not, timeouts in
-    seconds, `kept_alive`.
-    """
-    found = [o for o in get_objects() if issubclass(type(o), (AsyncClient, Client))]
+    """Return the HTTPX clients that exist: kind, closed or not, and timeouts in seconds."""
+    kinds = _of_httpx("AsyncClient", "Client")
     return [
-        {
-            "kind": type(c).__name__,
-            "closed": c.is_closed,
-            "timeout": c.timeout.as_dict(),
-            "kept_alive": _kept_alive(c),
-        }
-        for c in found
+        {"kind": type(o).__name__, "closed": o.is_closed, "timeout": o.timeout.as_dict()}
+        for o in get_objects()
+        if issubclass(type(o), kinds)
     ]
 
 
@@ -104,14 +103,6 @@ def _kind_of_client(kind: type) -> str:
 
 
 def timeouts_of_calls() -> list[Any]:
-    """Return the timeouts in seconds of the HTTPX requests that exist; None for a request without
-    one.
-    """
-    return [r.extensions.get("timeout") for r in get_objects() if type(r) is Request]
-
-
-def _kept_alive(client: AsyncClient | Client) -> list[int | None]:
-    """Return how many idle connections each of its transports keeps; None where that is unknown."""
-    transports = [client._transport, *filter(None, client._mounts.values())]
-    pools = [getattr(transport, "_pool", None) for transport in transports]
-    return [getattr(pool, "_max_keepalive_connections", None) for pool in pools]
+    """Return the timeouts in seconds of HTTPX's requests that exist; None of one that has none."""
+    kinds = _of_httpx("Request")
+    return [o.extensions.get("timeout") for o in get_objects() if issubclass(type(o), kinds)]
