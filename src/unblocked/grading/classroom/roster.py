@@ -449,6 +449,7 @@ def _learner(
         first, last = _split(whole)
     numbers = _numbers(low) | (_moodle_number(line, places) if places else set())
     ids = [*(low[k] for k in _IDS if low.get(k)), *(number for _, number in numbers)]
+    ids += [cell for cell in line if _EMAIL.fullmatch(cell)]  # headings are in any language
     if _CANVAS & low.keys() and not low.get("id"):  # points possible, how grades are posted
         return Learner(row, cells=line, line=begins)
     names = [f"{first} {last}", f"{last} {first}", whole, *ids]
