@@ -249,6 +249,33 @@ def test_overrides_win_and_stay(tmp_path: Path, relay: Room) -> None:
     ).read_text("utf-8")
 
 
+@pytest.mark.parametrize("language", ["German", "Arabic"])
+def test_an_address_names_one_of_two_namesakes_in_any_language(
+    tmp_path: Path, relay: Room, language: str
+) -> None:
+    people = [("Anna Groß", number, "") for number in (71, 72, 73)]
+    list_of = written(tmp_path / "list.csv", worksheet(language, *people))
+    by_hand = written(
+        tmp_path / "hand.csv", "learner,exercise,points,comment\n72@x.org,relay,4,x\n"
+    )
+    class_of = of_moodle(tmp_path, **{"Anna Groß_71": RIGHT})
+    options = ("--roster", list_of, "--overrides", by_hand)
+    done = grade(class_of, tmp_path / "marks", relay, *options)
+    assert done.returncode == 0, done.stderr
+    assert [row[9] for row in cells(tmp_path / "marks" / "grades.csv")[1:]] == ["6", "4", ""]
+    assert f"Absent (1): Anna Groß ({LANGUAGES[language][1]}73)" in done.stderr
+    later = [("Anna Groß", number, "") for number in (73, 71, 72)]  # Moodle numbers them anew
+    text = worksheet(language, *later)
+    for old, new in (("73@", "a@"), ("71@", "b@"), ("72@", "c@")):
+        text = text.replace(old, new)
+    for old, new in (("a@", "71@"), ("b@", "72@"), ("c@", "73@")):
+        text = text.replace(old, new)
+    out, later_list = tmp_path / "total.csv", written(tmp_path / "later.csv", text)
+    done = total(tmp_path / "marks", "--roster", later_list, "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert [row[4] for row in cells(out)[1:]] == ["6", "4", ""]
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [

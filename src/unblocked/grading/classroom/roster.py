@@ -304,6 +304,8 @@ def _moodle_places(low: list[str], lines: list[tuple[str, ...]]) -> Places | Non
     last = len(low) - 1
     dated = all(_DATED.fullmatch(line[last]) for line in lines)
     words = [n for n in range(1, maximum - 1) if _holds_names(line[n] for line in lines)]
+    if any(_EMAIL.fullmatch(line[2]) for line in lines):  # then names come first, namesakes' too
+        words.insert(0, 1)
     return Places(
         number=0,
         name=words[0] if words else None,
