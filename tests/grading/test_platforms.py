@@ -7,13 +7,16 @@ import io
 import json
 import struct
 import sys
+import time
 import zipfile
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import RIGHT
 from test_classroom import WRONG, grade, results
 
+from unblocked.grading.classroom.adjust import due
 from unblocked.grading.classroom.gradescope import nothing
 from unblocked.grading.classroom.gradescope import results as gradescopes
 from unblocked.grading.classroom.submissions import find
@@ -295,6 +298,37 @@ def test_an_override_that_cannot_be_done_is_refused_first(
     assert not (tmp_path / "marks" / "grades.csv").exists()
 
 
+@pytest.mark.parametrize(
+    ("handed_in", "days"),
+    [
+        ("2026-10-24 11:59", 0),
+        ("2026-10-24 12:01", 1),
+        ("2026-10-25 12:00", 1),  # 25 hours later
+        ("2026-10-25 12:01", 2),
+        ("2026-10-26 12:00", 2),
+    ],
+)
+def test_a_day_is_a_day_where_summer_time_ends(
+    handed_in: str, days: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        when = datetime.fromisoformat(handed_in).astimezone()
+        assert due("2026-10-24 12:00", 10).late(when) == days
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_more_points_than_there_are_is_said(tmp_path: Path, relay: Room) -> None:
+    hand_in(tmp_path / "class", "ada", RIGHT)
+    by_hand = written(tmp_path / "by hand.csv", "learner,exercise,points\nada,relay,60\n")
+    done = grade(tmp_path / "class", tmp_path / "marks", relay, "--overrides", by_hand)
+    assert "by hand.csv, line 2: ada has 60 points, and relay has 6." in done.stderr
+    assert cells(tmp_path / "marks" / "grades.csv")[1][9] == "60"
+
+
 def test_late_days_cost_what_is_asked(tmp_path: Path, relay: Room) -> None:
     folder = tmp_path / "class"
     for learner, day in (("ada", 1), ("bob", 3)):
@@ -311,6 +345,7 @@ def test_late_days_cost_what_is_asked(tmp_path: Path, relay: Room) -> None:
     ("options", "words"),
     [
         (["--due", "tomorrow"], "'tomorrow' is no date"),
+        (["--due", "2026-12-01", "--penalty", "101"], "'101' is no percentage"),
         (["--penalty", "10"], "--penalty needs --due"),
         (["--penalty", "lots"], "'lots' is no percentage"),
         (["--only", "relais"], "no exercise 'relais'"),

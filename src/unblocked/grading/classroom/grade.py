@@ -210,7 +210,14 @@ def _resolve_overrides(args: argparse.Namespace, asked: Asked, found: Found) -> 
         {one.listed: one.learner for one in everybody if one.listed},
         lenient=getattr(args, "overrides", None) is None,
     )
-    return remarks
+    return [*remarks, *_more_than_all(asked)]
+
+
+def _more_than_all(asked: Asked) -> Iterator[str]:
+    """Bonus may be meant, but a typing error is likelier, and Moodle leaves such grades out."""
+    for one, who, _ in asked.applied:
+        if one.points > (most := asked.points[one.exercise]):
+            yield f"{one.where}: {who} has {one.points:g} points, and {one.exercise} has {most}."
 
 
 def _forget(args: argparse.Namespace, found: Found, results_file: ResultsFile) -> None:

@@ -257,14 +257,21 @@ def read(path: Path) -> Roster:
             f"Name one of: {', '.join((*_NAMES, *_LAST, *_IDS[:5]))}."
         )
     learners = [_learner(columns, line, number) for number, line in cells]
-    return _roster(columns, learners, "list", Places())
+    return _roster(path, columns, learners, "list")
 
 
 def _roster(
-    columns: tuple[str, ...], learners: Iterable[Learner], kind: str, places: Places
+    path: Path,
+    columns: tuple[str, ...],
+    learners: Iterable[Learner],
+    kind: str,
+    places: Places | None = None,
 ) -> Roster:
     lines = tuple((one.cells, one if one.keys else None) for one in learners)
-    return Roster(columns, tuple(x for _, x in lines if x), kind, places, lines)
+    people = tuple(x for _, x in lines if x)
+    if all(learner.is_test for learner in people):
+        raise NoRoster(f"{path.name} lists nobody: export the list of learners again.")
+    return Roster(columns, people, kind, places or Places(), lines)
 
 
 def _canvas(
@@ -272,7 +279,7 @@ def _canvas(
 ) -> Roster:
     learners = [_learner(columns, line, number) for number, line in cells]
     _tell_apart(path, learners)
-    return _roster(columns, learners, "canvas", Places())
+    return _roster(path, columns, learners, "canvas")
 
 
 def _tell_apart(path: Path, learners: Iterable[Learner]) -> None:
@@ -370,7 +377,7 @@ def _moodle(
             )
         learners.append(_learner(columns, line, number_of_line, places))
     _tell_apart(path, learners)
-    return _roster(columns, learners, "moodle", places)
+    return _roster(path, columns, learners, "moodle", places)
 
 
 def _fits(maximum: str) -> bool:
