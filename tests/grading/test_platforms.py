@@ -16,8 +16,10 @@ import pytest
 from conftest import RIGHT
 from test_classroom import WRONG, grade, results
 
+from unblocked.course import checkout
 from unblocked.grading.classroom.adjust import due
 from unblocked.grading.classroom.gradescope import nothing
+from unblocked.grading.classroom.gradescope import packed as packed_for_gradescope
 from unblocked.grading.classroom.gradescope import results as gradescopes
 from unblocked.grading.classroom.submissions import find
 
@@ -506,3 +508,14 @@ def test_gradescopes_results() -> None:
         }  # fmt: skip
         assert test["status"] in ("passed", "failed")
     assert json.dumps(nothing("Why."))
+
+
+def test_gradescopes_zip_holds_no_answers() -> None:
+    with zipfile.ZipFile(io.BytesIO(packed_for_gradescope(checkout(), "one-client"))) as archive:
+        names = set(archive.namelist())
+    assert {"setup.sh", "run_autograder", "start.py"} <= names
+    rooms = {name for name in names if name.startswith("course/exercises/catch-the-bug/")}
+    assert {name.split("/")[3] for name in rooms} == {
+        "apps", "checks.py", "exercise.md", "given.py", "starter.py",
+    }  # fmt: skip
+    assert not [n for n in names if "apps" not in n and {"right", "tasks"} & {*n.split("/")}]
