@@ -10,6 +10,7 @@ import pytest
 from unblocked import cli
 from unblocked.authoring.handout import MADE, hand_out, readdress
 from unblocked.course import CourseError, checkout
+from unblocked.grading.checks.catch import read_bank
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +29,29 @@ def test_nothing_in_it_leads_to_a_solution(copy: Path) -> None:
     assert "gh/unblocked-course" not in (copy / "README.md").read_text("utf-8")
     assert not list(copy.rglob("solution*"))
     assert (copy / "tests" / "test_this_copy.py").is_file()
+
+
+def test_what_judges_is_there_and_what_solves_is_not(copy: Path) -> None:
+    """No file that can be read is an answer that the full course ships, or an app that judges."""
+    rooms = sorted((checkout() / "course" / "exercises").iterdir())
+    assert {path.parent.name for path in copy.glob("course/exercises/*/checks.py")} == {
+        room.name for room in rooms if room.is_dir()
+    }
+    names = ("solution.py", "right/*.py", "wrong/*.py", "apps/right/*.py", "apps/wrong.toml")
+    kept_back = [path for room in rooms for name in names for path in room.glob(name)]
+    kept_back += (checkout() / "course").glob("*/tasks/**/*.py")
+    assert len(kept_back) > 200
+    there = {path.read_bytes() for path in copy.rglob("*") if path.is_file()}
+    assert [path for path in kept_back if path.read_bytes() in there] == []
+
+
+def test_the_same_apps_judge_in_a_copy(copy: Path) -> None:
+    room = "course/exercises/catch-the-bug"
+    assert not (copy / room / "apps").exists()
+    assert read_bank(copy / room / "apps") == read_bank(checkout() / room / "apps")
+    content = (copy / room / "apps.zip").read_bytes()
+    hand_out(checkout(), copy)
+    assert (copy / room / "apps.zip").read_bytes() == content  # nothing new to commit
 
 
 def test_its_links_lead_to_the_classs_repository(copy: Path) -> None:

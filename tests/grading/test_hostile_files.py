@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 import sys
+import tempfile
 import zipfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,9 +18,10 @@ from test_classroom import grade, hand_in, results
 from unblocked.grading import answer
 from unblocked.grading.classroom import reports
 from unblocked.grading.classroom.submissions import find
+from unblocked.grading.sandbox.run import remove
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from unblocked.course import Room
 
@@ -170,3 +174,39 @@ for _ in range(3):
 
 def test_safe_names_of_any_text() -> None:
     assert reports.safe_name("\udcff") != reports.safe_name("\udcfe")
+
+
+@posix
+def test_a_folder_that_its_owner_may_not_list_is_removed() -> None:
+    folder = Path(tempfile.mkdtemp())
+    for mode in (0o300, 0o000, 0o500):
+        below = folder / f"{mode:o}" / "deeper" / "deepest"
+        below.mkdir(parents=True)
+        (below / "file").touch()
+    (folder / "link").symlink_to(Path(__file__).parent)
+    mode_beside = Path(__file__).parent.stat().st_mode
+    with not_as_root(folder):
+        for mode in (0o300, 0o000, 0o500):
+            (folder / f"{mode:o}" / "deeper").chmod(mode)
+            (folder / f"{mode:o}").chmod(mode)
+        folder.chmod(0o300)
+        remove(str(folder))
+    assert not folder.exists()
+    assert Path(__file__).parent.stat().st_mode == mode_beside
+
+
+@contextlib.contextmanager
+def not_as_root(folder: Path) -> Iterator[None]:
+    """As somebody whom rights bind, and who owns this folder."""
+    if os.geteuid() != 0:
+        yield
+        return
+    nobody = 65534
+    for here, _, files in os.walk(folder):
+        for path in (here, *(os.path.join(here, name) for name in files)):
+            os.chown(path, nobody, nobody, follow_symlinks=False)
+    os.seteuid(nobody)
+    try:
+        yield
+    finally:
+        os.seteuid(0)

@@ -7,14 +7,19 @@ import io
 import json
 import struct
 import sys
+import time
 import zipfile
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import RIGHT
 from test_classroom import WRONG, grade, results
 
+from unblocked.course import checkout
+from unblocked.grading.classroom.adjust import due
 from unblocked.grading.classroom.gradescope import nothing
+from unblocked.grading.classroom.gradescope import packed as packed_for_gradescope
 from unblocked.grading.classroom.gradescope import results as gradescopes
 from unblocked.grading.classroom.submissions import find
 
@@ -249,6 +254,33 @@ def test_overrides_win_and_stay(tmp_path: Path, relay: Room) -> None:
     ).read_text("utf-8")
 
 
+@pytest.mark.parametrize("language", ["German", "Arabic"])
+def test_an_address_names_one_of_two_namesakes_in_any_language(
+    tmp_path: Path, relay: Room, language: str
+) -> None:
+    people = [("Anna Groß", number, "") for number in (71, 72, 73)]
+    list_of = written(tmp_path / "list.csv", worksheet(language, *people))
+    by_hand = written(
+        tmp_path / "hand.csv", "learner,exercise,points,comment\n72@x.org,relay,4,x\n"
+    )
+    class_of = of_moodle(tmp_path, **{"Anna Groß_71": RIGHT})
+    options = ("--roster", list_of, "--overrides", by_hand)
+    done = grade(class_of, tmp_path / "marks", relay, *options)
+    assert done.returncode == 0, done.stderr
+    assert [row[9] for row in cells(tmp_path / "marks" / "grades.csv")[1:]] == ["6", "4", ""]
+    assert f"Absent (1): Anna Groß ({LANGUAGES[language][1]}73)" in done.stderr
+    later = [("Anna Groß", number, "") for number in (73, 71, 72)]  # Moodle numbers them anew
+    text = worksheet(language, *later)
+    for old, new in (("73@", "a@"), ("71@", "b@"), ("72@", "c@")):
+        text = text.replace(old, new)
+    for old, new in (("a@", "71@"), ("b@", "72@"), ("c@", "73@")):
+        text = text.replace(old, new)
+    out, later_list = tmp_path / "total.csv", written(tmp_path / "later.csv", text)
+    done = total(tmp_path / "marks", "--roster", later_list, "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert [row[4] for row in cells(out)[1:]] == ["6", "4", ""]
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [
@@ -268,6 +300,37 @@ def test_an_override_that_cannot_be_done_is_refused_first(
     assert not (tmp_path / "marks" / "grades.csv").exists()
 
 
+@pytest.mark.parametrize(
+    ("handed_in", "days"),
+    [
+        ("2026-10-24 11:59", 0),
+        ("2026-10-24 12:01", 1),
+        ("2026-10-25 12:00", 1),  # 25 hours later
+        ("2026-10-25 12:01", 2),
+        ("2026-10-26 12:00", 2),
+    ],
+)
+def test_a_day_is_a_day_where_summer_time_ends(
+    handed_in: str, days: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        when = datetime.fromisoformat(handed_in).astimezone()
+        assert due("2026-10-24 12:00", 10).late(when) == days
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_more_points_than_there_are_is_said(tmp_path: Path, relay: Room) -> None:
+    hand_in(tmp_path / "class", "ada", RIGHT)
+    by_hand = written(tmp_path / "by hand.csv", "learner,exercise,points\nada,relay,60\n")
+    done = grade(tmp_path / "class", tmp_path / "marks", relay, "--overrides", by_hand)
+    assert "by hand.csv, line 2: ada has 60 points, and relay has 6." in done.stderr
+    assert cells(tmp_path / "marks" / "grades.csv")[1][9] == "60"
+
+
 def test_late_days_cost_what_is_asked(tmp_path: Path, relay: Room) -> None:
     folder = tmp_path / "class"
     for learner, day in (("ada", 1), ("bob", 3)):
@@ -284,6 +347,7 @@ def test_late_days_cost_what_is_asked(tmp_path: Path, relay: Room) -> None:
     ("options", "words"),
     [
         (["--due", "tomorrow"], "'tomorrow' is no date"),
+        (["--due", "2026-12-01", "--penalty", "101"], "'101' is no percentage"),
         (["--penalty", "10"], "--penalty needs --due"),
         (["--penalty", "lots"], "'lots' is no percentage"),
         (["--only", "relais"], "no exercise 'relais'"),
@@ -444,3 +508,14 @@ def test_gradescopes_results() -> None:
         }  # fmt: skip
         assert test["status"] in ("passed", "failed")
     assert json.dumps(nothing("Why."))
+
+
+def test_gradescopes_zip_holds_no_answers() -> None:
+    with zipfile.ZipFile(io.BytesIO(packed_for_gradescope(checkout(), "one-client"))) as archive:
+        names = set(archive.namelist())
+    assert {"setup.sh", "run_autograder", "start.py"} <= names
+    rooms = {name for name in names if name.startswith("course/exercises/catch-the-bug/")}
+    assert {name.split("/")[3] for name in rooms} == {
+        "apps", "checks.py", "exercise.md", "given.py", "starter.py",
+    }  # fmt: skip
+    assert not [n for n in names if "apps" not in n and {"right", "tasks"} & {*n.split("/")}]

@@ -99,6 +99,8 @@ def test_a_file_without_names(tmp_path: Path) -> None:
         ("name\n".encode("utf-16-le"), "no text: save it as CSV"),
         (b'name\n"Lovelace, Ada\nNoether\n', "quotation mark in it is opened and never closed"),
         (b"colour,size\n", "Name one of: student, full name"),
+        (b"student_id,name\n", "lists nobody"),
+        (b"Student,ID,Section\n    Points Possible,,\n", "lists nobody"),
     ],
 )
 def test_no_roster_says_what_to_do(tmp_path: Path, data: bytes, words: str) -> None:

@@ -9,11 +9,11 @@ import re
 import secrets
 import shutil
 import subprocess
+import sys
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from http.cookiejar import CookieJar
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -21,22 +21,26 @@ import pytest
 from machines import (
     REPOSITORY,
     Site,
-    VirtualEnv,
     clean_environment,
-    copy_course,
     free_port,
+    interpreter,
     need,
     run,
     serving,
     wait_for,
 )
+from test_guide import INSTRUCTORS, blocks
+
+from unblocked.authoring.handout import hand_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 GUIDE = (REPOSITORY / "INSTRUCTORS.md").read_text("utf-8")
+(_, SET_UP), (_, CONFIGURATION), (_, START), *_ = blocks(INSTRUCTORS, "A class on JupyterHub")
 TOKEN = "a-token-for-this-test-alone-0123456789"
 EXERCISE = "exercises/fix-the-article.ipynb"
 # What a test machine lacks: homes of its users, and ports of its own. Who may log in, and how, is
@@ -59,20 +63,13 @@ c.JupyterHub.load_roles = [{{"name": "test", "services": ["test"], "scopes": sco
 """
 
 
-def of_the_guide(pattern: str) -> str:
-    found = re.search(pattern, GUIDE, re.S)
-    assert found is not None
-    return found.group(1)
-
-
 @dataclass(frozen=True)
 class Class:
-    """The full course, the learners' copy of it under git, and where both are installed."""
+    """The learners' copy of the course under git, and the hub's clone of it, set up."""
 
     folder: Path
-    full: Path
     handed_out: Path
-    venv: VirtualEnv
+    hub: Path
 
     def git(self, *words: str) -> str:
         who = ["-c", "user.name=Instructor", "-c", "user.email=instructor@localhost.invalid"]
@@ -83,42 +80,44 @@ class Class:
 def course(tmp_path_factory: pytest.TempPathFactory) -> Class:
     need(shutil.which("npm"), "npm")
     folder = tmp_path_factory.mktemp("hub")
-    full, handed_out = copy_course(folder), folder / "course"
-    venv = VirtualEnv.make(folder / "venv", "3.11", seed=True)
-    venv.install("-c", "requirements.txt", "-e", ".", "jupytext", "nbformat", cwd=full)
-    unblocked(venv, "build", "--for-learners", str(handed_out))
-    made = Class(folder, full, handed_out, venv)
+    handed_out = folder / "course"
+    hand_out(REPOSITORY, handed_out)
+    made = Class(folder, handed_out, folder / "srv" / "unblocked")
     made.git("init", "-q", "-b", "main")
     made.git("add", "-A")
     made.git("commit", "-qm", "The course")
-    packages = of_the_guide(r"pip install -c requirements.txt (jupyterhub[^\n]+)\n").split()
-    venv.install("-c", "requirements.txt", *packages, "-e", ".", cwd=handed_out)
-    proxy = of_the_guide(r"npm install --prefix \S+ ([^\n]+)\n")
-    run("npm", "install", "--silent", "--prefix", folder / "proxy", proxy)
+    script = SET_UP
+    for old, new in {
+        "/srv/": f"{folder}/srv/",
+        "ADDRESS-OF-YOUR-CLASS-REPOSITORY": f"file://{handed_out}",
+    }.items():
+        assert old in script
+        script = script.replace(old, new)
+    python = folder / "python"
+    python.mkdir()
+    (python / "python3").symlink_to(interpreter("3.11"))
+    path = f"{python}:{clean_environment()['PATH']}"
+    run("bash", "-euo", "pipefail", "-c", script, cwd=folder, env=clean_environment(PATH=path))
     return made
 
 
-def unblocked(venv: VirtualEnv, *words: str, **options: Any) -> str:
-    return venv.run("-m", "unblocked", *words, env=clean_environment(), **options)
+def unblocked(*words: str) -> str:
+    """A command of the full course, which is this one."""
+    return run(sys.executable, "-m", "unblocked", *words, env=clean_environment())
 
 
 @pytest.fixture(scope="module")
 def hub(course: Class) -> Iterator[Site]:
-    config = of_the_guide(r"```python\n(.*?)```").replace(
-        "/srv/proxy", str(course.folder / "proxy")
-    )
-    assert str(course.folder / "proxy") in config
-    home = course.folder / "srv"
-    home.mkdir()
-    (home / ".venv").symlink_to(course.venv.folder)
-    (home / "jupyterhub_config.py").write_text(config, "utf-8")
+    assert CONFIGURATION.count("/srv/proxy") == 1
+    config = CONFIGURATION.replace("/srv/proxy", str(course.folder / "srv" / "proxy"))
+    (course.hub / "jupyterhub_config.py").write_text(config, "utf-8")
     port, hub_port, api_port = (free_port() for _ in range(3))
     given = {"port": port, "hub_port": hub_port, "api_port": api_port, "token": TOKEN}
     extra = FOR_THE_TEST.format(folder=course.folder, **given)
-    (home / "for_the_test.py").write_text(extra, "utf-8")
-    command = [course.venv.folder / "bin/jupyterhub", "-f", "for_the_test.py"]
+    (course.hub / "for_the_test.py").write_text(extra, "utf-8")
+    command = START.replace("jupyterhub_config.py", "for_the_test.py").split()
     site, log = Site(f"http://127.0.0.1:{port}/", TOKEN), course.folder / "hub.log"
-    with serving(command, site, "hub/api", log, cwd=home, env=clean_environment()):
+    with serving(command, site, "hub/api", log, cwd=course.hub, env=clean_environment()):
         yield site
 
 
@@ -193,7 +192,7 @@ def test_a_class_works_and_is_marked(
     ada, bob = (Learner(hub, course, accounts[name][0]) for name in ("ada", "bob"))
     for learner in (ada, bob):
         learner.pull()
-    solved = json.loads((course.full / "solutions/fix-the-article.ipynb").read_text("utf-8"))
+    solved = json.loads((REPOSITORY / "solutions/fix-the-article.ipynb").read_text("utf-8"))
     notebook = ada.notebook(EXERCISE)
     answer_cell(notebook)["source"] = "".join(answer_cell(solved)["source"])
     ada.save(EXERCISE, notebook)
@@ -239,9 +238,7 @@ def test_one_logs_in_by_password_with_the_guides_own_configuration(
 
 
 def test_learners_find_no_solution_on_the_hub(course: Class, hub: Site) -> None:
-    apps = Path("course/exercises/catch-the-bug/apps")  # a learner's tests are tried on them
     files = [path.relative_to(course.handed_out) for path in course.handed_out.rglob("*")]
-    files = [path for path in files if apps not in path.parents]
     assert [path for path in files if path.name in ("solution.py", "solutions", "right")] == []
 
 
@@ -275,9 +272,7 @@ def mark(course: Class) -> dict[str, Any]:
     """Collect by copying and mark with the full course, as the guide says."""
     submissions, out = course.folder / "submissions", course.folder / "marks"
     subprocess.run(["bash", "-euc", collecting(course)], cwd=course.folder, check=True)
-    course.venv.install("-c", "requirements.txt", "-e", ".", cwd=course.full)
-    grade = ["grade", str(submissions), "--out", str(out)]
-    unblocked(course.venv, *grade, stderr=subprocess.STDOUT)
+    unblocked("grade", str(submissions), "--out", str(out))
     lines = (out / "results.jsonl").read_text("utf-8").splitlines()
     found = [result for result in map(json.loads, lines) if result["exercise"] in EXERCISE]
     return {result["learner"]: result for result in found}

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
-import re
-import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from machines import REPOSITORY, VirtualEnv, clean_environment, copy_course, run
+from machines import REPOSITORY, UV, VirtualEnv, clean_environment, copy_course, run
+from test_guide import INSTRUCTORS, blocks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +19,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 SLUG = "fix-the-article"
 ROOM = REPOSITORY / "course" / "exercises" / SLUG
 GUIDE = (REPOSITORY / "INSTRUCTORS.md").read_text("utf-8")
+INSTALL, MAKE, MARK = (text for _, text in blocks(INSTRUCTORS, "nbgrader"))
 ANSWERS = {
     "ada": ROOM / "solution.py",
     "bob": ROOM / "wrong" / "error_is_500.py",
@@ -37,14 +37,11 @@ class Class:
     folder: Path
     venv: VirtualEnv
 
-    def nbgrader(self, *words: str) -> str:
-        changes = {"UNBLOCKED_HOME": str(self.folder / "home"), "PATH": self._path()}
-        environment = clean_environment() | changes
-        command = self.venv.folder / "bin" / "nbgrader"
-        return run(command, *words, cwd=self.folder, env=environment)
-
-    def _path(self) -> str:
-        return f"{self.venv.folder / 'bin'}:{clean_environment()['PATH']}"
+    def follow(self, script: str, cwd: Path) -> str:
+        """Run commands of the guide in its environment."""
+        path = f"{self.venv.folder / 'bin'}:{clean_environment()['PATH']}"
+        environment = clean_environment(PATH=path, UNBLOCKED_HOME=str(cwd / "home"))
+        return run("bash", "-euo", "pipefail", "-c", script, cwd=cwd, env=environment)
 
     def file(self, stage: str, *owner: str) -> Path:
         return self.folder.joinpath(stage, *owner, SLUG, f"{SLUG}.ipynb")
@@ -52,17 +49,15 @@ class Class:
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory: pytest.TempPathFactory) -> Class:
+    """The guide's first two steps, in the environment of its own that it asks for."""
     folder = tmp_path_factory.mktemp("nbgrader")
     copy = copy_course(folder)
     venv = VirtualEnv.make(folder / "venv", "3.11")
-    [packages] = re.findall(r"pip install -c requirements.txt \. (nbgrader\S+)\n", GUIDE)
-    venv.install("-c", "requirements.txt", ".", packages, cwd=copy)
-    made = Class(folder / "class", venv)
-    source = made.file("source")
-    source.parent.mkdir(parents=True)
-    shutil.copy(copy / "exercises" / source.name, source)
-    shutil.copy(copy / "jupyter" / "nbgrader_config.py", made.folder)
-    made.nbgrader("generate_assignment", SLUG)
+    pip = venv.folder / "bin" / "pip"  # the same, and quicker
+    pip.write_text(f'#!/bin/sh\nexec {UV} pip "$@" --python "{venv.python}"\n')
+    pip.chmod(0o755)
+    made = Class(copy / "class", venv)
+    made.follow(INSTALL + MAKE, copy)
     for learner, answer in ANSWERS.items():
         hand_in(made, learner, answer.read_text("utf-8"))
     hand_in(made, "fay", LOUD + ANSWERS["ada"].read_text("utf-8"))
@@ -95,17 +90,15 @@ def test_the_starter_is_released_as_it_is(course: Class) -> None:
 
 
 def test_the_marks_are_those_of_unblocked_grade(course: Class) -> None:
-    course.nbgrader("autograde", SLUG, "--create")
-    course.nbgrader("generate_feedback", SLUG)
-    course.nbgrader("export", "--to", "theirs.csv")
+    course.follow(MARK, course.folder)
     for learner in (*ANSWERS, "fay"):
         said = outputs_of_the_check(course, learner)
         assert [o for o in said if o.get("name") == "stderr"] == []
         assert (course.folder / "feedback" / learner / SLUG / f"{SLUG}.html").is_file()
-    marks = course.folder / "marks"
-    course.venv.run("-m", "unblocked", "grade", course.folder / "submitted", "--out", marks)
-    theirs = scores(course.folder / "theirs.csv")
-    assert theirs == scores(marks / "grades.csv")
+    assert "`unblocked grade submitted --out marks`" in GUIDE
+    course.follow("unblocked grade submitted --out marks", course.folder)
+    theirs = scores(course.folder / "grades.csv")
+    assert theirs == scores(course.folder / "marks" / "grades.csv")
     assert theirs["ada"] == theirs["cy"] == theirs["fay"] == 20
     assert len(set(theirs.values())) > 2  # partial credit
 

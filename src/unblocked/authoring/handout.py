@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import tempfile
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -116,6 +117,7 @@ def _make(root: Path, out: Path, repository: str) -> None:
     out.mkdir(parents=True, exist_ok=True)
     for name in HANDED_OUT:
         _copy(root / name, out)
+    _pack_apps(out)
     _copy_results(root, out)
     _write_readme(root, out, repository)
     _write_exercises(root, out)
@@ -222,6 +224,20 @@ class _Unsolved:
         solved = place.parent == self._rooms and name in _SOLVED
         litter = name in _LITTER or name.endswith(".egg-info")
         return solved or litter or place / name in {*self._tasks, self._out}
+
+
+def _pack_apps(out: Path) -> None:
+    """Put the apps that judge a learner's tests into a zip: nobody reads them by chance.
+
+    Some are right answers to other exercises, and all tell what tests are to catch. A zip can be
+    unpacked: marks of a copy are made where its learner works, so all that judges is there.
+    """
+    for folder in sorted(out.glob("course/exercises/*/apps")):
+        with zipfile.ZipFile(folder.with_suffix(".zip"), "w", zipfile.ZIP_DEFLATED) as archive:
+            for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+                info = zipfile.ZipInfo(path.relative_to(folder).as_posix())
+                archive.writestr(info, path.read_bytes(), zipfile.ZIP_DEFLATED)
+        shutil.rmtree(folder)
 
 
 def _copy_results(root: Path, out: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from unblocked.course import CourseError
@@ -148,8 +148,14 @@ class Due:
     per_day: float = 0.0
 
     def late(self, when: datetime) -> int:
-        """The days that have begun since then; 0 for what is on time."""
-        return max(0, math.ceil((when - self.until).total_seconds() / 86400))
+        """The days that have begun since then; 0 for what is on time.
+
+        Noon of one day to noon of the next is a day, also where summer time ends between them.
+        """
+        if when <= self.until:
+            return 0
+        since, now = (x.astimezone().replace(tzinfo=None) for x in (self.until, when))
+        return max(1, math.ceil((now - since) / timedelta(days=1)))
 
 
 def due(text: str, per_day: float) -> Due:
@@ -160,13 +166,13 @@ def due(text: str, per_day: float) -> Due:
     """
     try:
         until = datetime.fromisoformat(text)
-    except ValueError:
+        if len(text.strip()) == 10:
+            until = until.replace(hour=23, minute=59, second=59)
+        return Due(until.astimezone(), per_day)
+    except (ValueError, OverflowError):
         raise CourseError(
             f"{text!r} is no date: write it like 2026-12-01, or 2026-12-01 23:59."
         ) from None
-    if len(text.strip()) == 10:
-        until = until.replace(hour=23, minute=59, second=59)
-    return Due(until.astimezone(), per_day)
 
 
 def penalised(result: dict[str, Any], days: int, per_day: float, word: str) -> dict[str, Any]:

@@ -26,19 +26,25 @@ _HEAD = """\
 name: Autograding Tests
 on: [push, repository_dispatch]
 permissions:
-  checks: write
-  actions: read
   contents: read
+concurrency:
+  group: autograding-${{ github.ref }}
+  cancel-in-progress: true
 jobs:
   run-autograding-tests:
+    name: run-autograding-tests
     runs-on: ubuntu-latest
+    permissions:
+      checks: write # the marks, beside the push
+      actions: read # which of these jobs it is
+      contents: read # the answers
     if: github.actor != 'github-classroom[bot]'
     timeout-minutes: 30
     steps:
-      - uses: actions/checkout@v4
+      - uses: actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1
         with:
           persist-credentials: false
-      - uses: actions/setup-python@v5
+      - uses: actions/setup-python@5fda3b95a4ea91299a34e894583c3862153e4b97 # v7.0.0
         with:
           python-version: "3.12"
       - run: python3 start.py setup
@@ -50,10 +56,12 @@ _STEP = """\
           .venv/bin/python -m unblocked.grading.classroom.github
           {slug} exercises/{slug}.ipynb
 """
-_RESULT = "          {}_RESULTS: ${{{{ steps.{}.outputs.result }}}}"
+_REPORTER = (
+    "classroom-resources/autograding-grading-reporter@d13b5912daf5042ac1b71bc38bdb4a6bcd61d8ca # v1"
+)
 _TAIL = """\
       - name: Autograding Reporter
-        uses: classroom-resources/autograding-grading-reporter@v1
+        uses: {reporter}
         env:
 {results}
         with:
@@ -86,7 +94,9 @@ def workflow(slugs: list[str]) -> str:
         for slug in slugs
     )
     steps = "".join(_STEP.format(slug=slug) for slug in slugs)
-    return _HEAD + steps + _TAIL.format(results=results, runners=",".join(slugs))
+    return (
+        _HEAD + steps + _TAIL.format(reporter=_REPORTER, results=results, runners=",".join(slugs))
+    )
 
 
 def result(made: dict[str, Any]) -> dict[str, Any]:

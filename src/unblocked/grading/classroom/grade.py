@@ -210,7 +210,14 @@ def _resolve_overrides(args: argparse.Namespace, asked: Asked, found: Found) -> 
         {one.listed: one.learner for one in everybody if one.listed},
         lenient=getattr(args, "overrides", None) is None,
     )
-    return remarks
+    return [*remarks, *_more_than_all(asked)]
+
+
+def _more_than_all(asked: Asked) -> Iterator[str]:
+    """Bonus may be meant, but a typing error is likelier, and Moodle leaves such grades out."""
+    for one, who, _ in asked.applied:
+        if one.points > (most := asked.points[one.exercise]):
+            yield f"{one.where}: {who} has {one.points:g} points, and {one.exercise} has {most}."
 
 
 def _forget(args: argparse.Namespace, found: Found, results_file: ResultsFile) -> None:
@@ -249,21 +256,34 @@ def _tell(
 
 def _remarks_on_standings(table: list[reports.Row]) -> Iterator[str]:
     """How many have what, and who has no mark though something was handed in."""
-    found = counts(table)
+    found, called = counts(table), _Called(table)
     yield "; ".join(f"{word}: {found[word]}" for word in reports.STANDINGS if found[word])
     if failed := [row for row in table if reports.standing(row) == reports.NOT_MARKABLE]:
         yield f"These {len(failed)} handed something in and have no mark of their own:"
         for row in failed:
-            who = (row.learner.name if row.learner else "") or row.who
-            yield f"  {who}, {row.slug}: {reports.why_not(row)}"
+            yield f"  {called(row)}, {row.slug}: {reports.why_not(row)}"
     for word in (reports.NOT_ATTEMPTED, reports.ABSENT):
-        names = {
-            (row.learner.name if row.learner else "") or row.who
-            for row in table
-            if reports.standing(row) == word
-        }
+        names = {called(row) for row in table if reports.standing(row) == word}
         if names:
             yield f"{word.capitalize()} ({len(names)}): {', '.join(sorted(names))}"
+
+
+class _Called:
+    """What learners are called: by their names, namesakes by their ids, too."""
+
+    def __init__(self, table: list[reports.Row]) -> None:
+        whose = defaultdict[str, set[str]](set)
+        for row in table:
+            whose[self._name(row)].add(row.who)
+        self._several = {name for name, ids in whose.items() if len(ids) > 1}
+
+    @staticmethod
+    def _name(row: reports.Row) -> str:
+        return (row.learner.name if row.learner else "") or row.who
+
+    def __call__(self, row: reports.Row) -> str:
+        name = self._name(row)
+        return f"{name} ({row.who})" if name in self._several else name
 
 
 def _look_for(keys: list[Key], found: Found) -> None:
@@ -513,7 +533,9 @@ def _for_platforms(
     if asked.nbgrader:
         pages.for_nbgrader(asked.nbgrader, table)
     if kept:
-        people = [one.learner.name or one.learner.id for one in kept]
+        called = _Called(table)
+        rows = {row.learner: row for row in table}
+        people = [called(rows[one.learner]) for one in kept]
         remarks.append(
             f"Kept as the list holds it, {len(kept)} in all: {', '.join(people)}. The marks of the "
             "grader are in grades.csv and summary.html; --overwrite puts them into the list."

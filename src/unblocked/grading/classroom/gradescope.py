@@ -38,6 +38,8 @@ set -uo pipefail
 PACKED = ("course", "jupyter", "notebooks", "exercises", "src")
 FILES = ("LICENSE", "README.md", "pyproject.toml", "requirements.txt", "start.py")
 _LITTER = ("__pycache__", ".ipynb_checkpoints", ".egg-info")
+_SOLVED = ("solution.py", "right", "wrong", "tasks")
+"""What no marking needs. Where answers are kept from little, they could read it."""
 _EXECUTABLE = 0o100755 << 16
 
 
@@ -83,7 +85,13 @@ def _course_files(root: Path) -> list[Path]:
         if path.is_file()
         and not path.is_symlink()
         and not any(part.endswith(_LITTER) for part in path.parts)
+        and not _is_solved(path.relative_to(root))
     ]
+
+
+def _is_solved(path: Path) -> bool:
+    within = path.parts[:1] == ("course",) and "apps" not in path.parts
+    return within and any(part in _SOLVED for part in path.parts)
 
 
 def results(made: dict[str, Any]) -> dict[str, Any]:

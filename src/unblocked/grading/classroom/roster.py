@@ -257,14 +257,21 @@ def read(path: Path) -> Roster:
             f"Name one of: {', '.join((*_NAMES, *_LAST, *_IDS[:5]))}."
         )
     learners = [_learner(columns, line, number) for number, line in cells]
-    return _roster(columns, learners, "list", Places())
+    return _roster(path, columns, learners, "list")
 
 
 def _roster(
-    columns: tuple[str, ...], learners: Iterable[Learner], kind: str, places: Places
+    path: Path,
+    columns: tuple[str, ...],
+    learners: Iterable[Learner],
+    kind: str,
+    places: Places | None = None,
 ) -> Roster:
     lines = tuple((one.cells, one if one.keys else None) for one in learners)
-    return Roster(columns, tuple(x for _, x in lines if x), kind, places, lines)
+    people = tuple(x for _, x in lines if x)
+    if all(learner.is_test for learner in people):
+        raise NoRoster(f"{path.name} lists nobody: export the list of learners again.")
+    return Roster(columns, people, kind, places or Places(), lines)
 
 
 def _canvas(
@@ -272,7 +279,7 @@ def _canvas(
 ) -> Roster:
     learners = [_learner(columns, line, number) for number, line in cells]
     _tell_apart(path, learners)
-    return _roster(columns, learners, "canvas", Places())
+    return _roster(path, columns, learners, "canvas")
 
 
 def _tell_apart(path: Path, learners: Iterable[Learner]) -> None:
@@ -304,6 +311,8 @@ def _moodle_places(low: list[str], lines: list[tuple[str, ...]]) -> Places | Non
     last = len(low) - 1
     dated = all(_DATED.fullmatch(line[last]) for line in lines)
     words = [n for n in range(1, maximum - 1) if _holds_names(line[n] for line in lines)]
+    if any(_EMAIL.fullmatch(line[2]) for line in lines):  # then names come first, namesakes' too
+        words.insert(0, 1)
     return Places(
         number=0,
         name=words[0] if words else None,
@@ -368,7 +377,7 @@ def _moodle(
             )
         learners.append(_learner(columns, line, number_of_line, places))
     _tell_apart(path, learners)
-    return _roster(columns, learners, "moodle", places)
+    return _roster(path, columns, learners, "moodle", places)
 
 
 def _fits(maximum: str) -> bool:
@@ -449,6 +458,7 @@ def _learner(
         first, last = _split(whole)
     numbers = _numbers(low) | (_moodle_number(line, places) if places else set())
     ids = [*(low[k] for k in _IDS if low.get(k)), *(number for _, number in numbers)]
+    ids += [cell for cell in line if _EMAIL.fullmatch(cell)]  # headings are in any language
     if _CANVAS & low.keys() and not low.get("id"):  # points possible, how grades are posted
         return Learner(row, cells=line, line=begins)
     names = [f"{first} {last}", f"{last} {first}", whole, *ids]

@@ -305,8 +305,10 @@ class AnswerRun:
 
 
 def remove(folder: str) -> None:
-    """Delete a folder. One that is too deep for Python's recursion is left to the system's `rm`."""
+    """Delete a folder, however deep it is, and whatever an answer has forbidden its owner in it."""
     with contextlib.suppress(RecursionError):
         shutil.rmtree(folder, ignore_errors=True)
-    if os.path.isdir(folder) and (tool := shutil.which("rm")):
-        subprocess.run([tool, "-rf", "--", folder], check=False, stderr=subprocess.DEVNULL)
+    for command in (["chmod", "-R", "u+rwx"], ["rm", "-rf"]):  # Python's way ends at both
+        if os.path.isdir(folder) and (tool := shutil.which(command[0])):
+            told = [tool, *command[1:], "--", folder]
+            subprocess.run(told, check=False, stderr=subprocess.DEVNULL)

@@ -7,8 +7,10 @@ made of, and what is changed in it: so it has its bug and nothing else to be rec
 from __future__ import annotations
 
 import random
+import re
 import secrets
 import tomllib
+import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -63,17 +65,28 @@ class Bank:
 
 
 def read_bank(folder: Path) -> Bank:
-    """Read the folder `apps/` of a room.
+    """Read the folder `apps/` of a room; in a learners' copy it is `apps.zip`.
 
     Raises:
         ValueError: a change does not fit the app that it is made to, or is of no kind.
     """
-    right = {path.stem: path.read_text("utf-8") for path in sorted(folder.glob("right/*.py"))}
-    found = tomllib.loads((folder / "wrong.toml").read_text("utf-8"))
+    texts = _texts(folder)
+    named = re.compile(r"right/(\w+)\.py")
+    right = {match[1]: text for path, text in texts.items() if (match := named.fullmatch(path))}
+    found = tomllib.loads(texts["wrong.toml"])
     kinds = tuple(Kind(kind["name"], kind["hint"]) for kind in found["kind"])
     names = {kind.name for kind in kinds}
     wrong = tuple(_changed(right, names, app) for app in found["app"])
     return Bank(kinds, tuple(App(name, source) for name, source in right.items()), wrong)
+
+
+def _texts(folder: Path) -> dict[str, str]:
+    """The files by their paths below the folder, sorted."""
+    if (packed := folder.with_suffix(".zip")).is_file():
+        with zipfile.ZipFile(packed) as archive:
+            return {name: archive.read(name).decode() for name in archive.namelist()}
+    paths = sorted((*folder.glob("right/*.py"), folder / "wrong.toml"))
+    return {path.relative_to(folder).as_posix(): path.read_text("utf-8") for path in paths}
 
 
 def _changed(right: dict[str, str], kinds: set[str], app: dict[str, str]) -> App:
