@@ -52,6 +52,9 @@ def _is_ours(name):
 
 _before = _what_is_there()
 """
+# What a wrong answer leaves behind goes with the kernel, and is not asked for.
+BEFORE_A_WRONG_ANSWER = "_seen = _what_is_there()"
+AFTER_A_WRONG_ANSWER = "_before |= _what_is_there() - _seen"
 
 AFTER = """
 _until = _time.monotonic() + 10
