@@ -11,7 +11,7 @@ from nbclient import NotebookClient
 if TYPE_CHECKING:
     from pathlib import Path
 
-SECONDS_PER_CELL = 60
+SECONDS_PER_CELL = 150
 """A lesson may take a minute on two cores; this guards against a hang, on a busy machine too."""
 SECONDS_IN_ALL = 280
 
