@@ -11,6 +11,7 @@ from course_running import (
     AFTER_A_WRONG_ANSWER,
     BEFORE,
     BEFORE_A_WRONG_ANSWER,
+    before_the_second_run,
     code_cell,
     run,
 )
@@ -43,15 +44,12 @@ def visit(made: Any, page: Lesson | Deeper, folder: Path) -> Visit:
     cells = [cell for cell in made.cells if cell.cell_type == "code"]
     second = [again(cell, "again") for cell in cells]
     last = code_cell(AFTER, "raises-exception")
-    made.cells = [code_cell(BEFORE), *cells, *with_answers(second, answers), last]
+    second = [*before_the_second_run(cells), *with_answers(second, answers)]
+    made.cells = [code_cell(BEFORE), *cells, *second, last]
     done = run(made, folder)
     said = {wanted_of(cell): sign_of(cell) for cell in done.cells if wanted_of(cell)}
-    left = [output.evalue for output in last_of(done).outputs if output.output_type == "error"]
+    left = [output.evalue for output in done.cells[-1].outputs if output.output_type == "error"]
     return Visit(everything_shown(done.cells[1 : 1 + len(cells)]), said, "".join(left))
-
-
-def last_of(notebook: Any) -> Any:
-    return notebook.cells[-1]
 
 
 def with_answers(code: list[Any], answers: dict[str, Task]) -> Iterator[Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-from course_running import run, watched
+from course_running import before_the_second_run, run, watched
 
 from unblocked.authoring import gates
 from unblocked.authoring.notebooks import TRIED, short_notebook, solution_notebook
@@ -33,7 +33,7 @@ def twice(notebook: Any, last: str = "") -> Any:
     again = copy.deepcopy(cells)
     for cell in again:
         cell["id"] = f"again-{cell['id']}"[:64]
-    notebook.cells = watched([*cells, *again], last)
+    notebook.cells = watched([*cells, *before_the_second_run(cells), *again], last)
     return notebook
 
 
