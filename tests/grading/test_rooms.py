@@ -91,6 +91,14 @@ def test_no_check_fails_itself(judged: Judged) -> None:
     assert not [message for message in messages if "check failed itself" in message]
 
 
+@pytest.mark.slow
+def test_all_criteria_judge_each_wrong_answer(judged: Judged) -> None:
+    room, results = judged
+    assert {result["max_points"] for result in results.values()} == {room.points}
+    criteria = len(exercise(room).criteria)
+    assert {len(result["checks"]) for result in results.values()} == {criteria}
+
+
 def test_every_wrong_answer_fails_the_criterion_it_names(judged: Judged) -> None:
     room, results = judged
     slipped = {}
