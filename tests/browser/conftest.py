@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from browser_lab import PATIENCE_MS, REPOSITORY, Lab, Notebook, document, running_lab
@@ -15,7 +15,7 @@ from playwright.sync_api import sync_playwright
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from playwright.sync_api import Browser, BrowserContext, Page, Playwright
+    from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Request
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SWITCHES = (
@@ -26,6 +26,7 @@ SWITCHES = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 )
 LOOPBACK = ("http://127.0.0.1", "http://localhost", "ws://127.0.0.1", "ws://localhost")
 
@@ -62,30 +63,37 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
     browser.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def refused() -> list[str]:
     """Addresses outside loopback that the browser asked for."""
     return []
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def context(browser: Browser, refused: list[str]) -> Iterator[BrowserContext]:
+    """A module's tests share a cache, so that JupyterLab's scripts are read and compiled once.
+
+    A route would switch that cache off; so the browser finds no other host, and says whom it asked.
+    """
     context = browser.new_context(viewport={"width": 1360, "height": 1000})
-    context.set_default_timeout(PATIENCE_MS)
 
-    def refuse(route: Any) -> None:
-        refused.append(route.request.url)
-        route.abort()
+    def note(request: Request) -> None:
+        if request.url.startswith(("http:", "https:")) and not request.url.startswith(LOOPBACK):
+            refused.append(request.url)
 
-    context.route(lambda address: not address.startswith(LOOPBACK), refuse)
+    context.on("request", note)
     yield context
     context.close()
-    assert refused == [], "the page asked for something outside this machine"
 
 
 @pytest.fixture
-def page(context: BrowserContext) -> Page:
-    return context.new_page()
+def page(context: BrowserContext, refused: list[str]) -> Iterator[Page]:
+    context.set_default_timeout(PATIENCE_MS)
+    refused.clear()
+    yield context.new_page()
+    for opened in context.pages:
+        opened.close()
+    assert refused == [], "the page asked for something outside this machine"
 
 
 @pytest.fixture

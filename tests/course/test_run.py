@@ -1,25 +1,22 @@
-"""Every lesson, deeper page and solution runs, twice in a kernel, and leaves nothing behind."""
+"""Every lesson, deeper page and solution runs, twice in a kernel, and leaves nothing behind.
+
+When a page with tasks runs for the second time, all answers to them are in it; see `visits`.
+"""
 
 from __future__ import annotations
 
 import copy
 from typing import TYPE_CHECKING, Any
 
-import pytest
-from course_running import run, watched
+from course_running import before_the_second_run, run, watched
 
 from unblocked.authoring import gates
-from unblocked.authoring.notebooks import (
-    DEEPER,
-    TRIED,
-    deeper_notebook,
-    lesson_notebook,
-    short_notebook,
-    solution_notebook,
-)
+from unblocked.authoring.notebooks import TRIED, short_notebook, solution_notebook
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from conftest import Visits
 
     from unblocked.course import Course, Deeper, Lesson, Room, Step
 
@@ -30,56 +27,37 @@ for _thing in list(globals().values()):
 """
 
 
-@pytest.fixture(autouse=True)
-def marks_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The marks of whoever runs the tests stay as they are."""
-    monkeypatch.setenv("UNBLOCKED_HOME", str(tmp_path / "marks"))
-
-
 def twice(notebook: Any, last: str = "") -> Any:
     """The notebook's code two times over, then `last`, between two looks at what is there."""
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     again = copy.deepcopy(cells)
     for cell in again:
         cell["id"] = f"again-{cell['id']}"[:64]
-    notebook.cells = watched([*cells, *again], last)
+    notebook.cells = watched([*cells, *before_the_second_run(cells), *again], last)
     return notebook
 
 
-def test_lesson_runs_twice_and_leaves_nothing(course: Course, lesson: Lesson, root: Path) -> None:
-    made = lesson_notebook(course, lesson)
-    runs_twice_and_traces_its_numbers(made, root / "notebooks")
+def test_lesson_runs_twice_and_leaves_nothing(visits: Visits, lesson: Lesson) -> None:
+    leaves_nothing_and_traces_its_numbers(visits, lesson)
 
 
-def test_deeper_page_runs_twice_and_leaves_nothing(
-    course: Course, deeper: Deeper, root: Path
-) -> None:
-    made = deeper_notebook(course, deeper)
-    runs_twice_and_traces_its_numbers(made, root / "notebooks" / DEEPER)
+def test_deeper_page_runs_twice_and_leaves_nothing(visits: Visits, deeper: Deeper) -> None:
+    leaves_nothing_and_traces_its_numbers(visits, deeper)
+
+
+def leaves_nothing_and_traces_its_numbers(visits: Visits, page: Lesson | Deeper) -> None:
+    assert visits(page).left == ""
+    cells = visits.notebook(page).cells
+    header, *rest = [cell.source for cell in cells if cell.cell_type == "markdown"]
+    rest[-1] = rest[-1].partition(TRIED)[0]  # what follows are the build's own numbers
+    said = [header.partition("minutes**")[2], *rest]
+    assert gates.untraced_numbers(said, visits(page).shown) == []
 
 
 def test_lesson_in_short_runs_twice_and_leaves_nothing(
     course: Course, step: Step, root: Path
 ) -> None:
     run(twice(short_notebook(course, step)), root / "notebooks")
-
-
-def runs_twice_and_traces_its_numbers(made: Any, folder: Path) -> None:
-    folder.mkdir(exist_ok=True)
-    header, *rest = [cell.source for cell in made.cells if cell.cell_type == "markdown"]
-    done = run(twice(made), folder)
-    rest[-1] = rest[-1].partition(TRIED)[0]  # what follows are the build's own numbers
-    said = [header.partition("minutes**")[2], *rest]
-    assert gates.untraced_numbers(said, everything_shown(done)) == []
-
-
-def everything_shown(notebook: Any) -> str:
-    """The text of all cells and of all they printed."""
-    texts = [cell.source for cell in notebook.cells]
-    for output in [output for cell in notebook.cells for output in cell.outputs]:
-        data = output.get("data", {})
-        texts += [output.get("text", ""), data.get("text/plain", ""), data.get("text/html", "")]
-    return "\n".join(texts)
 
 
 def test_solution_gets_full_marks_twice(course: Course, room: Room, root: Path) -> None:

@@ -7,18 +7,23 @@ import os
 import shutil
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
 from unblocked.course import Room
 from unblocked.grading.judge.mark import exercise, mark
 from unblocked.grading.sandbox import run as grading_run
+from unblocked.grading.sandbox.child import isolation
 from unblocked.grading.sandbox.pool import Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
+
+T = TypeVar("T")
+TURNS = 8
+"""Of the loop, in which what was closed goes."""
 
 CHECKS = """
 from unblocked.grading.checks import (
@@ -98,17 +103,83 @@ def variant(relay: Room, tmp_path: Path) -> Room:
     return replace(relay, folder=folder)
 
 
+class Sandboxes:
+    """A sandbox for each isolation level, started when it is first asked for, and one loop."""
+
+    def __init__(self, runner: asyncio.Runner) -> None:
+        self.runner = runner
+        self.started: dict[str | None, Sandbox] = {}
+
+    def run(self, work: Callable[[Sandbox], Awaitable[T]], level: str | None = None) -> T:
+        """The result of this work with the sandbox of this level; then no task of it is left."""
+
+        async def main() -> T:
+            try:
+                return await work(await self._sandbox(level))
+            finally:
+                await _end_the_others()
+
+        return self.runner.run(main())
+
+    async def _sandbox(self, level: str | None) -> Sandbox:
+        found = self.started.get(level)
+        if found and found.lost:  # where nothing prevents it, an answer may have ended it
+            await self.started.pop(level).__aexit__()
+            found = None
+        if found is None:
+            found = self.started[level] = await Sandbox(level=level).__aenter__()
+        return found
+
+    async def end(self) -> None:
+        """End all of them."""
+        for sandbox in self.started.values():
+            await sandbox.__aexit__()
+
+
+async def _end_the_others() -> None:
+    """What `asyncio.run` does at its end, in a loop that goes on."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    for _ in range(TURNS):
+        await asyncio.sleep(0)
+
+
+@pytest.fixture(scope="session")
+def sandboxes() -> Iterator[Sandboxes]:
+    """Sandboxes that the tests share: each takes half a second of CPU to start."""
+    with asyncio.Runner() as runner:
+        shared = Sandboxes(runner)
+        yield shared
+        runner.run(shared.end())
+
+
 @pytest.fixture
-def marked(relay: Room) -> Callable[..., list[dict[str, Any]]]:
-    """Mark several answers to the small exercise side by side."""
+def in_sandbox(sandboxes: Sandboxes) -> Callable[..., Any]:
+    """Run a coroutine function with a sandbox that other tests have used, and return its result."""
+    return sandboxes.run
 
-    def run(*sources: str | list[str], level: str | None = None) -> list[dict[str, Any]]:
-        async def all_of_them() -> list[dict[str, Any]]:
+
+@pytest.fixture
+def marked(relay: Room, sandboxes: Sandboxes) -> Callable[..., list[dict[str, Any]]]:
+    """Mark several answers to the small exercise side by side.
+
+    `fresh` is for what a sandbox takes from its surroundings when it starts.
+    """
+
+    def run(
+        *sources: str | list[str], level: str | None = None, fresh: bool = False
+    ) -> list[dict[str, Any]]:
+        async def all_of_them(sandbox: Sandbox) -> list[dict[str, Any]]:
+            task = exercise(relay)
+            return await asyncio.gather(*(mark(task, s, sandbox) for s in sources))
+
+        async def in_its_own() -> list[dict[str, Any]]:
             async with Sandbox(level=level) as sandbox:
-                task = exercise(relay)
-                return await asyncio.gather(*(mark(task, s, sandbox) for s in sources))
+                return await all_of_them(sandbox)
 
-        return asyncio.run(all_of_them())
+        return asyncio.run(in_its_own()) if fresh else sandboxes.run(all_of_them, level)
 
     return run
 
@@ -117,6 +188,12 @@ def marked(relay: Room) -> Callable[..., list[dict[str, Any]]]:
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait less for an answer's code to come to its end: for one that never says so."""
     monkeypatch.setattr(grading_run, "START_PATIENCE", 5.0)
+
+
+@pytest.fixture
+def little_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let an answer compute for three seconds instead of ten: for one that never ends."""
+    monkeypatch.setitem(isolation.STANDARD, "cpu", 3)
 
 
 @pytest.fixture(autouse=True)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import textwrap
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 
 from unblocked.grading.checks import Exam
-from unblocked.grading.sandbox.pool import Sandbox
+
+if TYPE_CHECKING:
+    from unblocked.grading.sandbox.pool import Sandbox
 
 HEAD = """\
 import asyncio, concurrent.futures, logging, os, queue, select, socket, subprocess, threading, time
@@ -94,12 +97,17 @@ CALM = {
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="answers need POSIX processes here")
 
 
-def blocking(body: str, around: str = "", path: str = "/") -> dict[str, str]:
-    """What the detector notes while the app serves two requests to an endpoint with this body."""
-    source = HEAD + textwrap.indent(body, "    ") + "\n" + textwrap.dedent(around)
+Blocking = Callable[..., dict[str, str]]
 
-    async def main() -> dict[str, str]:
-        async with Sandbox() as sandbox:
+
+@pytest.fixture
+def blocking(in_sandbox: Callable[..., dict[str, str]]) -> Blocking:
+    """What the detector notes while the app serves two requests to an endpoint with this body."""
+
+    def noted(body: str, around: str = "", path: str = "/") -> dict[str, str]:
+        source = HEAD + textwrap.indent(body, "    ") + "\n" + textwrap.dedent(around)
+
+        async def main(sandbox: Sandbox) -> dict[str, str]:
             exam = Exam(sandbox, source)
             async with exam.serving() as (app, _):
                 for _ in range(2):
@@ -107,11 +115,13 @@ def blocking(body: str, around: str = "", path: str = "/") -> dict[str, str]:
                 await app.stop()
             return exam.findings.blocking
 
-    return asyncio.run(main())
+        return in_sandbox(main)
+
+    return noted
 
 
 @pytest.mark.parametrize("body", BLOCKING.values(), ids=BLOCKING)
-def test_what_blocks_is_named_with_its_line(body: str) -> None:
+def test_what_blocks_is_named_with_its_line(blocking: Blocking, body: str) -> None:
     found = blocking(body)
     assert found
     if "call_soon" not in body:
@@ -121,17 +131,19 @@ def test_what_blocks_is_named_with_its_line(body: str) -> None:
 
 
 @pytest.mark.parametrize("body", CALM.values(), ids=CALM)
-def test_what_only_looks_like_it_is_not(body: str) -> None:
+def test_what_only_looks_like_it_is_not(blocking: Blocking, body: str) -> None:
     assert blocking(body) == {}
 
 
 @pytest.mark.parametrize(("around", "path"), [("start-up", "/"), ("def", "/plain")])
-def test_start_up_shutdown_and_threads_may_block(around: str, path: str) -> None:
+def test_start_up_shutdown_and_threads_may_block(
+    blocking: Blocking, around: str, path: str
+) -> None:
     assert blocking("pass", AROUND[around], path) == {}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells where a thread stands")
-def test_what_python_does_not_announce_is_seen_from_outside() -> None:
+def test_what_python_does_not_announce_is_seen_from_outside(blocking: Blocking) -> None:
     found = blocking("import ctypes; ctypes.CDLL(None).usleep(100_000)")
     assert list(found.values()) == [
         "the event loop's thread slept in the system call `clock_nanosleep`"

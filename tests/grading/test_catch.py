@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +13,6 @@ from unblocked.grading.checks.catch import App, Bank, Kind, catching, read_bank
 from unblocked.grading.judge.mark import Exercise, mark
 from unblocked.grading.judge.versions import course_version
 from unblocked.grading.sandbox.child.cells import put_together
-from unblocked.grading.sandbox.pool import Sandbox
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     from unblocked.course import Room
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="answers need POSIX processes here")
+
+Marked = Callable[[str, Bank], dict[str, Any]]
 
 ROOM = course.room("catch-the-bug")
 BANK = read_bank(ROOM.folder / "apps")
@@ -35,13 +36,13 @@ async def get(url):
 """
 
 
-def marked(tests: str, bank: Bank) -> dict[str, Any]:
-    async def main() -> dict[str, Any]:
+@pytest.fixture
+def marked(in_sandbox: Callable[..., dict[str, Any]]) -> Marked:
+    def run(tests: str, bank: Bank) -> dict[str, Any]:
         task = Exercise("catch-the-bug", "test_*", (catching(bank),), "", "", "0")
-        async with Sandbox() as sandbox:
-            return await mark(task, GET + tests, sandbox)
+        return in_sandbox(lambda sandbox: mark(task, GET + tests, sandbox))
 
-    return asyncio.run(main())
+    return run
 
 
 def small_bank(*wrong: str, right: tuple[str, ...] = ("streams",)) -> Bank:
@@ -65,28 +66,28 @@ async def test_together(url, upstream):
 """
 
 
-def test_a_bug_that_is_caught_is_named() -> None:
+def test_a_bug_that_is_caught_is_named(marked: Marked) -> None:
     result = marked(TOGETHER, small_bank("sequential"))
     assert result["points"] == 1
     assert "one after the other" in message(result)
     assert "1 of 5 calls in flight, and nothing moves any more" in message(result)
 
 
-def test_a_bug_that_is_missed_says_only_its_kind() -> None:
+def test_a_bug_that_is_missed_says_only_its_kind(marked: Marked) -> None:
     result = marked("async def test_nothing(url, upstream): pass", small_bank("sequential"))
     assert result["points"] == 0
     assert "one after the other" not in message(result)
     assert "held(5)" in message(result)
 
 
-def test_a_false_alarm_costs_a_point() -> None:
+def test_a_false_alarm_costs_a_point(marked: Marked) -> None:
     accusing = "\n\nasync def test_no(url, upstream):\n    assert url == 'no'\n"
     result = marked(TOGETHER + accusing, small_bank("sequential", "eleven"))
     assert result["points"] == 0
     assert any("test_no fails on a right app" in c["message"] for c in result["checks"])
 
 
-def test_a_slow_app_is_right_and_a_sleeping_test_is_not() -> None:
+def test_a_slow_app_is_right_and_a_sleeping_test_is_not(marked: Marked) -> None:
     sleeps = TOGETHER.replace("await upstream.held(5)", "await asyncio.sleep(1.9)")
     sleeps = sleeps.replace("upstream.release()", "assert upstream.in_flight == 5")
     bank = small_bank("sequential", right=("slow", "late"))
@@ -94,7 +95,7 @@ def test_a_slow_app_is_right_and_a_sleeping_test_is_not() -> None:
     assert "test_together fails on a right app" in message(marked(sleeps, bank))
 
 
-def test_the_clock_of_a_test_stands_still() -> None:
+def test_the_clock_of_a_test_stands_still(marked: Marked) -> None:
     watches = """
 import time
 
@@ -124,14 +125,14 @@ async def test_quick(url, upstream):
         ("raise SystemExit", "SystemExit"),
     ],
 )
-def test_what_a_test_cannot_do_is_told(lines: str, says: str) -> None:
+def test_what_a_test_cannot_do_is_told(marked: Marked, lines: str, says: str) -> None:
     test = f"async def test_it(url, upstream):\n    {lines}\n"
     result = marked(test, small_bank("sequential"))
     assert result["outcome"] == "graded"
     assert says in message(result)
 
 
-def test_other_parameters_and_plain_functions_are_told() -> None:
+def test_other_parameters_and_plain_functions_are_told(marked: Marked) -> None:
     assert "takes `url` and `upstream`" in message(
         marked("async def test_it(client): pass", small_bank("sequential"))
     )
@@ -140,7 +141,7 @@ def test_other_parameters_and_plain_functions_are_told() -> None:
     )
 
 
-def test_no_tests_are_no_answer() -> None:
+def test_no_tests_are_no_answer(marked: Marked) -> None:
     result = marked("", small_bank("sequential"))
     assert (result["points"], result["outcome"]) == (0, "no-answer")
     assert "defines no test" in message(result)

@@ -7,6 +7,7 @@ import gc
 import os
 import sys
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,12 +19,10 @@ from unblocked.grading.checks.exam import Exam
 from unblocked.grading.judge.mark import exercise, mark
 from unblocked.grading.sandbox import pool as sandbox
 from unblocked.grading.sandbox import processes
-from unblocked.grading.sandbox.pool import Sandbox
 from unblocked.grading.sandbox.run import Code
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from unblocked.grading.sandbox.pool import Sandbox
 
     Marked = Callable[..., list[dict[str, Any]]]
 
@@ -59,6 +58,7 @@ def passed(result: dict[str, Any]) -> list[str]:
     return [check["name"] for check in result["checks"] if check["passed"]]
 
 
+@pytest.mark.usefixtures("hasty")
 def test_forged_messages_earn_nothing(marked: Marked) -> None:
     forged = """
 for event in ("loaded", "start-done", "stop-done", "call-done", "ended", "passed"):
@@ -69,6 +69,7 @@ threading.Event().wait()
     assert passed(one(marked, CHANNEL + forged)) == []
 
 
+@pytest.mark.usefixtures("little_cpu")
 def test_messages_without_end_do_not_fill_the_marker(marked: Marked) -> None:
     flood = CHANNEL + "while True: say(event='x' * 100_000)"
     assert one(marked, flood)["points"] == 0
@@ -218,25 +219,26 @@ UPLOAD = (
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_flooded_upstream_does_not_starve_the_others(
-    relay: course.Room, act: str, after: str, monkeypatch: pytest.MonkeyPatch
+    relay: course.Room,
+    in_sandbox: Callable[..., dict[str, Any]],
+    act: str,
+    after: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     most = []
     monkeypatch.setattr(waiting, "ALLOWANCE", 20.0)
 
-    async def both() -> list[dict[str, Any]]:
-        async with Sandbox() as sandbox:
-            task = exercise(relay)
-            flood = asyncio.create_task(
-                mark(task, FLOOD.format(act=act, after=after) + RIGHT, sandbox)
-            )
-            right = asyncio.create_task(mark(task, RIGHT, sandbox))
-            while not flood.done():
-                await asyncio.wait([flood], timeout=0.05)
-                most.append(len(os.listdir("/proc/self/fd")))
-            return [await right]
+    async def both(sandbox: Sandbox) -> dict[str, Any]:
+        task = exercise(relay)
+        flood = asyncio.create_task(mark(task, FLOOD.format(act=act, after=after) + RIGHT, sandbox))
+        right = asyncio.create_task(mark(task, RIGHT, sandbox))
+        while not flood.done():
+            await asyncio.wait([flood], timeout=0.05)
+            most.append(len(os.listdir("/proc/self/fd")))
+        return await right
 
     before = processes.resident(os.getpid())
-    assert asyncio.run(both())[0]["points"] == 6
+    assert in_sandbox(both)["points"] == 6
     gc.collect()
     assert max(most) < 2500
     assert processes.resident(os.getpid()) - before < 400 << 20
@@ -247,16 +249,18 @@ def test_the_instructors_environment_is_not_told(
 ) -> None:
     monkeypatch.setenv("SECRET_TOKEN", "hunter2")
     spy = "import os\nraise SystemExit(str(dict(os.environ)) + open('/proc/self/environ').read())"
-    assert "hunter2" not in one(marked, spy)["checks"][0]["message"]
+    assert "hunter2" not in one(marked, spy, fresh=True)["checks"][0]["message"]
     spy = (
         "import os\nif 'SECRET_TOKEN' in open('/proc/self/environ').read() + str(os.environ):\n"
         "    raise SystemExit('told')\n"
     )
-    assert one(marked, spy + RIGHT)["points"] == 6
+    assert one(marked, spy + RIGHT, fresh=True)["points"] == 6
 
 
-def test_what_it_writes_is_bounded_and_goes_with_it(marked: Marked, tmp_path: Path) -> None:
-    if _best() != "namespaces+landlock":
+def test_what_it_writes_is_bounded_and_goes_with_it(
+    marked: Marked, in_sandbox: Callable[..., str]
+) -> None:
+    if in_sandbox(_level) != "namespaces+landlock":
         pytest.skip("needs a mount of its own")
     greedy = """
 import os
@@ -279,12 +283,8 @@ except OSError: pass
     assert not os.path.exists("/dev/shm/unblocked-was-here")
 
 
-def _best() -> str:
-    async def probe() -> str:
-        async with Sandbox() as sandbox:
-            return sandbox.level
-
-    return asyncio.run(probe())
+async def _level(sandbox: Sandbox) -> str:
+    return str(sandbox.level)
 
 
 @pytest.mark.parametrize("level", [None, "limits"])
@@ -325,25 +325,32 @@ time.sleep(1000)
     assert one(marked, line)["outcome"] == "out-of-memory"
 
 
-def test_threads_that_were_there_before_are_seen() -> None:
+Failed = Callable[[str], list[str]]
+
+
+@pytest.fixture
+def failed_in_fix_the_article(in_sandbox: Callable[..., dict[str, Any]]) -> Failed:
+    """The names of the criteria that an answer fails."""
+
+    def failed(source: str) -> list[str]:
+        task = exercise(course.room("fix-the-article"))
+        result = in_sandbox(lambda sandbox: mark(task, source, sandbox))
+        return [c["name"] for c in result["checks"] if not c["passed"]]
+
+    return failed
+
+
+def test_threads_that_were_there_before_are_seen(failed_in_fix_the_article: Failed) -> None:
     pooled = PREWARMED.replace("POOL_KIND", "ThreadPoolExecutor")
     assert "no thread per call" in failed_in_fix_the_article(pooled)
 
 
-def test_threads_of_another_process_are_seen() -> None:
+def test_threads_of_another_process_are_seen(failed_in_fix_the_article: Failed) -> None:
     assert "no thread per call" in failed_in_fix_the_article(ELSEWHERE)
 
 
-def test_answers_of_earlier_requests_do_not_count() -> None:
+def test_answers_of_earlier_requests_do_not_count(failed_in_fix_the_article: Failed) -> None:
     assert failed_in_fix_the_article(STALE)
-
-
-def failed_in_fix_the_article(source: str) -> list[str]:
-    async def result() -> dict[str, Any]:
-        async with Sandbox() as sandbox:
-            return await mark(exercise(course.room("fix-the-article")), source, sandbox)
-
-    return [c["name"] for c in asyncio.run(result())["checks"] if not c["passed"]]
 
 
 PREWARMED = """
@@ -543,19 +550,20 @@ gc.freeze()
 """
 
 
-async def seen_inside(source: str) -> tuple[float, int]:
+async def seen_inside(sandbox: Sandbox) -> tuple[float, int]:
     """By how much (s) the loop's clock was put forward, and how many clients were found."""
-    async with Sandbox() as sandbox:
-        code = Code((source,), inside="def clock(): return answer.clock.time()")
-        exam = Exam(sandbox, code)
-        async with exam.run() as app:
-            await app.load()
-            before = await app.inside("clock")
-            await app._ordered(app.process.order("forward", seconds=1000), "the clock to go on")
-            return await app.inside("clock") - before, len(await app.inside("clients"))
+    code = Code((FROZEN + REPLACED,), inside="def clock(): return answer.clock.time()")
+    exam = Exam(sandbox, code)
+    async with exam.run() as app:
+        await app.load()
+        before = await app.inside("clock")
+        await app._ordered(app.process.order("forward", seconds=1000), "the clock to go on")
+        return await app.inside("clock") - before, len(await app.inside("clients"))
 
 
-def test_what_looks_at_an_answer_is_not_what_it_can_import() -> None:
-    ahead, clients = asyncio.run(seen_inside(FROZEN + REPLACED))
+def test_what_looks_at_an_answer_is_not_what_it_can_import(
+    in_sandbox: Callable[..., tuple[float, int]],
+) -> None:
+    ahead, clients = in_sandbox(seen_inside)
     assert ahead >= 1000
     assert clients == 1

@@ -16,11 +16,12 @@ from unblocked.grading.checks.app import _why_not_executed
 from unblocked.grading.sandbox import forked
 from unblocked.grading.sandbox import run as grading_run
 from unblocked.grading.sandbox.child import bubblewrap, isolation
-from unblocked.grading.sandbox.pool import Sandbox
 from unblocked.grading.sandbox.run import NOTHING, AnswerRun, Gone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from unblocked.grading.sandbox.pool import Sandbox
 
     Marked = Callable[..., list[dict[str, Any]]]
 
@@ -38,6 +39,7 @@ def test_a_right_answer(marked: Marked) -> None:
     assert (result["points"], result["outcome"]) == (6, "graded")
 
 
+@pytest.mark.usefixtures("little_cpu")
 @pytest.mark.parametrize(
     ("source", "outcome", "reason"),
     [
@@ -61,6 +63,7 @@ def test_an_answer_that_does_not_run(
     assert reason in result["checks"][0]["message"]
 
 
+@pytest.mark.usefixtures("little_cpu")
 def test_a_loop_that_swallows_interrupts(marked: Marked) -> None:
     source = "while True:\n    try:\n        while True: pass\n    except BaseException: pass"
     assert one(marked, source)["outcome"] == "timeout"
@@ -247,22 +250,24 @@ def test_memory_of_sockets_is_bounded(marked: Marked, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("turns", range(1, 6))
-def test_a_run_whose_end_is_cut_short_keeps_no_socket(turns: int) -> None:
-    async def cut_short() -> set[int]:
-        async with Sandbox() as sandbox:
-            run = await sandbox.run(NOTHING).__aenter__()
-            run.blank_socket().close()
-            spare = run._stock  # type: ignore[attr-defined]
-            leaving = asyncio.create_task(run.__aexit__())
-            for _ in range(turns):
-                await asyncio.sleep(0)
-            leaving.cancel()
-            await asyncio.wait([leaving])
-            return {sock.fileno() for sock in spare}
+def test_a_run_whose_end_is_cut_short_keeps_no_socket(
+    in_sandbox: Callable[..., set[int]], turns: int
+) -> None:
+    async def cut_short(sandbox: Sandbox) -> set[int]:
+        run = await sandbox.run(NOTHING).__aenter__()
+        run.blank_socket().close()
+        spare = run._stock  # type: ignore[attr-defined]
+        leaving = asyncio.create_task(run.__aexit__())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        leaving.cancel()
+        await asyncio.wait([leaving])
+        return {sock.fileno() for sock in spare}
 
-    assert asyncio.run(cut_short()) == {-1}
+    assert in_sandbox(cut_short) == {-1}
 
 
+@pytest.mark.usefixtures("little_cpu")
 def test_one_answer_does_not_disturb_another(marked: Marked) -> None:
     results = marked(RIGHT, "import os; os._exit(1)", RIGHT, "while True: pass", RIGHT)
     assert [r["points"] for r in results] == [6, 0, 6, 0, 6]
@@ -338,6 +343,7 @@ json.dumps = lambda *a, **k: '{"passed": true}'
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("little_cpu")
 @pytest.mark.parametrize("level", ["bubblewrap", "landlock", "limits"])
 def test_a_hostile_class_on_the_rungs_below(
     marked: Marked, level: str, monkeypatch: pytest.MonkeyPatch

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import math
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
 from conftest import RIGHT
 
 from unblocked.grading.checks import LOOP_TURNS, App, Exam, Failed, Upstream, waiting
-from unblocked.grading.sandbox.pool import Sandbox
 from unblocked.grading.sandbox.quiescence import Quiescence
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Iterator
+
+    from unblocked.grading.sandbox.pool import Sandbox
 
 LOOKS = 200
 SHORTLY = 1.0
@@ -117,16 +118,24 @@ def test_one_look_and_a_process_that_has_gone_say_nothing() -> None:
     assert [looks.seconds(pid) for looks in [Quiescence()] * 2] == [0.0, 0.0]
 
 
-def _watched(answer: str, watch: Callable[[App, Upstream], Awaitable[None]]) -> None:
-    async def main() -> None:
-        async with Sandbox() as sandbox, Exam(sandbox, answer).serving() as (app, upstream):
-            await watch(app, upstream)
+Watch = Callable[["App", "Upstream"], "Awaitable[None]"]
+Watched = Callable[[str, Watch], None]
 
-    asyncio.run(main())
+
+@pytest.fixture
+def watched(in_sandbox: Callable[..., None]) -> Watched:
+    def run(answer: str, watch: Watch) -> None:
+        async def main(sandbox: Sandbox) -> None:
+            async with Exam(sandbox, answer).serving() as (app, upstream):
+                await watch(app, upstream)
+
+        in_sandbox(main)
+
+    return run
 
 
 def test_a_wait_for_what_cannot_come_any_more_ends_without_patience(
-    monkeypatch: pytest.MonkeyPatch,
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(waiting, "MOST_TICKS", math.inf)
 
@@ -137,12 +146,12 @@ def test_a_wait_for_what_cannot_come_any_more_ends_without_patience(
             await app.until(lambda: False, "what cannot come")
         assert failed.value.certain
 
-    _watched(RIGHT, watch)
+    watched(RIGHT, watch)
 
 
 @pytest.mark.parametrize(("answer", "most"), [(RIGHT, 10), (TICKS, LOOP_TURNS)])
 def test_the_loop_turns_no_longer_than_it_has_something_to_do(
-    monkeypatch: pytest.MonkeyPatch, answer: str, most: int
+    watched: Watched, monkeypatch: pytest.MonkeyPatch, answer: str, most: int
 ) -> None:
     probes: list[None] = []
     probe = App._probe
@@ -156,17 +165,19 @@ def test_the_loop_turns_no_longer_than_it_has_something_to_do(
     async def watch(app: App, upstream: Upstream) -> None:
         await app.turn()
 
-    _watched(answer, watch)
+    watched(answer, watch)
     assert 1 <= len(probes) <= most
     assert answer == RIGHT or len(probes) == LOOP_TURNS
 
 
 @pytest.mark.parametrize("go", range(5))
-def test_a_loop_that_blocks_itself_as_the_last_thing_it_does_is_not_free(go: int) -> None:
+def test_a_loop_that_blocks_itself_as_the_last_thing_it_does_is_not_free(
+    watched: Watched, go: int
+) -> None:
     async def watch(app: App, upstream: Upstream) -> None:
         app.call()
         await app.until(lambda: len(upstream.calls) == 1, "a call")
         with pytest.raises(Failed):
             await app.turn()
 
-    _watched(BLOCKS_LAST, watch)
+    watched(BLOCKS_LAST, watch)

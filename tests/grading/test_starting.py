@@ -96,7 +96,7 @@ def test_a_deep_temporary_folder(
     deep = tmp_path / ("deep" * 30)
     deep.mkdir()
     monkeypatch.setenv("TMPDIR", str(deep))
-    [result] = marked(RIGHT)
+    [result] = marked(RIGHT, fresh=True)
     assert result["points"] == 6
 
 
@@ -107,7 +107,7 @@ def test_started_in_a_folder_that_is_gone(
     gone.mkdir()
     monkeypatch.chdir(gone)
     gone.rmdir()
-    [result] = marked(RIGHT)
+    [result] = marked(RIGHT, fresh=True)
     assert result["points"] == 6
 
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
 
 from unblocked.grading.checks import Exam
-from unblocked.grading.sandbox.pool import Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable
 
     from unblocked.grading.checks import App
+    from unblocked.grading.sandbox.pool import Sandbox
 
 ANSWER = """
 import asyncio, time
@@ -48,17 +48,25 @@ async def polled():
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="answers need POSIX processes here")
 
 
-def with_app(do: Callable[[App], Awaitable[None]]) -> None:
-    async def main() -> None:
-        async with Sandbox() as sandbox, Exam(sandbox, ANSWER).serving() as (app, _):
-            await do(app)
-            await app.stop()
-            await app.end()
-
-    asyncio.run(main())
+Do = Callable[["App"], "Awaitable[None]"]
+WithApp = Callable[[Do], None]
 
 
-def test_all_clocks_stand_still_and_go_on_together() -> None:
+@pytest.fixture
+def with_app(in_sandbox: Callable[..., None]) -> WithApp:
+    def run(do: Do) -> None:
+        async def main(sandbox: Sandbox) -> None:
+            async with Exam(sandbox, ANSWER).serving() as (app, _):
+                await do(app)
+                await app.stop()
+                await app.end()
+
+        in_sandbox(main)
+
+    return run
+
+
+def test_all_clocks_stand_still_and_go_on_together(with_app: WithApp) -> None:
     async def do(app: App) -> None:
         await app.freeze()
         before = (await app.get("/shown")).json()
@@ -71,7 +79,9 @@ def test_all_clocks_stand_still_and_go_on_together() -> None:
 
 
 @pytest.mark.parametrize("path", ["/sleep", "/polled"])
-def test_a_deadline_strikes_when_the_clock_is_moved_there_and_not_before(path: str) -> None:
+def test_a_deadline_strikes_when_the_clock_is_moved_there_and_not_before(
+    with_app: WithApp, path: str
+) -> None:
     async def do(app: App) -> None:
         await app.freeze()
         caller = app.call(path)
@@ -87,7 +97,9 @@ def test_a_deadline_strikes_when_the_clock_is_moved_there_and_not_before(path: s
     with_app(do)
 
 
-def test_a_wait_until_time_has_passed_ends_while_the_clock_stands_still() -> None:
+def test_a_wait_until_time_has_passed_ends_while_the_clock_stands_still(
+    in_sandbox: Callable[..., None],
+) -> None:
     polls = (
         ANSWER
         + """
@@ -101,9 +113,9 @@ def poll():
 """
     )
 
-    async def main() -> None:
-        async with Sandbox() as sandbox, Exam(sandbox, polls).serving() as (app, _):
+    async def main(sandbox: Sandbox) -> None:
+        async with Exam(sandbox, polls).serving() as (app, _):
             await app.freeze()
             assert (await app.get("/poll")).json() is False
 
-    asyncio.run(main())
+    in_sandbox(main)

@@ -300,7 +300,9 @@ def test_all_replies_of_a_run_are_bounded_together(
 @pytest.mark.parametrize(
     "value", ["[7]", "None", "[{}]", "[{'kind': 1, 'closed': 0}]", "10**400", "deep"]
 )
-def test_what_a_process_says_of_itself_has_a_known_shape(value: str) -> None:
+def test_what_a_process_says_of_itself_has_a_known_shape(
+    in_sandbox: Callable[..., None], value: str
+) -> None:
     forged = f"""
 from unblocked.grading.sandbox.child import answer_process
 deep = 0
@@ -309,26 +311,26 @@ async def forge(self, **_): return {value}
 answer_process.Answer._do_call = forge
 """
 
-    async def asked() -> None:
-        async with Sandbox() as sandbox, Exam(sandbox, forged).run() as app:
+    async def asked(sandbox: Sandbox) -> None:
+        async with Exam(sandbox, forged).run() as app:
             await app.load()
             await app.inside("clients")
 
     with pytest.raises(Gone, match="says of itself what cannot be"):
-        asyncio.run(asked())
+        in_sandbox(asked)
 
 
-def test_an_honest_process_says_what_is_asked() -> None:
-    async def asked() -> list[object]:
+def test_an_honest_process_says_what_is_asked(in_sandbox: Callable[..., list[object]]) -> None:
+    async def asked(sandbox: Sandbox) -> list[object]:
         client = "import httpx\nclient = httpx.Client(timeout='odd')"
-        async with Sandbox() as sandbox, Exam(sandbox, client).run() as app:
+        async with Exam(sandbox, client).run() as app:
             await app.load()
             await app.freeze()
             return [await app.inside("lifespan"), *await app.inside("clients")]
 
     timeout = dict.fromkeys(("connect", "read", "write", "pool"), "odd")
     client = {"kind": "Client", "closed": False, "timeout": timeout}
-    assert asyncio.run(asked()) == ["none", client]
+    assert in_sandbox(asked) == ["none", client]
 
 
 def test_what_is_shut_out_by_name_cannot_be_read_wherever_it_lies(
@@ -349,7 +351,7 @@ import json, decimal
 """
         monkeypatch.setenv("UNBLOCKED_SHUT", "")
         starting.shut_out(tmp_path, inside)
-        assert marked(spy + RIGHT)[0]["points"] == 6
+        assert marked(spy + RIGHT, fresh=True)[0]["points"] == 6
     finally:
         shutil.rmtree(inside)
 
@@ -364,7 +366,7 @@ def test_a_certificate_variable_that_names_no_file_hurts_nobody(
     marked: Marked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/cacert.pem")
-    assert marked(RIGHT)[0]["points"] == 6
+    assert marked(RIGHT, fresh=True)[0]["points"] == 6
 
 
 def test_too_few_descriptors_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,10 +8,7 @@ import tomllib
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-import pytest
-
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("notebooks", "notebooks/deeper", "exercises", "solutions")
 PAGES = sorted(
     path
     for pattern in (
@@ -38,20 +35,31 @@ def links_of(document: Path) -> list[str]:
     return [first or second for first, second in MARKDOWN_LINK.findall(prose_of(document))]
 
 
-@pytest.mark.parametrize("document", PAGES, ids=lambda path: path.name)
-def test_relative_links_lead_to_files(document: Path) -> None:
+def test_relative_links_lead_to_files() -> None:
+    assert PAGES
+    assert {str(page): dead for page in PAGES if (dead := dead_links(page))} == {}
+
+
+def dead_links(document: Path) -> list[str]:
     local = [link for link in links_of(document) if not urlsplit(link).scheme and link[0] != "#"]
     targets = {link: document.parent / unquote(urlsplit(link).path) for link in local}
-    assert [link for link, target in targets.items() if not target.exists()] == []
+    return [link for link, target in targets.items() if not target.exists()]
 
 
-@pytest.mark.parametrize("document", PAGES, ids=lambda path: path.name)
-def test_binder_links_open_files_that_exist(document: Path) -> None:
-    links = [urlsplit(link) for link in links_of(document) if "/v2/gh/" in link]
-    for link in links:
-        _, opened = unquote(link.query).split("urlpath=lab/tree/")
-        assert (ROOT / opened).is_file()
-        assert urlsplit(ADDRESS["Repository"]).path in link.path
+def test_binder_links_open_files_that_exist() -> None:
+    assert {str(page): wrong for page in PAGES if (wrong := wrong_binder_links(page))} == {}
+
+
+def wrong_binder_links(document: Path) -> list[str]:
+    return [link for link in links_of(document) if "/v2/gh/" in link and not opens_a_file(link)]
+
+
+def opens_a_file(binder: str) -> bool:
+    """Whether the link is to this repository and opens a file of it."""
+    link = urlsplit(binder)
+    _, _, opened = unquote(link.query).partition("urlpath=lab/tree/")
+    ours = urlsplit(ADDRESS["Repository"]).path in link.path
+    return ours and bool(opened) and (ROOT / opened).is_file()
 
 
 def test_the_readme_has_a_badge() -> None:

@@ -29,7 +29,10 @@ def says(module: Path, *systems: str) -> bool:
 
 @pytest.mark.parametrize(
     ("platform", "said"),
-    [("darwin", ("Linux",)), ("win32", ("Linux", "POSIX"))],
+    [
+        pytest.param("darwin", ("Linux",), marks=pytest.mark.slow),
+        ("win32", ("Linux", "POSIX")),
+    ],
 )
 def test_mypy_passes_for(platform: str, said: tuple[str, ...]) -> None:
     cache = ROOT / ".mypy_cache" / platform
