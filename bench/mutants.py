@@ -91,7 +91,7 @@ def study(size: Size, folder: Path = RESULTS) -> Report:
     made = mutants(rooms)
     marks = Marks(folder / KEPT)
     versions = {room.slug: course_version(room) for room in rooms}
-    todo = marks.missing(made[: MARKED[size]], versions)
+    todo = marks.missing(made, versions, MARKED[size])
     try:
         asyncio.run(_mark(todo, rooms, marks))
     except KeyboardInterrupt:
@@ -125,17 +125,20 @@ class Marks:
         found = ((one, self.by_id.get(one.id)) for one in made)
         return {one.id: mark for one, mark in found if mark and mark.digest == one.digest}
 
-    def missing(self, made: Sequence[Mutant], versions: dict[str, str]) -> list[Mutant]:
-        """Those to mark now: survivors of earlier checks, those without a mark, then the others."""
+    def missing(
+        self, made: Sequence[Mutant], versions: dict[str, str], first: int | None = None
+    ) -> list[Mutant]:
+        """Those to mark now: all that survived earlier checks, and `first` of the others.
+
+        Of these at first those without a mark, then what earlier checks have killed.
+        """
         marks = self.of(made)
-        kinds: dict[int, list[Mutant]] = {0: [], 1: [], 2: []}
-        for one in made:
-            mark = marks.get(one.id)
-            if mark is None:
-                kinds[1].append(one)
-            elif mark.version != versions[one.slug]:
-                kinds[0 if mark.survived else 2].append(one)
-        return kinds[0] + kinds[1] + kinds[2]
+        stale = [m for m in made if m.id in marks and marks[m.id].version != versions[m.slug]]
+        survived = [one for one in stale if marks[one.id].survived]
+        unmarked = [one for one in made[:first] if one.id not in marks]
+        among_first = {one.id for one in made[:first]}
+        killed = [m for m in stale if not marks[m.id].survived and m.id in among_first]
+        return survived + unmarked + killed
 
     def add(self, mutant: Mutant, mark: Mark) -> None:
         """Keep a mark: it is in the file before the next comes."""

@@ -39,7 +39,10 @@ class Mutant:
     """Of those that this operator makes on this line, from 1."""
     source: str
     diff: str
-    """The lines that went, each behind a `-`, then those that came, each behind a `+`."""
+    """The lines that went, each behind a `-`, those that came, each behind a `+`.
+
+    Where nothing went, the lines above and below stand around it, each behind a space.
+    """
 
     @property
     def id(self) -> str:
@@ -652,14 +655,23 @@ def _shape(source: str) -> str:
 
 
 def difference(old: str, new: str) -> str:
-    """The lines that differ, without their indentation."""
-    before, after = old.splitlines(), new.splitlines()
+    """The lines that differ, without indentation; of what only came, also the lines around it."""
+    before, after = _code_lines(old), _code_lines(new)
+    above, below = "", ""
     while before and after and before[0] == after[0]:
-        del before[0], after[0]
+        above = before.pop(0)
+        del after[0]
     while before and after and before[-1] == after[-1]:
-        del before[-1], after[-1]
+        below = before.pop()
+        del after[-1]
     lines = [f"-{one.strip()}" for one in before] + [f"+{one.strip()}" for one in after]
-    return "\n".join(line for line in lines if len(line) > 1)
+    if not before:
+        lines = [f" {above.strip()}", *lines, f" {below.strip()}"]
+    return "\n".join(line for line in lines if line != " ")
+
+
+def _code_lines(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.strip()]
 
 
 def mutants(rooms: Iterable[Room]) -> list[Mutant]:

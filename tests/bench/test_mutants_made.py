@@ -108,14 +108,16 @@ def test_each_compiles_and_is_another_program() -> None:
         ("except narrowed", "-except httpx.HTTPError:\n"
          "+except (httpx.ConnectError, httpx.HTTPStatusError):"),
         ("except widened", "-except httpx.HTTPError:\n+except Exception:"),
-        ("failure not handled", "+raise"),
+        ("failure not handled", " except httpx.HTTPError:\n+raise\n raise HTTPException(502)"),
         ("finally dropped", "-left()\n+pass"),
         ("comparison moved", "-if answer.status_code >= 400 and not texts:\n"
          "+if answer.status_code > 400 and not texts:"),
         ("condition changed", "-if answer.status_code >= 400 and not texts:\n"
          "+if answer.status_code >= 400:"),
-        ("blocking call", "+import time; time.sleep(0.02)"),
-        ("blocking call", "+import threading; threading.Event().wait(0.02)"),
+        ("blocking call", " try:\n+import time; time.sleep(0.02)\n"
+         ' answer = await app.state.client.get(f"{URL}/quote", headers={"x-id": "1"})'),
+        ("blocking call", ' """Passes the text on."""\n'
+         "+import threading; threading.Event().wait(0.02)\n async with app.state.permits:"),
         ("another method", '-@app.get("/")\n+@app.post("/")'),
         ("one after the other", "-texts = await asyncio.gather(*calls, return_exceptions=True)\n"
          "+texts = [*[await one for one in calls]]"),
@@ -150,7 +152,7 @@ def test_nothing_blocks_in_a_lifespan_and_no_docstring_is_changed() -> None:
 
 def test_a_difference_has_the_lines_that_differ() -> None:
     assert difference("a\n b\nc\n", "a\n b2\nc\n") == "-b\n+b2"
-    assert difference("a\nc\n", "a\n b\nc\n") == "+b"
+    assert difference("a\nc\n", "a\n b\nc\n") == " a\n+b\n c"
 
 
 # --- marks and explanations -------------------------------------------------------------------
@@ -252,7 +254,10 @@ def test_what_is_written_counts_what_was_made_marked_and_survived() -> None:
 
 
 def test_a_run_that_is_stopped_goes_on_where_it_ended(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    made: list[Mutant],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     marked: list[str] = []
 
@@ -263,6 +268,7 @@ def test_a_run_that_is_stopped_goes_on_where_it_ended(
         return ""
 
     monkeypatch.setattr(study, "_killer", killer)
+    monkeypatch.setattr(study, "mutants", lambda _rooms: made)
     with pytest.raises(SystemExit):
         __main__.main(["mutants", "--tiny", "--results", str(tmp_path)])
     assert "the same command goes on from here" in capsys.readouterr().err
