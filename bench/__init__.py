@@ -18,5 +18,8 @@ STUDIES = {
     "start": "the first set-up, and what every later start adds",
     "grading": "what marking answers and a class costs",
     "course": "what set-up, JupyterLab, lessons and checked exercises cost",
+    "mutants": "which small changes in right answers the checks do not see",
 }
 """Name → what it measures, in the order in which they run."""
+RESUMED = frozenset({"mutants"})
+"""Those that keep what they have found, in the folder that they are given too, and go on."""

@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from bench import STUDIES, agree
+from bench import RESUMED, STUDIES, agree
 from bench.report import RESULTS, Report, Size, surroundings, write
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ def run(
     about = {"load average before": surroundings()["load average"], "busy processes beside": busy}
     began = time.perf_counter()
     module = import_module(f"bench.{name}")
-    report = cast("Report", module.study(size))
+    arguments = (size, folder) if name in RESUMED else (size,)
+    report = cast("Report", module.study(*arguments))
     about |= {"size": size, "seconds": round(time.perf_counter() - began, 1)}
     return write(name, report, about, folder, short=short)
 

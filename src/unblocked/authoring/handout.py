@@ -37,7 +37,7 @@ HANDED_OUT = (
 """What is named here and no more: beside it lie submissions, marks, lists of the class."""
 _ANSWERS_TO_TASKS = (Path("lessons/tasks"), Path("deeper/tasks"))
 _OF_THE_COURSE = frozenset({"bench", "exercises", "solutions", "tests"})
-_SOLVED = frozenset({"solution.py", "right", "wrong"})
+_SOLVED = frozenset({"solution.py", "right", "wrong", "mutants.md"})
 _LITTER = frozenset({"__pycache__", ".ipynb_checkpoints", "node_modules", ".DS_Store"})
 _SOLVED_PART = re.compile(r"<!-- solved -->.*?<!-- /solved -->\n", re.DOTALL)
 _RESULTS = Path("bench/results")
@@ -243,7 +243,8 @@ def _pack_apps(out: Path) -> None:
 def _copy_results(root: Path, out: Path) -> None:
     """What README.md and the lessons show of the studies."""
     if (root / _RESULTS).is_dir():
-        shutil.copytree(root / _RESULTS, out / _RESULTS)
+        answers = shutil.ignore_patterns("mutants.*")  # changed solutions are solutions still
+        shutil.copytree(root / _RESULTS, out / _RESULTS, ignore=answers)
 
 
 def _write_readme(root: Path, out: Path, repository: str) -> None:

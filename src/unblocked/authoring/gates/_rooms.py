@@ -26,7 +26,7 @@ FEWEST_ANSWERS = {"fix-the-article": (3, 12)}
 FEWEST_ANSWERS_ELSEWHERE = (2, 8)
 
 _NEEDED = ("exercise.md", "starter.py", "solution.py", "checks.py")
-_FILES = frozenset({*_NEEDED, "given.py", "inside.py"})
+_FILES = frozenset({*_NEEDED, "given.py", "inside.py", "mutants.md"})
 _FOLDERS = frozenset({"right", "wrong"})
 FEWEST_APPS = (5, 12)
 """At least so many right and wrong apps judge a set of tests."""
