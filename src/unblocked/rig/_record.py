@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import sysconfig
 import threading
 import time
 import traceback
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _LOGGED = 50_000
+_STDLIB = sysconfig.get_path("stdlib")
 _HERE = Path(__file__).parent
 
 
@@ -126,12 +128,21 @@ def _place(error: BaseException) -> str:
 
 
 def learners_part(error: Exception) -> Exception:
-    """The error without the frames of the frameworks above the learner's own code."""
-    frames = error.__traceback__
-    while frames is not None and _is_framework(frames.tb_frame.f_code.co_filename):
-        frames = frames.tb_next
-    return error.with_traceback(frames) if frames is not None else error
+    """The error, or what caused it, without the frames of the frameworks above the learner's code.
+
+    A framework may wrap an error of the learner's code in one of its own, raised far from it.
+    """
+    cause: BaseException | None = error
+    while isinstance(cause, Exception):
+        frames = cause.__traceback__
+        while frames is not None and _is_framework(frames.tb_frame.f_code.co_filename):
+            frames = frames.tb_next
+        if frames is not None:
+            return cause.with_traceback(frames)
+        cause = cause.__cause__
+    return error
 
 
 def _is_framework(filename: str) -> bool:
-    return "site-packages" in filename or Path(filename).parent == _HERE
+    folder = Path(filename).parent
+    return "site-packages" in filename or folder == _HERE or folder.is_relative_to(_STDLIB)
