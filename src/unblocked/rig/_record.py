@@ -119,7 +119,7 @@ class Recorder:
         if place not in self._seen:
             self._seen.add(place)
             print(f"{self._name}: {what} (shown once)", file=sys.stderr)
-            traceback.print_exception(learners_part(error))
+            print(learners_traceback(error), end="", file=sys.stderr)
 
 
 def _place(error: BaseException) -> str:
@@ -128,19 +128,29 @@ def _place(error: BaseException) -> str:
 
 
 def learners_part(error: Exception) -> Exception:
-    """The error, or what caused it, without the frames of the frameworks above the learner's code.
+    """The error without the frames of the frameworks above the learner's own code."""
+    frames = error.__traceback__
+    while frames is not None and _is_framework(frames.tb_frame.f_code.co_filename):
+        frames = frames.tb_next
+    return error.with_traceback(frames) if frames is not None else error
 
-    A framework may wrap an error of the learner's code in one of its own, raised far from it.
+
+def learners_traceback(error: BaseException) -> str:
+    """The traceback with the learner's own frames alone, or with the last three if there are none.
+
+    A framework may have wrapped the error in one of its own, which says nothing more.
     """
-    cause: BaseException | None = error
-    while isinstance(cause, Exception):
-        frames = cause.__traceback__
-        while frames is not None and _is_framework(frames.tb_frame.f_code.co_filename):
-            frames = frames.tb_next
-        if frames is not None:
-            return cause.with_traceback(frames)
-        cause = cause.__cause__
-    return error
+    told: traceback.TracebackException | None
+    told = traceback.TracebackException.from_exception(error)
+    chain: list[tuple[traceback.TracebackException, list[traceback.FrameSummary]]] = []
+    while told is not None:
+        own = [frame for frame in told.stack if not _is_framework(frame.filename)]
+        chain.append((told, own))
+        told = told.__cause__ or (None if told.__suppress_context__ else told.__context__)
+    shown, frames = next(((each, own) for each, own in chain if own), (chain[0][0], []))
+    shown.stack[:] = frames or shown.stack[-3:]
+    shown.__cause__ = shown.__context__ = None
+    return "".join(shown.format())
 
 
 def _is_framework(filename: str) -> bool:

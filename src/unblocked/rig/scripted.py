@@ -187,9 +187,13 @@ class Upstream:
         quiet = 0
         async with httpx.AsyncClient(timeout=30) as probe:
             while not enough() and quiet < rounds:
-                before = self._moves
+                before = self._seen()
                 await self._turn(probe)
-                quiet = quiet + 1 if self._moves == before else 0
+                quiet = quiet + 1 if self._seen() == before else 0
+
+    def _seen(self) -> tuple[int, int]:
+        """Another one whenever something has happened, or an app has read some of a body."""
+        return self._moves, sum(each.transport.get_write_buffer_size() for each in self._open)
 
     async def _turn(self, probe: httpx.AsyncClient) -> None:
         """Let the app's loop turn: it answers requests for an unknown path."""
