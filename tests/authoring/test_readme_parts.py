@@ -61,6 +61,12 @@ def test_a_guide_without_the_marks_is_told(root: Path) -> None:
         guide(read_course(root / "course"), root)
 
 
+def test_the_readme_counts_the_exercises_that_are_there() -> None:
+    number = {10: "Ten", 11: "Eleven", 12: "Twelve", 13: "Thirteen"}
+    rooms = read_course(HERE / "course").rooms
+    assert f"{number[len(rooms)]} exercises are marked" in (HERE / "README.md").read_text("utf-8")
+
+
 def test_a_course_without_paths_needs_no_guide(root: Path) -> None:
     (root / "course/paths.toml").unlink()
     assert guide(read_course(root / "course"), root) is None

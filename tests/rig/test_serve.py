@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, HTTPException
 from fastapi.responses import StreamingResponse
 from rig_waiting import PATIENCE, until
 
@@ -260,6 +260,26 @@ def test_an_error_is_shown_once_however_often_it_comes(capsys: pytest.CaptureFix
     shown = capsys.readouterr().err
     assert shown.count("NameError: name 'missing' is not defined") == 1
     assert "mine: GET / raised" in shown
+    assert "site-packages" not in shown
+
+
+def test_an_error_that_a_framework_wraps_is_shown_itself(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    app = FastAPI()
+
+    @app.get("/")
+    async def breaks_off() -> StreamingResponse:
+        async def pieces() -> AsyncIterator[str]:
+            yield "a piece"
+            raise HTTPException(502, "too late")
+
+        return StreamingResponse(pieces())
+
+    with serve(app) as served, pytest.raises(httpx.HTTPError):
+        httpx.get(served.url)
+    shown = capsys.readouterr().err
+    assert "too late" in shown
     assert "site-packages" not in shown
 
 

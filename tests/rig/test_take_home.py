@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -96,7 +97,7 @@ async def test_ten_callers(client, upstream):
     callers = [asyncio.create_task(client.get("/")) for _ in range(10)]
     await upstream.held(10)
     await upstream.settled()
-    assert len(upstream.connections) == 10
+    assert upstream.connections == 10
     upstream.hold(after=60)
     assert {(await caller).status_code for caller in callers} == {200}
     await upstream.settled()
@@ -144,6 +145,12 @@ def test_the_articles_repairs_that_wait_for_one_another_fail(
     said = project.pytest("-k", "at_once", app=app)
     assert "1 of 5 calls in flight, and nothing moves any more" in said
     assert "1 failed" in said
+
+
+def test_the_article_as_it_was_published_fails(project: Project) -> None:
+    published = Path(__file__).parents[2] / "course" / "article" / "example.py"
+    project.write("published.py", published.read_text("utf-8"))
+    assert "4 failed" in project.pytest(app="published")
 
 
 def test_it_is_found_without_this_package(project: Project) -> None:

@@ -209,7 +209,7 @@ def test_stopping_ends_the_process(quick_upstream: Upstream) -> None:
     assert not process.is_running()
     assert "stopped" in repr(upstream)
     upstream.stop()
-    with pytest.raises(RuntimeError, match="ended"):
+    with pytest.raises(RuntimeError, match="the upstream has been stopped: run the cell"):
         upstream.counts  # noqa: B018
 
 

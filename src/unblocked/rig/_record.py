@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import sysconfig
 import threading
 import time
 import traceback
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _LOGGED = 50_000
+_STDLIB = sysconfig.get_path("stdlib")
 _HERE = Path(__file__).parent
 
 
@@ -118,7 +120,7 @@ class Recorder:
         if place not in self._seen:
             self._seen.add(place)
             print(f"{self._name}: {what} (shown once)", file=sys.stderr)
-            traceback.print_exception(learners_part(error))
+            print(learners_traceback(error), end="", file=sys.stderr)
 
 
 def _place(error: BaseException) -> str:
@@ -134,5 +136,24 @@ def learners_part(error: Exception) -> Exception:
     return error.with_traceback(frames) if frames is not None else error
 
 
+def learners_traceback(error: BaseException) -> str:
+    """The traceback with the learner's own frames alone, or with the last three if there are none.
+
+    A framework may have wrapped the error in one of its own, which says nothing more.
+    """
+    told: traceback.TracebackException | None
+    told = traceback.TracebackException.from_exception(error)
+    chain: list[tuple[traceback.TracebackException, list[traceback.FrameSummary]]] = []
+    while told is not None:
+        own = [frame for frame in told.stack if not _is_framework(frame.filename)]
+        chain.append((told, own))
+        told = told.__cause__ or (None if told.__suppress_context__ else told.__context__)
+    shown, frames = next(((each, own) for each, own in chain if own), (chain[0][0], []))
+    shown.stack[:] = frames or shown.stack[-3:]
+    shown.__cause__ = shown.__context__ = None
+    return "".join(shown.format())
+
+
 def _is_framework(filename: str) -> bool:
-    return "site-packages" in filename or Path(filename).parent == _HERE
+    folder = Path(filename).parent
+    return "site-packages" in filename or folder == _HERE or folder.is_relative_to(_STDLIB)

@@ -26,6 +26,8 @@ class Child:
         self._process = subprocess.Popen(
             python(module), stdin=subprocess.PIPE, stdout=subprocess.PIPE, **apart()
         )
+        self._name = module.rpartition("._")[2].removesuffix("_child")
+        self._stopped = False
         self._numbers = count(1)
         self._lock = threading.Lock()
         try:
@@ -86,6 +88,7 @@ class Child:
         """End the process, by force if it does not leave, and wait for it."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
+        self._stopped = True
         with suppress(OSError):
             self._process.stdin.close()
 
@@ -105,4 +108,8 @@ class Child:
         self._process.wait()
 
     def _gone(self) -> RuntimeError:
+        if self._stopped:
+            return RuntimeError(
+                f"the {self._name} has been stopped: run the cell that makes it again"
+            )
         return RuntimeError(f"process {self.pid} ended unexpectedly ({self._process.poll()})")

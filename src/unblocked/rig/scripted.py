@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -187,9 +188,13 @@ class Upstream:
         quiet = 0
         async with httpx.AsyncClient(timeout=30) as probe:
             while not enough() and quiet < rounds:
-                before = self._moves
+                before = self._seen()
                 await self._turn(probe)
-                quiet = quiet + 1 if self._moves == before else 0
+                quiet = quiet + 1 if self._seen() == before else 0
+
+    def _seen(self) -> tuple[int, int]:
+        """Another one whenever something has happened, or an app has read some of a body."""
+        return self._moves, sum(each.transport.get_write_buffer_size() for each in self._open)
 
     async def _turn(self, probe: httpx.AsyncClient) -> None:
         """Let the app's loop turn: it answers requests for an unknown path."""
@@ -201,7 +206,25 @@ class Upstream:
 
 
 async def tried(test: Callable[..., Awaitable[None]], app: Any, upstream: Upstream) -> str:
-    """Run a test on an app; return "" when it passes, else why it fails."""
+    """Run a test on an app; return "" when it passes, else why it fails.
+
+    What its own tasks raise is not shown: a test that fails does not await them any more.
+    """
+    loop = asyncio.get_running_loop()
+    shown, others = loop.get_exception_handler(), asyncio.all_tasks()
+    loop.set_exception_handler(lambda *_: None)
+    try:
+        return await _said(test, app, upstream)
+    finally:
+        left = [task for task in asyncio.all_tasks() if task not in others]
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        gc.collect()  # so that those which nobody awaited are noticed now
+        loop.set_exception_handler(shown)
+
+
+async def _said(test: Callable[..., Awaitable[None]], app: Any, upstream: Upstream) -> str:
     async with serving(app, upstream) as url:
         running = asyncio.ensure_future(test(url, upstream))
         try:
@@ -229,9 +252,10 @@ async def serving(app: Any, upstream: Upstream) -> AsyncIterator[str]:
         upstream._server = await asyncio.to_thread(serve, app)
         yield upstream._server.url
     finally:
-        for connection in list(upstream._open):
-            connection.transport.abort()
+        upstream.release()  # so that the app comes to its end, and not to an error
         if upstream._server:
             await asyncio.to_thread(upstream._server.stop)
+        for connection in list(upstream._open):
+            connection.transport.abort()
         server.close()
         upstream._server = None

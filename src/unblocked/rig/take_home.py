@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
+import weakref
 from pathlib import Path
 
 CONFTEST = (Path(__file__).parent / "assets" / "take_home" / "conftest.txt").read_text("utf-8")
@@ -15,11 +17,12 @@ SECONDS = 120.0
 
 
 class Project:
-    """Files that pytest runs. Use `close()`, or `with`, to leave nothing behind."""
+    """Files that pytest runs. They are deleted when nobody holds the project any more."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="unblocked-")
-        self.folder = Path(self._folder.name)
+        self.folder = Path(tempfile.mkdtemp(prefix="unblocked-"))
+        self.close = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+        """Delete the folder at once."""
         self.write("conftest.py", CONFTEST)
 
     def write(self, name: str, text: str) -> None:
@@ -44,10 +47,6 @@ class Project:
         )
         print(said.stdout.strip(), said.stderr.strip(), sep="\n")
         return said.stdout
-
-    def close(self) -> None:
-        """Delete the folder."""
-        self._folder.cleanup()
 
     def __enter__(self) -> Project:
         return self

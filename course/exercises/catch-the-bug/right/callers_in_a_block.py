@@ -68,7 +68,11 @@ async def test_every_misfortune(url, upstream):
             reply = await caller
         assert reply.status_code == 502, f"{reply.status_code}, not 502"
         await expect_released(upstream, "after a failure")
-    await expect_answer(url, 200)
+    upstream.hold()
+    async with callers(url, 10) as tasks:
+        await upstream.held(10)
+        upstream.release()
+        assert {reply.status_code for reply in await asyncio.gather(*tasks)} == {200}
 
 
 async def test_who_leaves_leaves_nothing(url, upstream):

@@ -35,6 +35,9 @@ QUIET = 2.0
 LOOKS = 4
 LOOKS_UNSEEN = 12
 """Looks for quiet, where the system does not tell in which call a thread stands."""
+LOOKS_TO_SETTLE = 2
+LOOKS_TO_ACCUSE = 20
+"""Further looks until a test hears that it is quiet, or that what it waits for never comes."""
 LOOKS_AT_A_SLEEPER = 50
 """Looks at processes that have been told something: one that sleeps on does not hear it."""
 SHORTLY = 0.002
@@ -224,6 +227,20 @@ class Stage:
             await (turns_of_an_accept() if still else asyncio.sleep(SHORTLY))
         return False
 
+    async def _stays_still(self, test: asyncio.Future[Any]) -> bool:
+        """Whether it is still for some looks more, before anybody is told so.
+
+        What one process has sent is on its way for a while on a machine that is very busy, and
+        meanwhile all sleep. Most looks are made where the answer would accuse an app.
+        """
+        settles = any(waiter.n is None for waiter in self._waiters)
+        seen = self._seen()
+        for _ in range(LOOKS_TO_SETTLE if settles else LOOKS_TO_ACCUSE):
+            await asyncio.sleep(SHORTLY)
+            if not await self._is_still(test) or seen != self._seen():
+                return False
+        return True
+
     def _rest(self) -> bool:
         runs = [p for p in (self.tests.process, self.app.process) if not p.gone.is_set()]
         if quiescence.is_known():
@@ -237,6 +254,8 @@ class Stage:
             return
         if near is not None and self._forwarded < MOST_SECONDS:
             await self._forward(near)
+        elif not await self._stays_still(test):
+            return
         elif self._waiters:
             self._tell_in_vain()
         elif near is not None:
