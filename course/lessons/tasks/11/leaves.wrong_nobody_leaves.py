@@ -1,10 +1,8 @@
 async def test_caller_leaves(url, upstream):
     upstream.hold(after=20)
-    async with httpx.AsyncClient(timeout=None) as client:
-        caller = asyncio.create_task(client.get(url))
-        await upstream.held(5)
+    async with calling(url) as caller:
         await upstream.settled()
         upstream.release()
         await caller
         await upstream.settled()
-        assert upstream.in_flight == 0
+    assert upstream.in_flight == 0
