@@ -6,6 +6,7 @@ The first test knows each command of the three texts: a new one is run, or has a
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import re
