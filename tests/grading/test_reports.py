@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from unblocked.grading.classroom import pages, reports, roster, summary
+from unblocked.grading.classroom import canvas, moodle, pages, reports, roster, summary
 from unblocked.grading.classroom.results import Busy, ResultsFile
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def test_moodles_identifiers_in_another_language(tmp_path: Path) -> None:
 
 def test_canvas_names_in_two_columns(tmp_path: Path) -> None:
     people = class_of(tmp_path, "LastName,FirstName,ID,Section\nLovelace,Ada,1001,A\n")
-    reports.canvas(tmp_path / "canvas.csv", [], people, {})
+    canvas.write(tmp_path / "canvas.csv", [], people, {})
     assert read(tmp_path / "canvas.csv") == [
         {"LastName": "Lovelace", "FirstName": "Ada", "ID": "1001", "Section": "A"}
     ]
@@ -155,12 +155,12 @@ def test_moodle_gets_a_worksheet_for_each_exercise(tmp_path: Path) -> None:
     )
     slugs = {"relay": 6, "gather": 4}
     table = table_of(people, list(slugs), result("Participant 7"))
-    reports.moodle(tmp_path, table, people, slugs)
+    moodle.write(tmp_path, table, people, slugs)
     ada, emmy = read(tmp_path / "moodle-relay.csv")
     assert (ada["Identifier"], ada["Grade"], ada["Maximum Grade"]) == ("Participant 7", "2", "6")
     assert (emmy["Grade"], emmy["Feedback comments"]) == ("", "")
     assert [row["Grade"] for row in read(tmp_path / "moodle-gather.csv")] == ["", ""]
-    reports.canvas(tmp_path / "canvas.csv", table, people, slugs)
+    canvas.write(tmp_path / "canvas.csv", table, people, slugs)
     assert not (tmp_path / "canvas.csv").exists()
 
 
@@ -174,7 +174,7 @@ def test_moodles_grades_are_on_the_worksheets_scale(
     text = f'Identifier,Full name,Grade,Maximum Grade\nParticipant 7,Ada,,"{maximum}"\n'
     people = class_of(tmp_path, text)
     table = table_of(people, ["relay"], result("Participant 7"))
-    reports.moodle(tmp_path, table, people, {"relay": 6})
+    moodle.write(tmp_path, table, people, {"relay": 6})
     [ada] = read(tmp_path / "moodle.csv")
     assert (ada["Grade"], ada["Maximum Grade"]) == grades
 
@@ -190,7 +190,7 @@ def test_absent_is_not_zero(tmp_path: Path) -> None:
 def test_canvas_gets_its_own_columns_back(tmp_path: Path) -> None:
     people = class_of(tmp_path, CANVAS)
     table = table_of(people, ["relay"], result("1001"))
-    reports.canvas(tmp_path / "canvas.csv", table, people, {"relay": 6})
+    canvas.write(tmp_path / "canvas.csv", table, people, {"relay": 6})
     ada, emmy = read(tmp_path / "canvas.csv")
     assert (ada["Student"], ada["ID"], ada["SIS User ID"], ada["relay"]) == (
         "Lovelace, Ada",

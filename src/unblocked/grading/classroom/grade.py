@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from unblocked import course
 from unblocked.grading import attempt
-from unblocked.grading.classroom import adjust, pages, reports
+from unblocked.grading.classroom import adjust, canvas, moodle, pages, reports
 from unblocked.grading.classroom.files import SUFFIXES, Unreadable
 from unblocked.grading.classroom.results import Busy, Key, ResultsFile
 from unblocked.grading.classroom.roster import NoRoster, Roster
@@ -516,11 +516,11 @@ def _for_platforms(
     written = []
     if roster:
         options: dict[str, Any] = {"overwrite": asked.overwrite, "kept": kept}
-        written += reports.moodle(out, table, roster, most, **options)
+        written += moodle.write(out, table, roster, most, **options)
         into = {"column": asked.column, **options}
-        if reports.canvas(out / "canvas.csv", table, roster, most, **into):
+        if canvas.write(out / "canvas.csv", table, roster, most, **into):
             written.append(out / "canvas.csv")
-            columns = reports.canvas_columns(roster, slugs, asked.column)
+            columns = canvas.columns_of(roster, slugs, asked.column)
             if lost := [slug for slug in slugs if slug not in columns and roster.assignments]:
                 remarks.append(
                     f"No column of the list, or several, is named like {', '.join(lost)}: "

@@ -1,4 +1,4 @@
-"""What a class's marks become: tables for learning platforms, a page per learner, a summary."""
+"""What became of each learner's exercise, and the tables that say so."""
 
 from __future__ import annotations
 
@@ -49,17 +49,18 @@ def standing(row: Row) -> str:
         return OVERRIDDEN
     if row.result["outcome"] != "no-answer":
         return MARKED
-    return NOT_ATTEMPTED if _reason(row.result) == attempt.NOT_ATTEMPTED else NOT_MARKABLE
+    return NOT_ATTEMPTED if reason(row.result) == attempt.NOT_ATTEMPTED else NOT_MARKABLE
 
 
 def why_not(row: Row) -> str:
     """Why something that was handed in has no mark of its own; '' where it has."""
     if standing(row) != NOT_MARKABLE:
         return ""
-    return row.why if row.result is None else _reason(row.result)
+    return row.why if row.result is None else reason(row.result)
 
 
-def _reason(result: Result) -> str:
+def reason(result: Result) -> str:
+    """What the mark of something that was not judged says; '' where it says nothing."""
     return next((str(check["message"]) for check in result["checks"]), "")
 
 
@@ -155,190 +156,11 @@ class Kept(NamedTuple):
     ours: str
 
 
-def canvas(
-    path: Path,
-    rows: Sequence[Row],
-    roster: Roster,
-    max_points: Mapping[str, int],
-    *,
-    column: str | None = None,
-    overwrite: bool = False,
-    kept: list[Kept] | None = None,
-) -> bool:
-    """A gradebook that Canvas imports: the roster's columns and one per exercise.
-
-    An exercise is marked in the assignment's own column of the export, on its scale, where one
-    and only one is named like it; else in a new one, named by the slug. What a column holds
-    already (EX, too) stays, unless `overwrite`; then it is told in `kept`. None is written for a
-    roster without any of Canvas's columns; returns whether one was.
-    """
-    named = {column.lower(): n for n, column in enumerate(roster.columns)}
-    own = [n for column, n in named.items() if column in CANVAS_COLUMNS]
-    if not own or roster.kind != "canvas":
-        return False
-    slugs = [slug for slug in max_points if any(row.slug == slug for row in rows)]
-    columns = canvas_columns(roster, slugs, column)
-    heading = [roster.columns[n] for n in own]
-    heading += [roster.columns[columns[s]] if s in columns else s for s in slugs]
-    results = {(row.learner, row.slug): row.result for row in rows if row.learner and row.result}
-    write_table(path, heading, (
-        [*(x.cells[n] for n in own), *(
-            _canvas_cell(roster, columns.get(s), s, x, results.get((x, s)), max_points[s],
-                         overwrite=overwrite, kept=kept)
-            for s in slugs
-        )]
-        for x in roster.learners if not x.is_test
-    ))  # fmt: skip
-    return True
-
-
-def canvas_columns(
-    roster: Roster, slugs: Sequence[str], column: str | None = None
-) -> dict[str, int]:
-    """In which column of Canvas's export which exercise is marked, where it can be told.
-
-    Told is it by `column`, where there is one exercise, else by an assignment that is named like
-    the exercise.
-    """
-    if column is not None and len(slugs) == 1:
-        places = [n for n, name in roster.assignments.items() if name == column]
-        return dict(zip(slugs, places, strict=False))
-    found = {}
-    for slug in slugs:
-        wanted = _letters(slug)
-        fitting = [n for n, name in roster.assignments.items() if wanted in _letters(name)]
-        if len(fitting) == 1:
-            found[slug] = fitting[0]
-    return found
-
-
-def _letters(name: str) -> str:
-    return re.sub(r"[\W_]+", "", name).casefold()
-
-
-def _canvas_cell(
-    roster: Roster,
-    column: int | None,
-    slug: str,
-    learner: Learner,
-    result: Result | None,
-    most: int,
-    *,
-    overwrite: bool,
-    kept: list[Kept] | None,
-) -> object:
-    if column is None:
-        return result["points"] if result else ""
-    held = learner.cells[column]
-    if result is None:
-        return held
-    possible = roster.possible[column] if roster.possible else ""
-    ours = scaled(result["points"], most, possible)
-    if held and not overwrite:
-        if kept is not None and number(held) != number(ours):
-            kept.append(Kept(learner, slug, held, ours))
-        return held
-    return ours
-
-
-CANVAS_COLUMNS = (
-    "student", "lastname", "firstname", "id", "sis user id", "sis login id", "section",
-    "root account",
-)  # fmt: skip
-"""With these names, and these first, its gradebook_importer takes a file for a gradebook."""
-
-
-def moodle(
-    folder: Path,
-    rows: Sequence[Row],
-    roster: Roster,
-    max_points: Mapping[str, int],
-    *,
-    overwrite: bool = False,
-    kept: list[Kept] | None = None,
-) -> list[Path]:
-    """Moodle's grading worksheets: as they came, with the grade and a comment.
-
-    One for each exercise, as Moodle takes a worksheet for one assignment: `moodle-SLUG.csv`, or
-    `moodle.csv` where there is one exercise alone. A grade or a comment that the worksheet holds
-    stays, unless `overwrite`; then it is told in `kept`. Returns where they lie: nowhere for a
-    list that is not Moodle's.
-    """
-    if roster.kind != "moodle":
-        return []
-    several = len(max_points) > 1
-    paths = {s: folder / (f"moodle-{s}.csv" if several else "moodle.csv") for s in max_points}
-    for slug, path in paths.items():
-        of_it = {row.learner: row.result for row in rows if row.slug == slug and row.learner}
-        sheet = _Worksheet(roster, slug, max_points[slug], overwrite, kept)
-        lines = [sheet.line(learner, of_it.get(learner)) for learner in roster.learners]
-        write_table(path, sheet.heading, lines)
-    return list(paths.values())
-
-
-class _Worksheet:
-    """One of Moodle's worksheets as it is written back."""
-
-    def __init__(
-        self, roster: Roster, slug: str, most: int, overwrite: bool, kept: list[Kept] | None
-    ) -> None:
-        self.slug, self.most, self.overwrite, self.kept = slug, most, overwrite, kept
-        self.places = roster.places
-        self.heading = list(roster.columns)
-        english = roster.places.number is None or roster.columns[0].lower() == "identifier"
-        self.maximum = self._column(roster.places.maximum, _MOODLE_OWN[1], english)
-        self.comment = self._column(roster.places.comment, _MOODLE_OWN[2], english)
-        grades = [x.cells[self.places.grade] for x in roster.learners] if self.places.grade else []
-        self.comma = any("," in cell for cell in grades)
-
-    def _column(self, place: int | None, name: str, english: bool) -> int | None:
-        """Where it is, or is added; a translated worksheet without it has none."""
-        if place is None and english:
-            self.heading.append(name)
-            return len(self.heading) - 1
-        return place
-
-    def line(self, learner: Learner, result: Result | None) -> list[object]:
-        cells: list[object] = [*learner.cells]
-        cells += [""] * (len(self.heading) - len(cells))
-        if self.maximum is not None and not cells[self.maximum]:
-            cells[self.maximum] = self.most
-        if result is None:
-            return cells
-        assert self.places.grade is not None
-        given = learner.cells[self.places.maximum] if self.places.maximum is not None else ""
-        ours = scaled(result["points"], self.most, given, comma=self.comma)
-        held = learner.cells[self.places.grade]
-        if held in ("", "-") or self.overwrite:
-            cells[self.places.grade] = ours
-            if self.comment is not None and (not cells[self.comment] or self.overwrite):
-                cells[self.comment] = one_line(result)
-        elif self.kept is not None and number(held) != number(ours):
-            self.kept.append(Kept(learner, self.slug, held, ours))
-        return cells
-
-
 def scaled(points: float, most: float, maximum: str, *, comma: bool = False) -> str:
     """Points on the scale of a list whose maximum this is, with its decimal comma or point."""
     top = number(maximum)
     found = round(points * top / most, 2) if top and most else points
     return f"{found:g}".replace(".", "," if comma or "," in maximum else ".")
-
-
-_MOODLE_OWN = ("Grade", "Maximum Grade", "Feedback comments")
-"""The columns that a worksheet of ours ends with; Moodle puts others between them."""
-
-
-def one_line(result: Result) -> str:
-    """What a learner reads beside the grade."""
-    if "override" in result:
-        return str(result.get("comment") or "Marked by hand.")
-    if result["outcome"] == "no-answer":
-        return _reason(result)
-    late = f" {result['late']}." if result.get("penalty") else ""
-    missed = [check["name"] for check in result["checks"] if not check["passed"]]
-    said = "All criteria are met." if not missed else f"Not yet: {', '.join(missed)}."
-    return said + late
 
 
 LONGEST_NAME = 200

@@ -10,7 +10,7 @@ from itertools import dropwhile
 from typing import TYPE_CHECKING
 
 from unblocked._files import put, replace
-from unblocked.grading.classroom import pages, reports
+from unblocked.grading.classroom import canvas, pages
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -81,7 +81,7 @@ def _identity(path: Path) -> tuple[int, int]:
 
 def _is_gradebook(path: Path, slugs: Collection[str]) -> bool:
     columns = _heading(path)
-    marks = list(dropwhile(lambda column: column.lower() in reports.CANVAS_COLUMNS, columns))
+    marks = list(dropwhile(lambda column: column.lower() in canvas.COLUMNS, columns))
     return 0 < len(marks) < len(columns) and set(marks) <= set(slugs)
 
 
