@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -11,6 +13,8 @@ from fastapi import FastAPI
 from unblocked.rig.scripted import Upstream, tried
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     import pytest
 
 
@@ -32,3 +36,24 @@ def test_a_test_that_fails_leaves_no_noise(capfd: pytest.CaptureFixture[str]) ->
     assert "there are callers" in asyncio.run(tried(fails, app, upstream))
     upstream.stop()
     assert capfd.readouterr().err == ""
+
+
+def test_an_app_may_take_its_time_to_stop() -> None:
+    upstream, closed = Upstream(), threading.Event()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await asyncio.to_thread(closed.wait)
+
+    async def stops(url: str, upstream: Any) -> None:
+        stopping = asyncio.create_task(upstream.stop_app())
+        try:
+            for _ in range(5000):  # turns of the loop, in which nothing moves
+                await asyncio.sleep(0)
+        finally:
+            closed.set()
+        await stopping
+
+    assert asyncio.run(tried(stops, FastAPI(lifespan=lifespan), upstream)) == ""
+    upstream.stop()

@@ -34,7 +34,9 @@ def _end_with_parent(parent: int) -> None:
     """End this process when the one that started it has: nobody reads its results any more."""
     while os.getppid() == parent:
         time.sleep(1)
-    os._exit(1)
+    from unblocked.grading.classroom.worker import leave
+
+    leave(1)
 
 
 if __name__ == "__main__":

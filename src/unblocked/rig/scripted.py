@@ -93,6 +93,7 @@ class Upstream:
         self._socket.bind(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/text"
         self._server: Server | None = None
+        self._stopping: asyncio.Task[None] | None = None
         self._open: set[_Connection] = set()
         self._begin()
 
@@ -175,10 +176,16 @@ class Upstream:
 
     async def stop_app(self) -> None:
         """Shut the app down, and wait until it has settled."""
-        server, self._server = self._server, None
-        if server:
-            await asyncio.to_thread(server.stop)
+        await self._stop_server()
         await self.settled()
+
+    async def _stop_server(self) -> None:
+        """Stop the app's server, once, and to its end: whoever began it may have been cancelled."""
+        if self._server:
+            server, self._server = self._server, None
+            self._stopping = asyncio.create_task(asyncio.to_thread(server.stop))
+        if self._stopping:
+            await asyncio.shield(self._stopping)
 
     def stop(self) -> None:
         """Give its port back; it can be used no more."""
@@ -229,6 +236,9 @@ async def _said(test: Callable[..., Awaitable[None]], app: Any, upstream: Upstre
         running = asyncio.ensure_future(test(url, upstream))
         try:
             await upstream._until_quiet(running.done, _HOPELESS)
+            if upstream._stopping:  # that takes the app a while, in which nothing moves
+                await asyncio.wait([upstream._stopping])
+                await upstream._until_quiet(running.done, _HOPELESS)
             if not running.done():
                 return "it waits for what never comes: nothing moves any more"
             await running
@@ -253,9 +263,8 @@ async def serving(app: Any, upstream: Upstream) -> AsyncIterator[str]:
         yield upstream._server.url
     finally:
         upstream.release()  # so that the app comes to its end, and not to an error
-        if upstream._server:
-            await asyncio.to_thread(upstream._server.stop)
+        await upstream._stop_server()
         for connection in list(upstream._open):
             connection.transport.abort()
         server.close()
-        upstream._server = None
+        upstream._stopping = None

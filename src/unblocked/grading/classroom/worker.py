@@ -130,7 +130,7 @@ class Marker:
             made = gave_up(task, f"It could not be marked: {error!r}")
         finally:
             if self.sandbox.lost:  # then what was seen was not the answer's doing
-                _leave(1)
+                leave(1)
         return line(job, made | {"isolation": self.sandbox.level}, content)
 
     async def _mark(self, task: Exercise, job: Job, content: bytes) -> Result:
@@ -188,7 +188,7 @@ async def _said(marker: Marker, job: Job) -> dict[str, Any]:
         return {"not run": str(why)}
     except Exception:  # the thread that waits for jobs would keep this process
         traceback.print_exc()
-        _leave(1)
+        leave(1)
 
 
 def _own_output() -> BinaryIO:
@@ -203,10 +203,10 @@ def _say(out: BinaryIO, message: dict[str, Any]) -> None:
         out.write(json.dumps(message).encode() + b"\n")
         out.flush()
     except OSError:  # whoever asked has gone, and nobody else wants to know
-        _leave(1)
+        leave(1)
 
 
-def _leave(code: int) -> NoReturn:
+def leave(code: int) -> NoReturn:
     """End now, whatever waits; what is in hand leaves no file."""
     if os.path.basename(folder := tempfile.gettempdir()).startswith(_SCRATCH):
         remove(folder)
@@ -226,4 +226,4 @@ def main(preimported: Preimported | None) -> None:
         _say(out, {"refused": str(error)})
     except KeyboardInterrupt:
         pass
-    _leave(0)
+    leave(0)
