@@ -385,9 +385,9 @@ def test_ci_says_what_the_readme_says() -> None:
     assert commands == [
         "set -uo pipefail",
         'cd "$(dirname "$0")/.."',
-        'python3 start.py test -m "" && exit',
+        "python3 start.py test -m 'not whole' && exit",
         'echo "Once more, alone: what failed."',
-        'exec python3 start.py test -m "" -n 0 --last-failed --last-failed-no-failures none',
+        "exec python3 start.py test -m 'not whole' -n 0 --lf --lfnf none",
     ]
     assert "python3 start.py test" in (root / "README.md").read_text("utf-8")
     assert subprocess.run(["bash", "-n", root / ".ci/run"], check=False).returncode == 0

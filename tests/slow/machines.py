@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).resolve().parents[2]
 NOT_COPIED = (".git", ".venv*", "*_cache", "__pycache__", "node_modules", ".ipynb_checkpoints")
 UV = find_uv_bin()
+WITHOUT_BYTECODE = {"PIP_NO_COMPILE": "0"}
+"""Has pip leave compiling, most of its work, to the first import. (An option that begins with *no*
+is turned on by a word that means no.)"""
 
 
 def need(condition: object, what: str) -> None:
@@ -164,4 +167,4 @@ def clean_environment(**changes: str) -> dict[str, str]:
     ours = str(Path(sys.prefix) / "bin")
     folders = [f for f in os.environ["PATH"].split(os.pathsep) if f != ours]
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("VIRTUAL_ENV", "JUPYTER"))}
-    return {**kept, "PATH": os.pathsep.join(folders), **changes}
+    return {**kept, **WITHOUT_BYTECODE, "PATH": os.pathsep.join(folders), **changes}

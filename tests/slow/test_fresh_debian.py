@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
-from machines import Site, copy_course, free_port, need, run, serving
+from machines import WITHOUT_BYTECODE, Site, copy_course, free_port, need, run, serving
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +38,7 @@ class Debian:
     def command(self, *words: str, user: str = "ada", cwd: str = "/") -> list[str]:
         env = {name: os.environ[name] for name in SETTINGS_OF_PIP if name in os.environ}
         env |= {"HOME": f"/home/{user}", "LANG": "C.UTF-8", "PATH": "/usr/sbin:/usr/bin:/bin"}
-        env |= {"SSL_CERT_FILE": CERTIFICATES, "PIP_CERT": CERTIFICATES}
+        env |= {"SSL_CERT_FILE": CERTIFICATES, "PIP_CERT": CERTIFICATES, **WITHOUT_BYTECODE}
         given = [f"{name}={value}" for name, value in env.items()]
         enter = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", ENTER, "sh"]
         enter += [str(self.root), "chroot", f"--userspec={user}", str(self.root)]

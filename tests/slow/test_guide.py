@@ -99,6 +99,7 @@ NOT_RUN = {
     "python3 start.py bench fanout --quick": "minutes; tests/bench runs the studies small",
     "python3 start.py bench [NAME…]": "the same, for an hour",
     "python3 start.py test -m slow": "this test is one of them",
+    "python3 start.py test -m whole": "minutes of marking, before a release",
     "python3 start.py test tests/course -k slug": "a lesson that is yet to be written",
     "python3 start.py test tests/course tests/grading -k two-at-once": (
         "the exercise is built and marked in tests/authoring/test_contributing.py"
