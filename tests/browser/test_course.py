@@ -48,11 +48,17 @@ def test_the_blow_up_is_watched_to_its_end(
 
 
 def keep_what_stays(notebook: Notebook) -> None:
-    """Press Keep wherever a live view stays until it is pressed; then wait for the last cell."""
+    """Press Keep wherever a live view stays until it is pressed; then wait for the last cell.
+
+    The cell that runs is scrolled to: JupyterLab takes those that are far away out of the page.
+    """
     look = f"""() => {{
-        const buttons = [...document.querySelectorAll('.ub-controls button')];
-        const keep = buttons.find((each) => each.textContent === 'Keep' && !each.hidden);
-        if (keep && !keep.disabled) keep.click();
+        const notebook = window.jupyterapp.shell.currentWidget.content;
+        const runs = notebook.widgets.findIndex((cell) => cell.model.executionState === 'running');
+        if (runs >= 0) notebook.scrollToItem(runs);
+        [...document.querySelectorAll('.ub-controls button')]
+            .filter((each) => each.textContent === 'Keep' && !each.hidden && !each.disabled)
+            .forEach((each) => each.click());
         return ({KERNEL_IS_IDLE})();
     }}"""
     while not notebook.page.evaluate(look):
