@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import weakref
 from pathlib import Path
@@ -32,6 +33,9 @@ class Project:
     def pytest(self, *arguments: str, app: str = "main") -> str:
         """Run pytest on the module `app`; print what it says, and return it.
 
+        Files of libraries are named from their package on: where a machine keeps them tells
+        nobody anything, and makes long lines.
+
         Raises:
             subprocess.TimeoutExpired: it did not come to its end.
         """
@@ -45,8 +49,15 @@ class Project:
             timeout=SECONDS,
             check=False,
         )
-        print(said.stdout.strip(), said.stderr.strip(), sep="\n")
-        return said.stdout
+        output = self._without_folders(said.stdout)
+        print(output.strip(), self._without_folders(said.stderr).strip(), sep="\n")
+        return output
+
+    def _without_folders(self, text: str) -> str:
+        folders = {str(self.folder), *map(sysconfig.get_path, ("purelib", "platlib", "stdlib"))}
+        for folder in sorted(folders, key=len, reverse=True):  # the stdlib's may hold the others
+            text = text.replace(folder + os.sep, "")
+        return text
 
     def __enter__(self) -> Project:
         return self
