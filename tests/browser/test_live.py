@@ -355,7 +355,7 @@ def test_what_is_typed_between_two_steps_is_the_same_number_everywhere(
 
 SILENT = """
 async def silent(scope, receive, send):
-    if upstream.delay > 1:
+    if scope["type"] == "http" and upstream.delay > 1:
         await asyncio.Event().wait()
     await answer(send)
 """
