@@ -301,7 +301,8 @@ def _beside(own: str, solutions: Solutions) -> str:
 
 def _pane(heading: str, code: str) -> str:
     """Return a heading and code whose lines wrap, so that nothing is scrolled sideways."""
-    wrapped = "white-space:pre-wrap;overflow-wrap:anywhere"
+    # JupyterLab's own style breaks code anywhere, even where there is a space to break at.
+    wrapped = "white-space:pre-wrap;overflow-wrap:anywhere;word-break:normal"
     return (
         f'<div style="flex:1 1 24em;min-width:0"><b>{escape(heading)}</b>'
         f'<pre style="{wrapped}">{escape(code)}</pre></div>'
