@@ -19,7 +19,7 @@ Solutions = list[tuple[str, str]]
 """Heading and code of each."""
 
 _SIGNS = {None: "…", True: "✓", False: "✗"}
-_COLOURS = {None: "#767676", True: "#009e73", False: "#d55e00"}
+_COLOURS = {None: "inherit", True: "#009e73", False: "#d55e00"}
 
 
 class CheckView(Protocol):
