@@ -239,6 +239,176 @@ def test_the_view_stays_until_keep_and_gives_way_in_the_same_place(
     nothing_is_left(notebook, 2)
 
 
+FOCUS_IS_VISIBLE = """() => {
+    const style = getComputedStyle(document.activeElement);
+    return style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2;
+}"""
+
+
+def focused(page: Page) -> Locator:
+    return page.locator(":focus")
+
+
+def tab_to(page: Page, wanted: Locator) -> None:
+    """Press Tab until something has the focus, which is not far away."""
+    for _ in range(6):
+        page.keyboard.press("Tab")
+        if wanted.evaluate("(one) => one === document.activeElement"):
+            assert page.evaluate(FOCUS_IS_VISIBLE)
+            return
+    raise AssertionError(f"no Tab reaches {wanted}")
+
+
+def test_the_keyboard_alone_drives_it(open_notebook: Callable[..., Notebook], page: Page) -> None:
+    """From the cell to a slider, Start, Stop and Keep, and back in the cell."""
+    notebook = start_interactive(open_notebook, "print(result.title)")
+    notebook.cell(1).focus()
+    tab_to(page, page.get_by_label("Users", exact=True))
+    for key in ("ArrowRight", "ArrowRight", "ArrowUp", "ArrowLeft"):
+        page.keyboard.press(key)
+    expect(page.get_by_label("Users, exactly")).to_have_value("6")
+    tab_to(page, page.get_by_label("Upstream's delay, s, exactly"))
+    page.keyboard.press("ControlOrMeta+a")
+    page.keyboard.type("1.5")
+    tab_to(page, order(page, "Start"))
+    page.keyboard.press("Enter")
+    expect(order(page, "Stop")).to_be_enabled()
+    tab_to(page, order(page, "Stop"))
+    page.keyboard.press("Space")
+    expect(focused(page)).to_have_text("Start")
+    expect(order(page, "Keep")).to_be_enabled()
+    tab_to(page, order(page, "Keep"))
+    page.keyboard.press("Enter")
+    notebook.await_idle()
+    assert notebook.cell(1).evaluate("(cell) => cell.contains(document.activeElement)")
+    notebook.start_cell(2)
+    notebook.await_idle()
+    assert printed(notebook, 2).startswith("6 users, upstream 1500 ms")
+    nothing_is_left(notebook, 3)
+
+
+def test_a_finger_drives_it(open_notebook: Callable[..., Notebook], page: Page) -> None:
+    """A slider is dragged, and buttons are tapped: the same number everywhere."""
+    notebook = start_interactive(open_notebook, "print(result.title)")
+    fingers = page.context.new_cdp_session(page)
+    fingers.send("Emulation.setTouchEmulationEnabled", {"enabled": True})
+
+    def touch(kind: str, *at: tuple[float, float]) -> None:
+        points = [{"x": x, "y": y} for x, y in at]
+        fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    def tap(button: Locator) -> None:
+        button.scroll_into_view_if_needed()
+        box = button.bounding_box()
+        assert box is not None
+        assert box["height"] >= 24, "large enough for a finger"
+        touch("touchStart", (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2))
+        touch("touchEnd")
+
+    slider, exact = page.get_by_label("Users", exact=True), page.get_by_label("Users, exactly")
+    slider.scroll_into_view_if_needed()
+    box = slider.bounding_box()
+    assert box is not None
+    left, middle = box["x"], box["y"] + box["height"] / 2
+    touch("touchStart", (left + 8, middle))
+    for step in range(2, 6):
+        touch("touchMove", (left + 8 * step, middle))
+    touch("touchEnd")
+    expect(exact).not_to_have_value("4")
+    users = exact.input_value()
+    assert int(users) > 4
+    assert slider.input_value() == users
+
+    tap(order(page, "Start"))
+    expect(order(page, "Stop")).to_be_enabled()
+    caption = page.locator(".jp-OutputArea caption", has_text=f"{users} users, upstream")
+    expect(caption).to_have_count(1)
+    expect(order(page, "Keep")).to_be_enabled()
+    tap(order(page, "Keep"))
+    notebook.await_idle()
+    fingers.detach()
+    notebook.start_cell(2)
+    notebook.await_idle()
+    assert printed(notebook, 2).startswith(f"{users} users, ")
+    nothing_is_left(notebook, 3)
+
+
+def test_what_is_typed_between_two_steps_is_the_same_number_everywhere(
+    open_notebook: Callable[..., Notebook], page: Page
+) -> None:
+    notebook = start_interactive(open_notebook, "print(result.title)")
+    slider, exact = page.get_by_label("Users", exact=True), page.get_by_label("Users, exactly")
+    delay = page.get_by_label("Upstream's delay, s", exact=True)
+    exact.fill("6.5")
+    page.get_by_label("Upstream's delay, s, exactly").fill("0.13")
+    order(page, "Start").click()
+    users, seconds = slider.input_value(), float(delay.input_value())
+    assert exact.input_value() == users
+    assert page.get_by_label("Upstream's delay, s, exactly").input_value() == delay.input_value()
+    expect(page.locator(".jp-OutputArea caption")).to_contain_text(
+        f"{users} users, upstream {seconds * 1000:.0f} ms"
+    )
+    order(page, "Keep").click()
+    notebook.await_idle()
+    nothing_is_left(notebook, 3)
+
+
+SILENT = """
+async def silent(scope, receive, send):
+    if scope["type"] == "http" and upstream.delay > 1:
+        await asyncio.Event().wait()
+    await answer(send)
+"""
+
+
+def test_a_chart_without_a_number_is_not_there(
+    open_notebook: Callable[..., Notebook], page: Page
+) -> None:
+    """The first run has latencies, and the second has none: nobody is answered."""
+    run = """await compare({"silent": silent}, upstream=upstream, users=2, seconds=0.5, rounds=1,
+              interactive=True)"""
+    notebook = open_notebook(APPS, SILENT, run, LEFT)
+    notebook.run_cells(0, 1)
+    notebook.start_cell(2)
+    expect(order(page, "Keep")).to_be_enabled()
+    latency = page.locator(".lc-caption", has_text="Latency")
+    expect(latency).to_be_visible()
+    page.get_by_label("Upstream's delay, s, exactly").fill("2")
+    order(page, "Start").click()
+    expect(latency).to_be_hidden()
+    order(page, "Stop").click()
+    expect(order(page, "Keep")).to_be_enabled()
+    expect(latency).to_be_hidden()
+    order(page, "Keep").click()
+    notebook.await_idle()
+    nothing_is_left(notebook, 3)
+
+
+def test_charts_side_by_side_stand_at_the_same_height(
+    open_notebook: Callable[..., Notebook], page: Page
+) -> None:
+    """Also where one panel's title takes two lines: what is compared is compared by eye."""
+    page.set_viewport_size({"width": 1024, "height": 900})
+    run = """await compare({"a pool of threads per request and caller": threads, "await": waits},
+              upstream=upstream, users=4, seconds=0.5, rounds=1, interactive=True)"""
+    notebook = open_notebook(APPS, run, LEFT)
+    notebook.run_cells(0)
+    notebook.start_cell(1)
+    expect(order(page, "Keep")).to_be_enabled()
+    heights = "(all) => all.map((one) => Math.round(one.getBoundingClientRect().height))"
+    one, other = page.locator(".lc-title").evaluate_all(heights)
+    assert one > other, "one title has two lines"
+    tops = "(all) => all.map((one) => Math.round(one.getBoundingClientRect().top))"
+    for place in range(2):
+        one, other = page.locator(f".lc-root figure > div:nth-of-type({place + 3})").evaluate_all(
+            tops
+        )
+        assert one == other
+    order(page, "Keep").click()
+    notebook.await_idle()
+    nothing_is_left(notebook, 2)
+
+
 def test_letters_typed_at_a_control_are_not_the_notebooks_shortcuts(
     open_notebook: Callable[..., Notebook], page: Page
 ) -> None:

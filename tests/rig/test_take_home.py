@@ -153,6 +153,33 @@ def test_the_article_as_it_was_published_fails(project: Project) -> None:
     assert "4 failed" in project.pytest(app="published")
 
 
+def test_what_it_says_names_no_folder_of_the_machine(project: Project) -> None:
+    project.write(
+        "test_paths.py",
+        """
+import asyncio
+import anyio
+import pytest
+
+def test_of_a_library():
+    anyio.run(lambda: 1 / 0)
+
+def test_of_python():
+    asyncio.run("no coroutine")
+
+def test_of_the_project():
+    pytest.fail(__file__)
+""",
+    )
+    said = project.pytest("test_paths.py", "--tb=long")
+    assert "3 failed" in said
+    assert "anyio/_core/_eventloop.py:" in said
+    assert "asyncio/runners.py:" in said
+    assert str(project.folder) not in said
+    assert sys.prefix not in said
+    assert sys.base_prefix + "/lib" not in said
+
+
 def test_it_is_found_without_this_package(project: Project) -> None:
     code = "import sys, conftest; print([m for m in sys.modules if m.startswith('unblocked')])"
     said = subprocess.run(

@@ -58,7 +58,7 @@ def test_without_a_front_end_the_question_is_printed(
 
 def test_typing_a_number_enters_it_and_emptying_the_field_drops_it(predict: Predict) -> None:
     box = _ask._prediction_box(predict, "How many?", "threads", "threads")
-    field, _, note = box.children[1].children
+    field, _, note = box.children[2].children
     field.value = "1,000"
     assert predict.value("threads") == 1000
     assert "noted" in note.value
@@ -93,7 +93,7 @@ def test_a_comma_is_a_decimal_point_where_it_parts_no_thousands(
     assert _ask._take(predict, "n", typed) == f"noted: {said}"
     assert predict.value("n") == noted
     box = _ask._prediction_box(predict, "How many?", "n", "")
-    assert box.children[1].children[0].value == said
+    assert box.children[2].children[0].value == said
     assert _ask._take(predict, "n", said) == f"noted: {said}"
 
 
@@ -149,7 +149,7 @@ def test_a_prediction_that_is_no_number_is_refused(predict: Predict) -> None:
 def test_asking_again_shows_what_was_entered(predict: Predict) -> None:
     predict.enter("threads", 250)
     box = _ask._prediction_box(predict, "How many?", "threads", "")
-    assert box.children[1].children[0].value == "250"
+    assert box.children[2].children[0].value == "250"
 
 
 def test_the_quiz_is_text_without_a_front_end(capsys: pytest.CaptureFixture[str]) -> None:
@@ -169,6 +169,14 @@ def _texts(widget: Any) -> str:
     """All that the front end is sent for a widget and what it holds."""
     inner = "".join(_texts(child) for child in getattr(widget, "children", ()))
     return str(widget.get_state()) + inner
+
+
+def test_what_stands_between_backticks_is_shown_as_code() -> None:
+    ask, reply = "Who awaits `gather(<a>)`?", "Nobody awaits `a`."
+    card = _ask._question_card({"ask": ask, "options": {"a": reply, "b": "."}, "right": "a"})
+    assert "Who awaits <code>gather(&lt;a&gt;)</code>?" in card.children[1].value
+    card.children[2].value = "a"
+    assert "Nobody awaits <code>a</code>." in card.children[3].value
 
 
 def test_a_choice_brings_its_own_reply_and_nothing_else_leaves_the_kernel() -> None:

@@ -69,7 +69,6 @@ def test_hints_are_nested_and_only_offered_when_points_are_missing(
 @pytest.mark.parametrize(
     ("outcome", "said"),
     [
-        ("no-answer", "no answer to mark"),
         ("crashed", "ended before"),
         ("timeout", "its time was over"),
         ("out-of-memory", "more memory"),
@@ -79,6 +78,22 @@ def test_an_outcome_is_put_into_words(shown: list[dict[str, str]], outcome: str,
     check_view("go", "Let go", NAMES).finish(result(PASSED, outcome=outcome))
     assert said in shown[-1]["text/html"]
     assert "not reached" in shown[-1]["text/html"]
+
+
+def test_an_untouched_starter_did_not_fail_and_says_what_to_do(
+    shown: list[dict[str, str]],
+) -> None:
+    reason = {**FAILED, "points": 0, "message": "Not attempted: this is the starter."}
+    others = {**PASSED, "passed": False, "points": 0, "message": "Not judged."}
+    check_view("go", "Let go", NAMES, HINTS).finish(result(reason, others, outcome="no-answer"))
+    for form in ("text/plain", "text/html"):
+        page = shown[-1][form]
+        assert "no answer to mark" in page
+        assert page.count("Not attempted") == 1
+        assert "failed" not in page.lower()
+        assert page.count("not tried") == 2
+        assert "# exercise: go" in page
+        assert "Then run this cell again." in page
 
 
 def test_the_hint_that_is_offered_fits_what_failed() -> None:

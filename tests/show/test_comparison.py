@@ -145,3 +145,6 @@ def test_all_curves_have_the_same_axes(monkeypatch: pytest.MonkeyPatch) -> None:
     curves = [Curve(str(n), [0.0, float(n)], [n, n], [1, 1]) for n in range(1, 6)]
     _picture.draw("t", [_row("a", 1)], curves, "calls")
     assert len({axes.get_xlim() for axes in seen}) == len({axes.get_ylim() for axes in seen}) == 1
+    assert seen[0].get_xlim()[0] == seen[0].get_ylim()[0] == 0
+    assert seen[0].get_xlim()[1] > 5, "the longest is not cut off"
+    assert seen[0].get_ylim()[1] > 5, "the highest is not cut off"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -244,3 +245,13 @@ def test_stop_of_an_interactive_run_leaves_the_view_open() -> None:
         return said
 
     assert "press Start" in asyncio.run(asyncio.wait_for(play(), 30))
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.2, 0.15, 0.33, 0.123])
+def test_a_slider_can_show_the_delay_that_was_given(delay: float) -> None:
+    async def step() -> float:
+        controls = Controls(replace(PLAN, delay=delay), interactive=False)
+        return next(float(field["step"]) for field in controls.fields if field["key"] == "delay")
+
+    steps = delay / asyncio.run(step())
+    assert steps == pytest.approx(round(steps))

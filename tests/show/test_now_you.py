@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from unblocked.show.learner import now_you
+from unblocked.show.learner import _now_you, now_you
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,6 +69,32 @@ def test_tasks_that_were_left_running_are_ended(capsys: pytest.CaptureFixture[st
 
     asyncio.run(run())
     assert "✓ Done" in capsys.readouterr().out
+
+
+def test_who_looks_is_told_that_a_long_task_goes_on(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def body(task: now_you) -> None:
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(_now_you, "SILENCE", 0)
+    assert judged(capsys, body) == "✓ Done: Add up. Now multiply.\n", "nobody looks"
+    monkeypatch.setattr(_now_you, "has_front_end", lambda: True)
+    assert judged(capsys, body).splitlines()[0] == "… your code is being tried"
+    monkeypatch.setattr(_now_you, "SILENCE", 60)
+    assert judged(capsys, body) == "✓ Done: Add up. Now multiply.\n", "it was quick"
+
+
+def test_long_lines_end_between_words(capsys: pytest.CaptureFixture[str]) -> None:
+    async def body(task: now_you) -> None:
+        task.expect(False, "word " * 40 + "end", look_at="`a`")
+
+    first, *rest = judged(capsys, body).splitlines()
+    assert first == "✗ Not yet: Add up."
+    assert max(map(len, rest)) <= 72
+    assert all(line.startswith("  ") for line in rest), "what belongs to the verdict is indented"
+    assert " ".join(" ".join(rest).split()) == "Expected: " + "word " * 40 + "end. Look at: `a`."
 
 
 def test_an_interrupt_is_not_swallowed() -> None:

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import weakref
 from pathlib import Path
@@ -14,6 +15,8 @@ CONFTEST = (Path(__file__).parent / "assets" / "take_home" / "conftest.txt").rea
 """The fixtures `url` and `upstream`: an app on a real server, and the other side of it."""
 SECONDS = 120.0
 """After which pytest is ended."""
+_LOOKS = {"COLUMNS": "72", "PY_COLORS": "0"}
+"""Of pytest's output: as wide as a cell's on a small screen; a kernel asks for colours."""
 
 
 class Project:
@@ -30,23 +33,34 @@ class Project:
         (self.folder / name).write_text(text.lstrip("\n"), encoding="utf-8")
 
     def pytest(self, *arguments: str, app: str = "main") -> str:
-        """Run pytest on the module `app`; print what it says, and return it.
+        """Run pytest on the module `app`; print the command and what it says, and return that.
+
+        Files of libraries are named from their package on: where a machine keeps them tells
+        nobody anything, and makes long lines.
 
         Raises:
             subprocess.TimeoutExpired: it did not come to its end.
         """
-        options = ["-q", "--tb=short", "--color=no", "-p", "anyio", "-p", "no:cacheprovider"]
+        print(f"$ APP={app} pytest {' '.join(arguments)}", flush=True)  # it takes some seconds
+        options = ["-q", "-rN", "--tb=short", "-p", "anyio", "-p", "no:cacheprovider"]
         said = subprocess.run(
             [sys.executable, "-m", "pytest", *options, *arguments],
             cwd=self.folder,
-            env=os.environ | {"APP": app, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+            env=os.environ | _LOOKS | {"APP": app, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
             capture_output=True,
             encoding="utf-8",
             timeout=SECONDS,
             check=False,
         )
-        print(said.stdout.strip(), said.stderr.strip(), sep="\n")
-        return said.stdout
+        output, errors = map(self._without_folders, (said.stdout, said.stderr))
+        print("\n".join(filter(None, (output.strip(), errors.strip()))))
+        return output
+
+    def _without_folders(self, text: str) -> str:
+        folders = {str(self.folder), *map(sysconfig.get_path, ("purelib", "platlib", "stdlib"))}
+        for folder in sorted(folders, key=len, reverse=True):  # the stdlib's may hold the others
+            text = text.replace(folder + os.sep, "")
+        return text
 
     def __enter__(self) -> Project:
         return self

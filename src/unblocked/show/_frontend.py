@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.getipython import get_ipython
@@ -15,6 +16,7 @@ Bundle = dict[str, Any]
 
 _IN_THE_ENVIRONMENT = "JPY_SESSION_NAME"
 _IN_THE_NAMESPACE = "__vsc_ipynb_file__"
+_COLUMNS = 72  # What a page 1,024 pixels wide has for a cell's output, beside the file browser.
 
 
 def in_kernel() -> bool:
@@ -46,6 +48,22 @@ def view_bundle(widget: DOMWidget, text: str) -> Bundle:
     bundle = widget._repr_mimebundle_()
     data: Bundle = dict(bundle[0] if isinstance(bundle, tuple) else bundle)
     return {**data, "text/plain": text}
+
+
+def folded(text: str) -> str:
+    """Return a text in lines that end between words; JupyterLab breaks long ones anywhere."""
+    return "\n".join(_folded(line) for line in text.splitlines())
+
+
+def _folded(line: str) -> str:
+    indent = " " * (len(line) - len(line.lstrip()))
+    return textwrap.fill(
+        line,
+        _COLUMNS,
+        subsequent_indent=indent or "  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 class Slot:

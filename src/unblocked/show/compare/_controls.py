@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 Order = Literal["start", "stop", "keep"]
 _ORDERS: tuple[Order, ...] = get_args(Order)
 _MOST = {"users": 300.0, "fan_out": 20.0, "delay": 2.0}
+_STEPS = (0.05, 0.01, 0.001)  # Seconds between two delays; a slider can show no other.
 
 
 class Controls(anywidget.AnyWidget):
@@ -43,7 +44,7 @@ class Controls(anywidget.AnyWidget):
         fields = [
             _field("users", "Users", plan.users, 1, 1),
             _field("fan_out", "Fan-out", plan.fan_out, 1, 1),
-            _field("delay", "Upstream's delay, s", plan.delay, 0, 0.05),
+            _field("delay", "Upstream's delay, s", plan.delay, 0, _step(plan.delay)),
         ]
         there = [field for field in fields if field is not None]
         super().__init__(
@@ -91,3 +92,9 @@ def _field(
         return None
     most = max(_MOST[key], value)
     return {"key": key, "label": label, "value": value, "min": least, "max": most, "step": step}
+
+
+def _step(value: float | None) -> float:
+    """Return the largest step that `value` is a multiple of."""
+    fits = (step for step in _STEPS if abs(round((value or 0) / step) * step - (value or 0)) < 1e-9)
+    return next(fits, _STEPS[-1])

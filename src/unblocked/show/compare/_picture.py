@@ -110,7 +110,8 @@ def draw_lines(axes: Axes, seconds: Any, threads: Any, in_flight: Any) -> None:
     dashes: Any = (0, (4, 2))
     flying = gaps(in_flight)
     axes.plot(seconds, flying, color=BLUE, linewidth=1.8, linestyle=dashes, label="in flight")
-    axes.set_ylim(bottom=0)
+    # Else the first of several axes that share a scale would fix its top for the others.
+    axes.set_ylim(bottom=0, auto=True)
 
 
 def _draw_bars(figure: Any, numbers: Sequence[Numbers], panels: Sequence[Any]) -> None:

@@ -23,15 +23,14 @@ function numberControl(field, parent, changed) {
     slider.value = value;
     exact.value = value;
   };
-  const within = (text) => Math.min(max, Math.max(min, Number(text)));
   slider.addEventListener("input", () => {
     exact.value = slider.value;
     changed(Number(slider.value));
   });
   exact.addEventListener("input", () => {
     if (exact.value === "" || !Number.isFinite(Number(exact.value))) return;
-    slider.value = within(exact.value);
-    changed(within(exact.value));
+    slider.value = exact.value; // It keeps to its bounds and steps, and so do the others.
+    changed(Number(slider.value));
   });
   return show;
 }
@@ -64,6 +63,8 @@ function render({ model, el }) {
   const start = button("Start", "start", "Measure with these numbers");
   const stop = button("Stop", "stop", "End the measurement now");
   const keep = button("Keep", "keep", "Keep the last result and go on");
+  // The controls go away then, and whoever pressed a key would be nowhere.
+  keep.addEventListener("click", () => root.closest(".jp-Cell")?.focus());
   const bar = element("progress", "", line, { max: 1, "aria-label": "Progress of the measurement" });
   const says = element("span", "ub-says", line, { role: "status" });
 
@@ -72,10 +73,12 @@ function render({ model, el }) {
 
   const showState = () => {
     const running = model.get("running");
+    const focused = line.contains(document.activeElement) && document.activeElement;
     start.textContent = running ? "Start again" : "Start";
     stop.disabled = !running;
     keep.disabled = running;
     keep.hidden = !model.get("interactive");
+    if (focused.disabled) start.focus(); // A button that cannot be pressed any more loses it.
     bar.value = model.get("progress");
     says.textContent = model.get("says");
   };

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import ipywidgets as widgets
 
 from unblocked._order import shuffled
-from unblocked.show._frontend import Slot, has_front_end
+from unblocked.show._frontend import Slot, folded, has_front_end
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _CSS = Path(__file__).with_name("quiz.css")
 _THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
 
+_CODE = re.compile(r"`([^`]+)`")
 _WITH_UNIT = re.compile(r"(.*[\d.,]\s*)([^\W\d_][^\d]*|%)")
 _SECONDS = {"s": 1.0, "ms": 0.001, "min": 60.0}
 
@@ -77,11 +78,11 @@ class Predict:
                 printed below the score of a prediction within a tenth of that number.
         """
         guess = self.value(key)
-        print(_verdict(guess, float(actual)))
+        print(folded(_verdict(guess, float(actual))))
         if guess is not None and not _close(guess, actual):
             for number, sentence in (because or {}).items():
                 if _close(guess, number):
-                    print(sentence)
+                    print(folded(sentence))
 
 
 def _verdict(guess: float | None, actual: float) -> str:
@@ -136,7 +137,7 @@ def _prediction_box(predict: Predict, ask: str, key: str, unit: str) -> widgets.
 
     field.observe(typed, names="value")
     row = widgets.HBox([field, widgets.HTML(escape(unit)), note])
-    return widgets.VBox([_question(ask), row], layout=_card())
+    return widgets.VBox([_style(), _question(ask), row], layout=_card())
 
 
 def _take(predict: Predict, key: str, text: str, unit: str = "") -> str:
@@ -224,12 +225,17 @@ def _reply(question: Question, chosen: str) -> str:
     right = chosen == question["right"]
     sign, word = ("✓", "Right.") if right else ("✗", "Not quite.")
     kind = "ub-right" if right else "ub-wrong"
-    text = escape(question["options"][chosen])
+    text = _with_code(question["options"][chosen])
     return f'<div class="ub-reply {kind}" role="status">{sign} <b>{word}</b> {text}</div>'
 
 
 def _question(text: str) -> widgets.HTML:
-    return widgets.HTML(f'<div class="ub-question">{escape(text)}</div>')
+    return widgets.HTML(f'<div class="ub-question">{_with_code(text)}</div>')
+
+
+def _with_code(text: str) -> str:
+    """Return HTML in which what stands between backticks is code."""
+    return _CODE.sub(r"<code>\1</code>", escape(text))
 
 
 def _note(text: str) -> str:

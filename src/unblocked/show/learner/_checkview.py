@@ -19,7 +19,7 @@ Solutions = list[tuple[str, str]]
 """Heading and code of each."""
 
 _SIGNS = {None: "…", True: "✓", False: "✗"}
-_COLOURS = {None: "#767676", True: "#009e73", False: "#d55e00"}
+_COLOURS = {None: "inherit", True: "#009e73", False: "#d55e00"}
 
 
 class CheckView(Protocol):
@@ -131,12 +131,20 @@ class _PageView:
     def _text(self) -> str:
         lines = [f"{self._about.title} ({self._about.slug})", *self._on_top()]
         lines += [
-            f"{self._waiting()}  {name}" if check is None else line(self._brief(check))
+            f"{self._waiting()}  {name}"
+            if check is None or self._is_untried()
+            else line(self._brief(check))
             for name, check in self._checks.items()
         ]
         return "\n".join([*lines, self._summary()])
 
+    def _is_untried(self) -> bool:
+        """Return whether there was no answer: nothing failed then, as nothing was tried."""
+        return self._result is not None and self._result.get("outcome") == "no-answer"
+
     def _waiting(self) -> str:
+        if self._is_untried():
+            return "not tried"
         return "waiting" if self._result is None else "not reached"
 
     def _summary(self) -> str:
@@ -164,7 +172,9 @@ class _PageView:
     def _on_top(self) -> list[str]:
         """Return what concerns the answer as a whole, each said once."""
         note = str((self._result or {}).get("note") or "")
-        return [text for text in (self._about.told, self._reason(), note) if text]
+        first = f"Change the cell that begins `# exercise: {self._about.slug}`, and run it. "
+        step = f"{first}Then run this cell again." if self._is_untried() else ""
+        return [text for text in (self._about.told, self._reason(), step, note) if text]
 
     def _brief(self, check: Check) -> Check:
         """Return a criterion's row, without the reason that stands on top for all of them."""
@@ -196,9 +206,10 @@ class _PageView:
         )
 
     def _row(self, name: str, check: Check | None) -> str:
-        passed = None if check is None else bool(check["passed"])
+        passed = None if check is None or self._is_untried() else bool(check["passed"])
         word = {None: self._waiting(), True: "passed", False: "failed"}[passed]
-        sign = f'<b style="color:{_COLOURS[passed]}">{_SIGNS[passed]}&nbsp;{word}</b>'
+        sign = "○" if self._is_untried() else _SIGNS[passed]
+        sign = f'<b style="color:{_COLOURS[passed]}">{sign}&nbsp;{word}</b>'
         points = f"{check['points']:g}&nbsp;/&nbsp;{check['max_points']:g}" if check else ""
         said = self._brief(check)["message"] if check else ""
         message = f"<br>{_message(said)}" if said else ""
@@ -290,7 +301,8 @@ def _beside(own: str, solutions: Solutions) -> str:
 
 def _pane(heading: str, code: str) -> str:
     """Return a heading and code whose lines wrap, so that nothing is scrolled sideways."""
-    wrapped = "white-space:pre-wrap;overflow-wrap:anywhere"
+    # JupyterLab's own style breaks code anywhere, even where there is a space to break at.
+    wrapped = "white-space:pre-wrap;overflow-wrap:anywhere;word-break:normal"
     return (
         f'<div style="flex:1 1 24em;min-width:0"><b>{escape(heading)}</b>'
         f'<pre style="{wrapped}">{escape(code)}</pre></div>'

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING
 
 from IPython.core.getipython import get_ipython
 
+from unblocked.show._frontend import folded, has_front_end
+
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
 PATIENCE = 20.0
 """Seconds after which a task that waits for nothing is told so; right answers end at once."""
+SILENCE = 1.0
+"""Seconds after which whoever looks is told that something is going on."""
 
 
 class NotYet(Exception):
@@ -52,6 +56,7 @@ class now_you:  # lower case: a notebook reads `async with now_you(...) as task:
         self._timeout = asyncio.timeout(patience)
         self._patience = patience
         self._running: set[asyncio.Task[object]] = set()
+        self._sign: asyncio.TimerHandle | None = None
 
     def expect(self, met: object, expected: str, *, look_at: str = "") -> None:
         """Go on when `met` is true; otherwise end the body and print `expected` and `look_at`.
@@ -64,6 +69,9 @@ class now_you:  # lower case: a notebook reads `async with now_you(...) as task:
 
     async def __aenter__(self) -> Self:
         self._running = asyncio.all_tasks()
+        if has_front_end():
+            loop = asyncio.get_running_loop()
+            self._sign = loop.call_later(SILENCE, print, "… your code is being tried")
         await self._timeout.__aenter__()
         return self
 
@@ -73,6 +81,8 @@ class now_you:  # lower case: a notebook reads `async with now_you(...) as task:
         error: BaseException | None,
         where: TracebackType | None,
     ) -> bool:
+        if self._sign is not None:
+            self._sign.cancel()
         try:
             await self._timeout.__aexit__(kind, error, where)
         except TimeoutError:
@@ -81,7 +91,7 @@ class now_you:  # lower case: a notebook reads `async with now_you(...) as task:
         await _end(asyncio.all_tasks() - self._running)
         if error is not None and not isinstance(error, Exception):
             return False  # an interrupt
-        print(self._verdict(error))
+        print(folded(self._verdict(error)))
         return True
 
     def _verdict(self, error: BaseException | None) -> str:

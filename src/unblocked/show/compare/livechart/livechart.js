@@ -174,15 +174,15 @@ function renderPanel({ model, stores, position, parent }) {
       })
       .join("; ");
   // A plot is left out until one of the panels has more than zeros for it; then all have it.
-  const isDue = ({ box, indices }) =>
-    box.hidden && stores.some((store) => indices.some((i) => store.largest[i]));
+  const isDue = ({ indices }) => stores.some((store) => indices.some((i) => store.largest[i]));
+  const isWrong = (plot) => plot.box.hidden === isDue(plot);
   let frame = 0;
   let drawn = [];
   const draw = () => {
     frame = 0;
     drawn = extent(stores, model.get("span"));
     tiles.show(rows);
-    plots.filter(isDue).forEach((plot) => (plot.box.hidden = false));
+    plots.filter(isWrong).forEach((plot) => (plot.box.hidden = !plot.box.hidden));
     plots.forEach((plot) => plot.chart.setData(data(plot)));
     root.dataset.updates = rows.updates;
     figure.setAttribute("aria-label", `${title}. ${describe()}`);
@@ -193,7 +193,7 @@ function renderPanel({ model, stores, position, parent }) {
   // Another panel's row changes this one only where it makes the common axis longer.
   const followOthers = () => {
     const longer = extent(stores, model.get("span")).some((edge, i) => edge !== drawn[i]);
-    if (longer || plots.some(isDue)) drawSoon();
+    if (longer || plots.some(isWrong)) drawSoon();
   };
   const showState = () => {
     state.textContent = model.get("states")[position];
