@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from fastapi import FastAPI
 
-from unblocked.rig.scripted import Upstream, tried
+from unblocked.rig.scripted import Upstream, latest_tests, tried
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     import pytest
 
@@ -57,3 +58,25 @@ def test_an_app_may_take_its_time_to_stop() -> None:
 
     assert asyncio.run(tried(stops, FastAPI(lifespan=lifespan), upstream)) == ""
     upstream.stop()
+
+
+def test_a_bare_assert_is_told_by_its_line(tmp_path: Path) -> None:
+    upstream, cell, names = Upstream(), tmp_path / "cell.py", dict[str, Any]()
+    cell.write_text("async def bare(url, upstream):\n    assert upstream.in_flight == 1\n")
+    exec(compile(cell.read_text(), cell, "exec"), names)
+    said = asyncio.run(tried(names["bare"], FastAPI(), upstream))
+    assert said == "AssertionError assert upstream.in_flight == 1"
+    upstream.stop()
+
+
+def test_only_the_latest_answers_tests_are_tried() -> None:
+    cells = [
+        "",
+        "# exercise: catch-the-bug\nasync def test_old(url, upstream): ...",
+        "# exercise: catch-the-bug\nasync def test_new(url, upstream): ...",
+        "async def test_elsewhere(): ...",
+    ]
+    namespace: dict[str, Any] = {"In": cells}
+    exec("\n".join(cells), namespace)
+    assert list(latest_tests(namespace, "catch-the-bug")) == ["test_new"]
+    assert latest_tests({}, "catch-the-bug") == {}

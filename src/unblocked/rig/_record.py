@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import sysconfig
 import threading
@@ -149,9 +150,16 @@ def learners_traceback(error: BaseException) -> str:
         chain.append((told, own))
         told = told.__cause__ or (None if told.__suppress_context__ else told.__context__)
     shown, frames = next(((each, own) for each, own in chain if own), (chain[0][0], []))
-    shown.stack[:] = frames or shown.stack[-3:]
+    shown.stack[:] = frames or [_without_folders(frame) for frame in shown.stack[-3:]]
     shown.__cause__ = shown.__context__ = None
     return "".join(shown.format())
+
+
+def _without_folders(frame: traceback.FrameSummary) -> traceback.FrameSummary:
+    """The frame, its file named from its package on: where that lies says nothing to a learner."""
+    place, _, file = frame.filename.replace(os.sep, "/").rpartition("/site-packages/")
+    name = file if place else Path(frame.filename).name
+    return traceback.FrameSummary(name, frame.lineno, frame.name, line=frame.line)
 
 
 def _is_framework(filename: str) -> bool:

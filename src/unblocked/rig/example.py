@@ -47,7 +47,11 @@ def app_from(text: str, **names: Any) -> FastAPI:
 
 
 async def _tell(_: object, error: Exception) -> PlainTextResponse:
-    return PlainTextResponse(f"{type(error).__name__}: {error}", status_code=500)
+    return PlainTextResponse(_line(error), status_code=500)
+
+
+def _line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".removesuffix(": ")
 
 
 async def told(client: httpx.AsyncClient, url: str) -> str:
@@ -60,7 +64,7 @@ async def told(client: httpx.AsyncClient, url: str) -> str:
         try:
             await answer.aread()
         except httpx.HTTPError as error:
-            return f"{answer.status_code}, then {type(error).__name__}: {error}"
+            return f"{answer.status_code}, then {_line(error)}"
     if answer.is_error:
         return f"{answer.status_code} {answer.text}"
     kind = answer.headers.get("content-type", "none")

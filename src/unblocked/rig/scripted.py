@@ -10,14 +10,16 @@ import asyncio
 import contextlib
 import gc
 import socket
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from unblocked._marker import defines, marked
 from unblocked.rig.server import Server, serve
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 LETTERS = "abcäéñøλЖя漢字日本😀🚲"
 """Of one to four bytes."""
@@ -207,7 +209,8 @@ class Upstream:
         """Let the app's loop turn: it answers requests for an unknown path."""
         for _ in range(_PROBES):
             if self._server:
-                await probe.get(f"{self._server.url}/no-such-path")
+                with contextlib.suppress(httpx.HTTPError):  # it may be stopped meanwhile
+                    await probe.get(f"{self._server.url}/no-such-path")
             else:
                 await asyncio.sleep(0)
 
@@ -243,11 +246,28 @@ async def _said(test: Callable[..., Awaitable[None]], app: Any, upstream: Upstre
                 return "it waits for what never comes: nothing moves any more"
             await running
         except Exception as error:
-            return f"{type(error).__name__} {error}".strip()
+            return _told(error)
         finally:
             running.cancel()
             await asyncio.wait([running])
     return ""
+
+
+def _told(error: Exception) -> str:
+    """The error in a line; a bare `assert` by the line of the test that it is."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    bare = isinstance(error, AssertionError) and not str(error)
+    return f"{type(error).__name__} {last.line if bare else error}".strip()
+
+
+def latest_tests(namespace: Mapping[str, Any], slug: str) -> dict[str, Callable[..., Any]]:
+    """Return the tests that the notebook's latest answer to this exercise defines, by name.
+
+    `namespace` is the notebook's `globals()`: a test that was deleted from the answer is there yet.
+    """
+    answers = [source for source in namespace.get("In", ()) if marked(source) == slug]
+    tests = {name: test for name, test in namespace.items() if name.startswith("test_")}
+    return {name: test for name, test in tests.items() if answers and defines(answers[-1], name)}
 
 
 @contextlib.asynccontextmanager

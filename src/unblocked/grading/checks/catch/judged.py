@@ -44,6 +44,8 @@ class Catch:
         self.tests: list[str] = []
         self.alarms: dict[str, str] = {}
         """Tests that fail on a right app, and what they say there."""
+        self.told = False
+        """Whether they have been told: once is enough, in the first criterion that fails."""
         self.caught: dict[str, tuple[str, str]] = {}
         """Wrong apps that are caught: by which test, and what it says."""
 
@@ -176,9 +178,12 @@ class Catch:
         )
 
     def _told_alarms(self, before: str = "") -> str:
+        if self.told:
+            return f"{before}the false alarms above"
         told = [f"{name} fails on a right app ({error})" for name, error in self.alarms.items()]
         more = len(told) - MOST_ALARMS_TOLD
         rest = [f"and {more} more"] if more > 0 else []
+        self.told = bool(told)
         return before + "; ".join(told[:MOST_ALARMS_TOLD] + rest) if told else ""
 
 
