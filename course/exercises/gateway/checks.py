@@ -91,7 +91,7 @@ class Feed(Reader):
 
     def __str__(self) -> str:
         if self.status != 200:
-            return f"status {self.status}" if self.status else "no reply"
+            return f"status {self.status}{self.end}" if self.status else "no reply"
         end = ", much too long" if self.too_long else self.end
         told = ", ".join(json.dumps(line, ensure_ascii=False)[:60] for line in self.lines)
         return f"{len(self.lines)} lines{end}: {told[:400]}"
@@ -249,8 +249,8 @@ async def overrun(made: Sources, room: int) -> None:
     with called(f"{room + MORE} callers at once, GET /feed, CAPACITY = {room}"):
         async with made.app.together(room + MORE):
             feeds = feeds_of(made, room + MORE)
-        answered = lambda: all(feed.status or feed.over for feed in feeds)  # noqa: E731
-        await until_read(feeds, answered, "a reply each, at once")
+        answered = lambda: all(feed.status == 200 or feed.over for feed in feeds)  # noqa: E731
+        await until_read(feeds, answered, "a reply each, at once, and a 503 comes to its end")
         statuses = sorted(feed.status for feed in feeds)
         expect(
             statuses == [200] * room + [503] * MORE,
@@ -292,18 +292,18 @@ async def expect_refused(made: Sources) -> None:
     before = made.calls
     for _ in range(2):
         late = Feed(made.app)
-        answered = lambda late=late: late.status > 0 or late.over  # noqa: E731
-        await until_read([late], answered, "a reply, at once: 503")
+        whole = "a whole reply, at once: 503"
+        await until_read([late], lambda late=late: late.status == 200 or late.over, whole)
         expect_refusal(made, late)
     await made.app.settle()
     expect_calls(made, before)
 
 
 def expect_refusal(made: Sources, feed: Feed) -> None:
-    """The reply is 503, and says when to come again."""
+    """The reply is 503, whole, and says when to come again."""
     look = "decide before the StreamingResponse is made: its status is sent first"
-    saw = made.app.with_log(feed)
-    expect(feed.status == 503, saw=saw, expected="503 with Retry-After, at once", look=look)
+    saw, right = made.app.with_log(feed), feed.status == 503 and feed.complete
+    expect(right, saw=saw, expected="503 with Retry-After, at once", look=look)
     expect_retry_after(feed)
 
 

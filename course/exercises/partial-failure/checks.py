@@ -74,8 +74,9 @@ def expect_summary(
     """The summary has exactly the texts that these sources sent last, and these failures."""
     ok = {name: made[name].calls[-1].text for name in names if made[name].calls}
     body = as_dict(reply.json())
+    whole = reply.status == 200 and not reply.broken
     expect(
-        reply.status == 200 and (body.get("ok"), body.get("failed")) == (ok, dict(failed)),
+        whole and (body.get("ok"), body.get("failed")) == (ok, dict(failed)),
         saw=made.app.with_log(described(reply, ok, body)),
         expected=f"200, the texts of {sorted(names)} under ok, and failed: {dict(failed)}",
         look=look,
@@ -86,6 +87,8 @@ def described(reply: Reply, ok: Mapping[str, str], body: dict[str, Any]) -> str:
     texts = body.get("ok")
     if reply.status != 200 or not isinstance(texts, dict):
         return str(reply)
+    if reply.broken:
+        return f"{reply}, broken off"
     wrong = sorted(name for name in ok if name in texts and texts[name] != ok[name])
     told = f"200 with ok: {sorted(texts)}, failed: {body.get('failed')}"
     return f"{told}; not the text that was sent: {wrong}" if wrong else told
