@@ -29,6 +29,7 @@ from unblocked.grading.checks import (
     expect_released,
     expect_retry_after,
     hold,
+    media_type,
     nothing_blocks,
     piece_by_piece,
     read_to_end,
@@ -52,8 +53,9 @@ FLAT = 40 << 20
 """Bytes that 200 feeds may add; whoever keeps what they were made of keeps twice that or more."""
 MOST_BODY, MOST_LINES = 2 << 20, 1000
 """Bytes and lines of a feed that are read: right ones are a fifth of that, and a few lines."""
-KINDS = re.compile("text/|application/.*json", re.IGNORECASE)
+KINDS = re.compile(r"text/.+|application/(.+[-+.])?(nd)?json(l|lines|-.+)?")
 A_REASON = "either a text or an error: raise_for_status(), then `error`; TimeoutError: `timeout`"
+NO_END = "a reply ends with an http.response.body without more_body, or the server breaks it off"
 AFTER_THE_PERMIT = (
     "take the permit first, then start the deadline: asyncio.timeout inside `async with semaphore`"
 )
@@ -185,7 +187,8 @@ async def as_it_comes(exam: Exam) -> str:
             kind = feed.headers.get("content-type", "missing")
             expected = "a content type that fits lines of JSON, such as application/x-ndjson"
             look = 'StreamingResponse(…, media_type="application/x-ndjson")'
-            expect(KINDS.match(kind), saw=f"content-type {kind}", expected=expected, look=look)
+            fits = KINDS.fullmatch(media_type(feed.headers))
+            expect(fits, saw=f"content-type {kind}", expected=expected, look=look)
     return "Nobody waited for the slowest. That is what a stream is for."
 
 
@@ -302,8 +305,9 @@ async def expect_refused(made: Sources) -> None:
 def expect_refusal(made: Sources, feed: Feed) -> None:
     """The reply is 503, whole, and says when to come again."""
     look = "decide before the StreamingResponse is made: its status is sent first"
-    saw, right = made.app.with_log(feed), feed.status == 503 and feed.complete
-    expect(right, saw=saw, expected="503 with Retry-After, at once", look=look)
+    saw = made.app.with_log(feed)
+    expect(feed.status == 503, saw=saw, expected="503 with Retry-After, at once", look=look)
+    expect(feed.complete, saw=saw, expected="a whole reply", look=NO_END)
     expect_retry_after(feed)
 
 
