@@ -6,7 +6,9 @@ sandbox. A mutant with full marks has survived. It is explained in `mutants.md` 
 which says what of the contract it does not change, or it shows a check that is missing.
 
 Marks are kept in `mutants.jsonl` as they come: a run that was stopped goes on where it ended. What
-survived earlier checks is marked again first, what they killed last.
+survived earlier checks is marked again first, what they killed last. What fails while the machine
+is too busy for this process to keep time is marked again in the end, alone; when it is still too
+busy then, it has no mark, and the next run marks it.
 """
 
 from __future__ import annotations
@@ -48,6 +50,8 @@ MARKED = {"tiny": 12, "quick": 400, "full": None}
 """How many of the mutants are marked, of an order of which every beginning is spread."""
 NOT_HERE = ("catch-the-bug",)
 """Its answers are tests of apps, which are mutants themselves."""
+TICK, LATE = 0.1, 0.5
+"""Seconds between two looks at the loop's time, and seconds late at which nothing is certain."""
 KEPT = "mutants.jsonl"
 EXPLAINED = "mutants.md"
 
@@ -165,25 +169,64 @@ async def _mark(todo: Sequence[Mutant], rooms: Iterable[Room], marks: Marks) -> 
     if not todo:
         return
     exercises = {room.slug: exercise(room) for room in rooms}
+    doubtful: list[Mutant] = []
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     waiting = iter(todo)
     with Progress("marking", *columns, console=Console(stderr=True)) as bar:
         shown = bar.add_task("marking", total=len(todo))
 
-        async def hand(sandbox: Sandbox) -> None:
-            for mutant in waiting:
-                task = exercises[mutant.slug]
+        async def hand(sandbox: Sandbox, busy: Busy, given: Iterable[Mutant]) -> None:
+            for mutant in given:
+                task, since = exercises[mutant.slug], busy.now()
                 with suppress(NotRun):  # the machine is short of something: it has no mark yet
                     killer = await _killer(task, mutant.source, sandbox)
                     if sandbox.lost:
                         raise RuntimeError("the process that starts the answers has ended")
+                    if killer and busy.seen_since(since):
+                        doubtful.append(mutant)
+                        continue
                     marks.add(mutant, Mark(mutant.digest, task.version, killer))
                 bar.advance(shown)
 
-        async with Sandbox(slots=WORKERS * SLOTS) as sandbox, asyncio.TaskGroup() as group:
+        async with Sandbox(slots=WORKERS * SLOTS) as sandbox, Busy() as busy:
             asyncio.get_running_loop().set_exception_handler(lambda *_: None)
-            for _ in range(WORKERS * ANSWERS_AT_A_TIME):
-                group.create_task(hand(sandbox))
+            async with asyncio.TaskGroup() as group:
+                for _ in range(WORKERS * ANSWERS_AT_A_TIME):
+                    group.create_task(hand(sandbox, busy, waiting))
+            again, doubtful = doubtful, []
+            await hand(sandbox, busy, again)
+            if doubtful:
+                print(f"{len(doubtful):,} have no mark: the machine is too busy.", file=sys.stderr)
+
+
+class Busy:
+    """Whether the machine is too busy for this process's loop to keep time: `async with`."""
+
+    def __init__(self) -> None:
+        self._last = float("-inf")
+
+    async def __aenter__(self) -> Busy:
+        self._watching = asyncio.create_task(self._watch())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._watching.cancel()
+
+    async def _watch(self) -> None:
+        while True:
+            begun = self.now()
+            await asyncio.sleep(TICK)
+            if self.now() - begun > TICK + LATE:
+                self._last = self.now()
+
+    @staticmethod
+    def now() -> float:
+        """Seconds, by the loop."""
+        return asyncio.get_running_loop().time()
+
+    def seen_since(self, moment: float) -> bool:
+        """Whether it was too busy at any time since then."""
+        return self._last >= moment
 
 
 async def _killer(task: Exercise, source: str, sandbox: Sandbox) -> str:

@@ -31,6 +31,7 @@ from unblocked.grading.checks import (
     fails,
     held,
     json_of,
+    media_type,
     nothing_blocks,
     released,
 )
@@ -273,9 +274,10 @@ async def posts(exam: Exam) -> str:
                 call = it.of("recommendations")
                 wanted = {"user": user, "limit": 3}
                 kind = call.headers.get("content-type", "no content type")
+                is_json = media_type(call.headers) == "application/json"
                 text = call.body.decode(errors="replace")[:200]
                 expect(
-                    exactly(json_of(call)) == exactly(wanted) and "application/json" in kind,
+                    exactly(json_of(call)) == exactly(wanted) and is_json,
                     saw=f"POST /recommendations with {kind}, the body {text!r}",
                     expected=f"application/json: {json.dumps(wanted)}",
                     look='client.post("/recommendations", json={…})',

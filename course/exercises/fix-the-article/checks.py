@@ -34,6 +34,7 @@ from unblocked.grading.checks import (
     failing_upstream,
     held,
     in_pieces,
+    media_type,
     nothing_blocks,
     piece_by_piece,
     scenario,
@@ -178,8 +179,9 @@ def expect_lines(app: App, reply: Reply, upstream: Upstream, *, since: int = 0) 
     kind = reply.headers.get("content-type", "no content type")
     found = Counter(reply.lines)
     expect_reply(app, reply)
+    right = found <= sent and len(reply.lines) == CALLS
     expect(
-        found <= sent and len(reply.lines) == CALLS and kind.startswith("text/plain"),
+        right and media_type(reply.headers) == "text/plain",
         saw=f"200, {kind}; {len(reply.lines)} lines, {(found & sent).total()} of them the first 50 "
         f"characters of a response. The reply begins {reply.text[:90]!r}",
         expected="200, text/plain, five lines: the first 50 characters of each response, all of "

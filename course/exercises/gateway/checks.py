@@ -29,6 +29,7 @@ from unblocked.grading.checks import (
     expect_released,
     expect_retry_after,
     hold,
+    media_type,
     nothing_blocks,
     piece_by_piece,
     read_to_end,
@@ -52,8 +53,9 @@ FLAT = 40 << 20
 """Bytes that 200 feeds may add; whoever keeps what they were made of keeps twice that or more."""
 MOST_BODY, MOST_LINES = 2 << 20, 1000
 """Bytes and lines of a feed that are read: right ones are a fifth of that, and a few lines."""
-KINDS = re.compile("text/|application/.*json", re.IGNORECASE)
+KINDS = re.compile(r"text/.+|application/(.+[-+.])?(nd)?json(l|lines|-.+)?")
 A_REASON = "either a text or an error: raise_for_status(), then `error`; TimeoutError: `timeout`"
+NO_END = "a reply ends with an http.response.body without more_body, or the server breaks it off"
 AFTER_THE_PERMIT = (
     "take the permit first, then start the deadline: asyncio.timeout inside `async with semaphore`"
 )
@@ -91,7 +93,7 @@ class Feed(Reader):
 
     def __str__(self) -> str:
         if self.status != 200:
-            return f"status {self.status}" if self.status else "no reply"
+            return f"status {self.status}{self.end}" if self.status else "no reply"
         end = ", much too long" if self.too_long else self.end
         told = ", ".join(json.dumps(line, ensure_ascii=False)[:60] for line in self.lines)
         return f"{len(self.lines)} lines{end}: {told[:400]}"
@@ -185,7 +187,8 @@ async def as_it_comes(exam: Exam) -> str:
             kind = feed.headers.get("content-type", "missing")
             expected = "a content type that fits lines of JSON, such as application/x-ndjson"
             look = 'StreamingResponse(…, media_type="application/x-ndjson")'
-            expect(KINDS.match(kind), saw=f"content-type {kind}", expected=expected, look=look)
+            fits = KINDS.fullmatch(media_type(feed.headers))
+            expect(fits, saw=f"content-type {kind}", expected=expected, look=look)
     return "Nobody waited for the slowest. That is what a stream is for."
 
 
@@ -249,8 +252,8 @@ async def overrun(made: Sources, room: int) -> None:
     with called(f"{room + MORE} callers at once, GET /feed, CAPACITY = {room}"):
         async with made.app.together(room + MORE):
             feeds = feeds_of(made, room + MORE)
-        answered = lambda: all(feed.status or feed.over for feed in feeds)  # noqa: E731
-        await until_read(feeds, answered, "a reply each, at once")
+        answered = lambda: all(feed.status == 200 or feed.over for feed in feeds)  # noqa: E731
+        await until_read(feeds, answered, "a reply each, at once, and a 503 comes to its end")
         statuses = sorted(feed.status for feed in feeds)
         expect(
             statuses == [200] * room + [503] * MORE,
@@ -292,18 +295,19 @@ async def expect_refused(made: Sources) -> None:
     before = made.calls
     for _ in range(2):
         late = Feed(made.app)
-        answered = lambda late=late: late.status > 0 or late.over  # noqa: E731
-        await until_read([late], answered, "a reply, at once: 503")
+        whole = "a whole reply, at once: 503"
+        await until_read([late], lambda late=late: late.status == 200 or late.over, whole)
         expect_refusal(made, late)
     await made.app.settle()
     expect_calls(made, before)
 
 
 def expect_refusal(made: Sources, feed: Feed) -> None:
-    """The reply is 503, and says when to come again."""
+    """The reply is 503, whole, and says when to come again."""
     look = "decide before the StreamingResponse is made: its status is sent first"
     saw = made.app.with_log(feed)
     expect(feed.status == 503, saw=saw, expected="503 with Retry-After, at once", look=look)
+    expect(feed.complete, saw=saw, expected="a whole reply", look=NO_END)
     expect_retry_after(feed)
 
 

@@ -40,6 +40,7 @@ STEP, STEPS = 0.4, 3
 HUNG_CALLERS = 8
 NAMES = ("prices", "news", "größe", "weather", "stock", "a b", "reviews")
 LOOK = "catch what a source raises where that source is asked, and return it as a result"
+NO_END = "a reply ends with an http.response.body without more_body, or the server breaks it off"
 BOUNDS = "HTTPX's timeouts bound each wait for a piece; `asyncio.timeout` bounds the whole call"
 
 
@@ -74,11 +75,12 @@ def expect_summary(
     """The summary has exactly the texts that these sources sent last, and these failures."""
     ok = {name: made[name].calls[-1].text for name in names if made[name].calls}
     body = as_dict(reply.json())
+    right = reply.status == 200 and (body.get("ok"), body.get("failed")) == (ok, dict(failed))
     expect(
-        reply.status == 200 and (body.get("ok"), body.get("failed")) == (ok, dict(failed)),
+        right and not reply.broken,
         saw=made.app.with_log(described(reply, ok, body)),
         expected=f"200, the texts of {sorted(names)} under ok, and failed: {dict(failed)}",
-        look=look,
+        look=NO_END if right else look,
     )
 
 
@@ -86,6 +88,8 @@ def described(reply: Reply, ok: Mapping[str, str], body: dict[str, Any]) -> str:
     texts = body.get("ok")
     if reply.status != 200 or not isinstance(texts, dict):
         return str(reply)
+    if reply.broken:
+        return f"{reply}, broken off"
     wrong = sorted(name for name in ok if name in texts and texts[name] != ok[name])
     told = f"200 with ok: {sorted(texts)}, failed: {body.get('failed')}"
     return f"{told}; not the text that was sent: {wrong}" if wrong else told

@@ -108,6 +108,13 @@ class Stay:
 
         The app's shutdown is held for a while first: who waits for it is still there afterwards.
         """
+        with called("the body, before it is left"):
+            expect(
+                not self.ending,
+                saw="the lifespan's shutdown runs already",
+                expected="the app lives for as long as the block lasts",
+                look="an error in what you put around the app ends its lifespan",
+            )
         await self.ask("leave", LEAVING, error=error)
         over = self.app.begin_inside("over", STATE, name=self.name)
         with called(LEAVING):
@@ -402,8 +409,8 @@ async def body_raises(exam: Exam) -> str:
 @criterion("starts and stops cleanly", points=1)
 async def stops_cleanly(exam: Exam) -> str:
     async with loaded(exam) as stays:
-        for error in (None, "the body's error"):
-            stay = await stays.entered()
+        for kind, error in (("lifespan", None), ("lifespan", "the body's error"), ("bare", None)):
+            stay = await stays.entered(kind)
             await stay.expect_answer()
             await stay.leave(error)
         await expect_no_tasks(stays.app)

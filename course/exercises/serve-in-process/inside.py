@@ -45,6 +45,22 @@ class Stay:
             self.decided.set()
 
 
+class Exact(FastAPI):
+    """An app that goes by what the lifespan's messages say, where FastAPI goes by their order."""
+
+    async def __call__(self, scope, receive, send):
+        due = iter(("lifespan.startup", "lifespan.shutdown"))
+
+        async def receive_exactly():
+            message = await receive()
+            if message["type"] != next(due):
+                raise Broken(f"there is no {message['type']} now")
+            return message
+
+        exact = receive_exactly if scope["type"] == "lifespan" else receive
+        await super().__call__(scope, exact, send)
+
+
 stays = {}
 before: set = set()
 
@@ -62,7 +78,7 @@ def made_app(kind, orders):
         return answer.demo_app  # noqa: F821
     if kind == "bare":
         return bare_app(orders)
-    app = FastAPI(lifespan=None if kind == "no lifespan" else made_lifespan(orders))
+    app = Exact(lifespan=None if kind == "no lifespan" else made_lifespan(orders))
 
     @app.get("/")
     async def index():

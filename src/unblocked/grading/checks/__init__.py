@@ -55,6 +55,7 @@ from unblocked.grading.checks.vocabulary import expect_stopped as expect_stopped
 from unblocked.grading.checks.vocabulary import failing as failing
 from unblocked.grading.checks.vocabulary import failing_upstream as failing_upstream
 from unblocked.grading.checks.vocabulary import held as held
+from unblocked.grading.checks.vocabulary import media_type as media_type
 from unblocked.grading.checks.vocabulary import nothing_blocks as nothing_blocks
 from unblocked.grading.checks.vocabulary import released as released
 from unblocked.grading.sandbox.run import AnswerError as AnswerError

@@ -15,7 +15,7 @@ from unblocked.grading.checks.expect import Failed, called, expect
 from unblocked.grading.checks.upstream import Call, Upstream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from unblocked.grading.checks.app import App
     from unblocked.grading.checks.callers import Reply
@@ -81,16 +81,22 @@ def expect_reply(
     look: str = "",
     **wanted: Any,
 ) -> None:
-    """The reply has this status, this content type and, where it is given, this `text` or `json`.
+    """The reply has this status, this media type and, where it is given, this `text` or `json`.
 
     `expected` says all of it in words; by default it is the status.
     """
-    has_kind = reply.headers.get("content-type", "no content type")
-    right = reply.status == status and not reply.broken and kind in has_kind
+    right = reply.status == status and not reply.broken
+    right &= not kind or kind == media_type(reply.headers)
     right &= "text" not in wanted or reply.text == wanted["text"]
     right &= "json" not in wanted or reply.json() == wanted["json"]
+    has_kind = reply.headers.get("content-type", "no content type")
     saw = f"{reply}{', broken off' if reply.broken else ''}, {has_kind}"
     expect(right, saw=app.with_log(saw), expected=expected or str(status), look=look)
+
+
+def media_type(headers: Mapping[str, str]) -> str:
+    """The kind of body that the headers name, without parameters, such as `text/plain`."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 async def expect_released(
