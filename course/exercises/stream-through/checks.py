@@ -52,6 +52,9 @@ COLLECTS = (
     "who collects before passing on? `client.get` and `aread` take the whole body, "
     "client.stream and send(stream=True) do not; up to 64 KiB may be collected"
 )
+CLOSED = (
+    "was the response closed before its body was read? `return` inside `async with` leaves the block"
+)
 WHO_CLOSES = (
     "who closes the response, and when: a dependency with `yield`, whose `finally` closes it, "
     "covers every way out"
@@ -78,6 +81,8 @@ class Download(Reader):
 
     async def has(self, size: int, expected: str, look: str) -> None:
         """Wait until so many bytes are there; raises `Failed` if the reply ends before."""
+        await while_open([self], lambda: self.received or self.over, expected, look)
+        look = look if self.received else CLOSED
         await while_open([self], lambda: self.received >= size, expected, look)
 
     async def ended(self) -> None:
@@ -122,6 +127,7 @@ def expect_bytes(app: App, reply: Reply, body: bytes, look: str = RAW) -> None:
         saw += ", not the same"
     right = reply.status == 200 and reply.body == body and not reply.broken
     expected = f"200 and the upstream's {len(body)} bytes"
+    look = CLOSED if reply.broken and not reply.body else look
     expect(right, saw=app.with_log(saw), expected=expected, look=look)
 
 
