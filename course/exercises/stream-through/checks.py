@@ -53,7 +53,8 @@ COLLECTS = (
     "client.stream and send(stream=True) do not; up to 64 KiB may be collected"
 )
 CLOSED = (
-    "was the response closed before its body was read? `return` inside `async with` leaves the block"
+    "was the response closed before its body was read? "
+    "`return` inside `async with` leaves the block"
 )
 WHO_CLOSES = (
     "who closes the response, and when: a dependency with `yield`, whose `finally` closes it, "
