@@ -54,6 +54,9 @@ def test_the_results_have_no_survivor_that_is_not_explained() -> None:
 
 
 def test_every_explanation_is_about_a_survivor() -> None:
+    """Or about one that is not marked yet: it may survive."""
+    marked = study.Marks(RESULTS / study.KEPT).of(_made())
+    might = [*_survivors(), *(one for one in _made() if one.id not in marked)]
     known = study.explanations(study.studied())
-    idle = [why for why in known if not any(why.fits(one) for one in _survivors())]
+    idle = [why for why in known if not any(why.fits(one) for one in might)]
     assert [f"{why.slug}: {why.pattern.pattern}" for why in idle] == []
