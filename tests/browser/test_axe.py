@@ -196,7 +196,7 @@ def test_a_page_of_each_kind_keeps_nobody_out(
     assert site_violations(reader, axe, pages) == {}
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 @pytest.mark.timeout(900)
 def test_the_whole_site_keeps_nobody_out(reader: Page, axe: str, pages_to_read: Path) -> None:
     assert site_violations(reader, axe, sorted(pages_to_read.rglob("*.html"))) == {}
