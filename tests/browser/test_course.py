@@ -21,6 +21,13 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 MARKER = "# exercise: fix-the-article"
 LOOK_EVERY_MS = 250
 LESSON_MS = 240_000
+WHAT_WAITS = """() => ({
+    kernel: window.jupyterapp.shell.currentWidget.context.sessionContext.session?.kernel?.status,
+    cells: window.jupyterapp.shell.currentWidget.content.widgets
+        .map((cell, place) => [place, cell.model.executionState, cell.promptNode?.textContent])
+        .filter(([, state, prompt]) => state === 'running' || prompt?.includes('*')),
+    controls: [...document.querySelectorAll('.ub-controls')].map((each) => each.innerText),
+})"""
 
 
 def index_of(notebook: Notebook, beginning: str) -> int:
@@ -61,8 +68,11 @@ def keep_what_stays(notebook: Notebook) -> None:
             .forEach((each) => each.click());
         return ({KERNEL_IS_IDLE})();
     }}"""
-    while not notebook.page.evaluate(look):
+    for _ in range(LESSON_MS // LOOK_EVERY_MS):
+        if notebook.page.evaluate(look):
+            return
         notebook.page.wait_for_timeout(LOOK_EVERY_MS)
+    raise AssertionError(notebook.page.evaluate(WHAT_WAITS))
 
 
 @pytest.mark.timeout(600)

@@ -478,6 +478,7 @@ def test_the_live_view_follows_the_theme(
     notebook.start_cell(1)
     await_updates(page, 3)
     ground = "(panel) => getComputedStyle(panel).backgroundColor"
+    notebook.theme("JupyterLab Light")  # whatever another test has left
     light = panels(page).first.evaluate(ground)
     notebook.theme("JupyterLab Dark")
     assert panels(page).first.evaluate(ground) != light
